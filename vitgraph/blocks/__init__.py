@@ -1,0 +1,54 @@
+"""The layers that graphs are made of, beside Keras' own. A saved model needs nothing else of this package."""
+
+from vitgraph.blocks.activations import GELU, GatedActivation, QuickGELU
+from vitgraph.blocks.attention import AttentionMap, CrossAttention, HeadsAttention, SelfAttention, SplitHeads
+from vitgraph.blocks.base import Block
+from vitgraph.blocks.convolution import DepthwiseConv2D
+from vitgraph.blocks.graph import GraphModel, Stage
+from vitgraph.blocks.pooling import AdaptiveAveragePooling
+from vitgraph.blocks.positions import PositionTable, SinCosPosition
+from vitgraph.blocks.residual import Residual
+from vitgraph.blocks.tokens import (
+    DropPrefix,
+    Latent,
+    PadToMultiple,
+    Patchify,
+    PrependTokens,
+    SplitParallel,
+    TakeToken,
+    ToMap,
+    ToTokens,
+)
+from vitgraph.blocks.windows import PatchMerging, WindowBias, WindowPartition, WindowReverse
+
+__all__ = [
+    "AdaptiveAveragePooling",
+    "AttentionMap",
+    "Block",
+    "CrossAttention",
+    "DepthwiseConv2D",
+    "DropPrefix",
+    "GELU",
+    "GatedActivation",
+    "GraphModel",
+    "HeadsAttention",
+    "Latent",
+    "PadToMultiple",
+    "PatchMerging",
+    "Patchify",
+    "PositionTable",
+    "PrependTokens",
+    "QuickGELU",
+    "Residual",
+    "SelfAttention",
+    "SinCosPosition",
+    "SplitHeads",
+    "SplitParallel",
+    "Stage",
+    "TakeToken",
+    "ToMap",
+    "ToTokens",
+    "WindowBias",
+    "WindowPartition",
+    "WindowReverse",
+]

@@ -1,0 +1,160 @@
+"""Attention cores: softmax attention without weights of its own.
+
+The projections are `Dense` layers of the graph; a core takes what they give, and `AttentionMap` wraps a core to give
+its probabilities.
+"""
+
+import math
+
+import keras
+from keras import ops
+
+from vitgraph.blocks.base import Block
+
+
+class AttentionCore(Block):
+    """softmax(scale q k' + bias) v, over `num_heads` heads.
+
+    A subclass says in `heads` how its inputs become queries, keys and values (B, N, heads, d) and a bias, and in `call`
+    what its inputs are called, which Keras reads.
+
+    Args:
+        num_heads: number of heads.
+        scale: factor of q k'; None: d ** -0.5, d being the width of one head.
+        drop: dropout rate of the probabilities.
+    """
+
+    def __init__(self, num_heads, scale=None, drop=0.0, **kwargs):
+        super().__init__(**kwargs)
+        self.num_heads = num_heads
+        self.scale = scale
+        self.drop = drop
+        self.seed_generator = keras.random.SeedGenerator() if drop else None
+
+    def heads(self, *inputs):
+        raise NotImplementedError
+
+    def attend(self, *inputs, training):
+        q, k, v, bias = self.heads(*inputs)
+        if keras.backend.backend() != "tensorflow" and bias is None and not (training and self.drop):
+            y = ops.dot_product_attention(q, k, v, scale=self._scale(q))
+        else:
+            weights = ops.cast(self._softmax(q, k, bias), v.dtype)
+            if training and self.drop:
+                weights = keras.random.dropout(weights, self.drop, seed=self.seed_generator)
+            y = ops.matmul(weights, ops.transpose(v, (0, 2, 1, 3)))  # (B, heads, N, d)
+            y = ops.transpose(y, (0, 2, 1, 3))
+        return self._merge(y, inputs[0])
+
+    def probabilities(self, *inputs):
+        """What is multiplied with the values: (B, heads, N, M), float32."""
+        q, k, _, bias = self.heads(*inputs)
+        return self._softmax(q, k, bias)
+
+    def _scale(self, q):
+        return q.shape[-1] ** -0.5 if self.scale is None else self.scale
+
+    def _softmax(self, q, k, bias):
+        q, k = ops.transpose(q * self._scale(q), (0, 2, 1, 3)), ops.transpose(k, (0, 2, 3, 1))
+        scores = ops.cast(ops.matmul(q, k), "float32")  # (B, heads, N, M)
+        if bias is not None:
+            scores = _add_bias(scores, ops.cast(bias, "float32"))
+        return ops.softmax(scores, axis=-1)
+
+    def _merge(self, y, first):
+        """Heads side by side, in the leading shape of the first input: tokens stay tokens, a map stays a map."""
+        shape = ops.shape(first)
+        return ops.reshape(y, (-1, *shape[1:-1], y.shape[-1] * self.num_heads))
+
+    def _split(self, x, parts):
+        """(B, ..., parts heads d) -> `parts` tensors (B, N, heads, d)."""
+        width = x.shape[-1] // (parts * self.num_heads)
+        x = ops.reshape(x, (ops.shape(x)[0], -1, parts, self.num_heads, width))
+        return [x[:, :, i] for i in range(parts)]
+
+
+class SelfAttention(AttentionCore):
+    """(B, N, 3 C)[, bias (W, heads, N, N)] -> (B, N, C): queries, keys and values side by side, each (heads, d).
+
+    A bias of W > 1 windows is for inputs whose batch axis holds W windows a sample.
+    """
+
+    def call(self, qkv, bias=None, training=False):
+        return self.attend(qkv, bias, training=training)
+
+    def heads(self, qkv, bias=None):
+        return *self._split(qkv, 3), bias
+
+    def compute_output_shape(self, qkv_shape, bias_shape=None):
+        return (*qkv_shape[:-1], qkv_shape[-1] // 3)
+
+
+class CrossAttention(AttentionCore):
+    """(B, ..., C), (B, M..., 2 C) -> (B, ..., C): queries from one place, keys and values from another."""
+
+    def call(self, q, kv, training=False):
+        return self.attend(q, kv, training=training)
+
+    def heads(self, q, kv):
+        return *self._split(q, 1), *self._split(kv, 2), None
+
+    def compute_output_shape(self, q_shape, kv_shape):
+        return q_shape
+
+
+class SplitHeads(Block):
+    """(B, N, 3 C) -> queries, keys, values, each (B, N, heads, d): where something happens to them before attention."""
+
+    def __init__(self, num_heads, **kwargs):
+        super().__init__(**kwargs)
+        self.num_heads = num_heads
+
+    def call(self, qkv):
+        width = qkv.shape[-1] // (3 * self.num_heads)
+        qkv = ops.reshape(qkv, (ops.shape(qkv)[0], -1, 3, self.num_heads, width))
+        return qkv[:, :, 0], qkv[:, :, 1], qkv[:, :, 2]
+
+    def compute_output_shape(self, input_shape):
+        batch, tokens, channels = input_shape
+        return ((batch, tokens, self.num_heads, channels // (3 * self.num_heads)),) * 3
+
+
+class HeadsAttention(AttentionCore):
+    """Three (B, N, heads, d) -> (B, N, heads d): attention of queries, keys and values that are split already."""
+
+    def call(self, q, k, v, training=False):
+        return self.attend(q, k, v, training=training)
+
+    def heads(self, q, k, v):
+        return q, k, v, None
+
+    def _merge(self, y, first):
+        return ops.reshape(y, (ops.shape(y)[0], -1, y.shape[-1] * self.num_heads))
+
+    def compute_output_shape(self, q_shape, k_shape, v_shape):
+        batch, tokens, heads, width = q_shape
+        return (batch, tokens, heads * width)
+
+
+@keras.saving.register_keras_serializable(package="vitgraph")
+class AttentionMap(keras.layers.Wrapper):
+    """The probabilities of an attention core, from a list of the core's own inputs: -> (B, heads, N, M), float32."""
+
+    def build(self, input_shape):
+        self.built = True
+
+    def call(self, inputs):
+        return self.layer.probabilities(*inputs)
+
+    def compute_output_spec(self, inputs):
+        queries, keys = inputs[0], inputs[1] if len(inputs) > 1 and len(inputs[1].shape) == 3 else inputs[0]
+        tokens = (None if None in x.shape[1:-1] else math.prod(x.shape[1:-1]) for x in (queries, keys))
+        return keras.KerasTensor((queries.shape[0], self.layer.num_heads, *tokens), dtype="float32")
+
+
+def _add_bias(scores, bias):
+    """scores (B W, heads, N, M) + bias (W, heads or 1, N, M)."""
+    if bias.shape[0] == 1:
+        return scores + bias
+    grouped = ops.reshape(scores, (-1, ops.shape(bias)[0], *scores.shape[1:2], *ops.shape(scores)[2:]))
+    return ops.reshape(grouped + bias, ops.shape(scores))

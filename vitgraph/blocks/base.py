@@ -1,0 +1,46 @@
+"""The base class of every layer in this package."""
+
+import inspect
+
+import keras
+
+PACKAGE = "vitgraph"
+
+
+class Block(keras.layers.Layer):
+    """A Keras layer whose configuration is its constructor's signature.
+
+    A subclass stores each constructor argument under its own name, takes plain values only, and is registered for
+    saving when it is defined, so that a `.keras` file needs nothing but `import vitgraph` to be read back.
+    """
+
+    def __init_subclass__(cls, **kwargs):
+        super().__init_subclass__(**kwargs)
+        keras.saving.register_keras_serializable(package=PACKAGE)(cls)
+
+    def get_config(self):
+        own = {name: getattr(self, name) for name in _own_arguments(type(self))}
+        return {**super().get_config(), **own}
+
+    def compute_output_shape(self, input_shape):
+        """Unless a subclass says otherwise, the output has the shape of the first input."""
+        return input_shape
+
+
+def _own_arguments(cls):
+    parameters = inspect.signature(cls.__init__).parameters.values()
+    return [p.name for p in parameters if p.name != "self" and p.kind is not p.VAR_KEYWORD]
+
+
+def sizes(x):
+    """Height and width of a map (B, H, W, C): integers where the graph knows them, scalar tensors elsewhere."""
+    return keras.ops.shape(x)[1:3]
+
+
+def is_static(*values):
+    return all(isinstance(value, int) for value in values)
+
+
+def pair(value):
+    """`7` -> (7, 7); a sequence of two -> a tuple of two integers."""
+    return (int(value), int(value)) if isinstance(value, int) else tuple(int(v) for v in value)

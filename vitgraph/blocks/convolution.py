@@ -1,0 +1,74 @@
+"""The depthwise convolution, in the form that the compiler at hand runs fastest."""
+
+import keras
+from keras import ops
+
+from vitgraph.blocks.base import Block, pair, sizes
+
+
+class DepthwiseConv2D(Block):
+    """(B, H, W, C) -> (B, ceil(H / s), ceil(W / s), C): k x k, zero padding k // 2 on each side (PyTorch's).
+
+    Under XLA it is the sum of k x k shifted products, which one loop computes; otherwise the backend's own operation.
+    Measured on 2 AVX-512 cores, 3 x 3 on 8 x 56 x 56 x 256: TF graph 4 ms native, 42 ms shifted; XLA 384 and 6 ms.
+
+    Args:
+        kernel_size: odd number.
+        strides: step, 1 or more.
+        use_bias: whether a bias is added.
+    """
+
+    def __init__(self, kernel_size, strides=1, use_bias=True, **kwargs):
+        super().__init__(**kwargs)
+        self.kernel_size = pair(kernel_size)
+        self.strides = strides
+        self.use_bias = use_bias
+
+    def build(self, input_shape):
+        channels = input_shape[-1]
+        rows, columns = self.kernel_size
+        fan_in = keras.initializers.RandomNormal(stddev=(rows * columns) ** -0.5)
+        self.kernel = self.add_weight(name="kernel", shape=(rows, columns, channels, 1), initializer=fan_in)
+        if self.use_bias:
+            self.bias = self.add_weight(name="bias", shape=(channels,), initializer="zeros")
+
+    def call(self, x):
+        y = self._shifted(x) if _under_xla() else self._native(x)
+        return ops.add(y, self.bias) if self.use_bias else y
+
+    def _native(self, x):
+        if self.strides == 1:
+            return ops.depthwise_conv(x, self.kernel, padding="same", data_format="channels_last")
+        return ops.depthwise_conv(self._pad(x), self.kernel, self.strides, "valid", data_format="channels_last")
+
+    def _shifted(self, x):
+        height, width = ((n + self.strides - 1) // self.strides for n in sizes(x))
+        step, padded, total = self.strides, self._pad(x), None
+        kernel = ops.cast(self.kernel, x.dtype)
+        for i in range(self.kernel_size[0]):
+            for j in range(self.kernel_size[1]):
+                window = padded[:, i : i + step * (height - 1) + 1 : step, j : j + step * (width - 1) + 1 : step]
+                product = window * kernel[i, j, :, 0]
+                total = product if total is None else total + product
+        return total
+
+    def _pad(self, x):
+        rows, columns = (k // 2 for k in self.kernel_size)
+        return ops.pad(x, ((0, 0), (rows, rows), (columns, columns), (0, 0)))
+
+    def compute_output_shape(self, input_shape):
+        batch, *grid, channels = input_shape
+        return (batch, *(None if n is None else -(-n // self.strides) for n in grid), channels)
+
+
+def _under_xla():
+    """Whether what is being traced is compiled by XLA: JAX always is, TensorFlow inside `jit_compile=True`."""
+    backend = keras.backend.backend()
+    if backend != "tensorflow":
+        return backend == "jax"
+    import tensorflow as tf
+    from tensorflow.python.ops import control_flow_util
+
+    if tf.executing_eagerly():
+        return False
+    return control_flow_util.GraphOrParentsInXlaContext(tf.compat.v1.get_default_graph())

@@ -1,0 +1,70 @@
+"""What every builder returns, and the marks in its stream from which everything else is derived."""
+
+import math
+
+import keras
+
+from vitgraph.blocks.base import PACKAGE, Block
+
+
+class Stage(Block):
+    """An identity that stands in the stream where it may be read as a map: at the end of a stage, or of a plain block.
+
+    Args:
+        stride: input pixels per position; (rows, columns) where the axes differ.
+        prefix: number of leading tokens that are no patches, where the stream is tokens (B, N, C).
+        grid: where the stream is tokens, the name of the layer whose output (B, H, W, .) they are the positions of;
+            None: the stream is a map (B, H, W, C).
+    """
+
+    def __init__(self, stride, prefix=0, grid=None, **kwargs):
+        super().__init__(**kwargs)
+        self.stride = stride
+        self.prefix = prefix
+        self.grid = grid
+
+    @property
+    def level(self):
+        """The pyramid's name for this stride: "P2" for 4, "P5" for 32; None if it is no power of two."""
+        exponent = math.log2(self.stride) if isinstance(self.stride, int) else 0.5
+        return f"P{int(exponent)}" if exponent.is_integer() else None
+
+    def call(self, x):
+        return x
+
+
+@keras.saving.register_keras_serializable(package=PACKAGE)
+class GraphModel(keras.Model):
+    """A Functional `keras.Model` that detectors and segmenters can read.
+
+    It holds nothing of its own: what keras-cv and keras-hub ask a backbone for is derived from the `Stage` layers, so
+    it is there again after `.keras`, `clone_model` and `from_config`.
+    """
+
+    def __init__(self, *args, **kwargs):
+        super().__init__(*args, **kwargs)
+
+    @property
+    def stages(self):
+        """The `Stage` layers, in the order of the stream."""
+        return [layer for layer in self.layers if isinstance(layer, Stage)]
+
+    @property
+    def pyramid_level_inputs(self):
+        """{"P2": layer name, ...}: the last map of each stride (keras-cv)."""
+        return {stage.level: stage.name for stage in self.stages if stage.grid is None and stage.level}
+
+    @property
+    def pyramid_outputs(self):
+        """{"P2": KerasTensor, ...}: the same as tensors (keras-hub)."""
+        return {level: self.get_layer(name).output for level, name in self.pyramid_level_inputs.items()}
+
+    @property
+    def embedding_dims(self):
+        """Channels of each pyramid level (keras-cv's SegFormer)."""
+        return [tensor.shape[-1] for tensor in self.pyramid_outputs.values()]
+
+    @property
+    def hidden_dims(self):
+        """Channels of each pyramid level (keras-hub's SegFormer)."""
+        return self.embedding_dims

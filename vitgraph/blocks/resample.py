@@ -1,0 +1,79 @@
+"""Separable resampling as matrix products, which every backend, compiler and exporter understands.
+
+`numpy` and `keras.ops` share the functions used here: with numpy and integers a matrix is a constant of the graph (or
+of a checkpoint's conversion), with `keras.ops` it follows a size that is known at run time only.
+"""
+
+import numpy as np
+from keras import ops
+
+from vitgraph.blocks.base import is_static
+
+
+def interpolation_matrix(old, new, *, kernel="bicubic", antialias=True):
+    """The (new, old) matrix that resamples a signal of `old` samples to `new`, pixel centres aligned.
+
+    As PyTorch does it: with `antialias` the kernel is stretched by the scale and renormalised at the borders, and cubic
+    means a = -0.5; without, the border is replicated and a = -0.75.
+
+    Args:
+        old, new: sample counts, integers or scalar tensors.
+        kernel: "bicubic" or "bilinear".
+        antialias: widen the kernel when the signal shrinks.
+    """
+    xp = np if is_static(old, new) else ops
+    scale = xp.cast(old, "float32") / xp.cast(new, "float32") if xp is ops else old / new
+    centre = (_range(xp, new) + 0.5) * scale - 0.5
+    if antialias:
+        weigh, reach = (_cubic(-0.5), 2.0) if kernel == "bicubic" else (_triangle, 1.0)
+        stretch = xp.maximum(scale, 1.0)
+        distance = xp.abs(_range(xp, old)[None, :] - centre[:, None]) / stretch
+        weights = xp.where(distance < reach, weigh(xp, distance), 0.0)
+        return weights / xp.sum(weights, axis=1, keepdims=True)
+    weigh, taps = (_cubic(-0.75), (-1, 0, 1, 2)) if kernel == "bicubic" else (_triangle, (0, 1))
+    first = xp.floor(centre)
+    total = 0.0
+    for tap in taps:
+        source = first + tap
+        clipped = xp.clip(source, 0.0, (old if xp is np else ops.cast(old, "float32")) - 1.0)
+        hit = xp.abs(_range(xp, old)[None, :] - clipped[:, None]) < 0.5
+        total = total + xp.where(hit, weigh(xp, xp.abs(source - centre))[:, None], 0.0)
+    return total
+
+
+def pooling_matrix(old, new):
+    """The (new, old) matrix of adaptive average pooling: bin i covers floor(i old / new) to ceil((i + 1) old / new)."""
+    xp = np if is_static(old, new) else ops
+    position = xp.arange(old)[None, :]
+    index = xp.arange(new)[:, None]
+    inside = (position >= index * old // new) & (position < ((index + 1) * old + new - 1) // new)
+    inside = inside.astype("float32") if xp is np else ops.cast(inside, "float32")
+    return inside / xp.sum(inside, axis=1, keepdims=True)
+
+
+def resample_map(x, rows, columns):
+    """Applies a (new height, height) and a (new width, width) matrix to the map (..., H, W, C)."""
+    rows, columns = (ops.cast(matrix, x.dtype) for matrix in (rows, columns))
+    height = rows.shape[1] or ops.shape(rows)[1]
+    new_height, width, new_width = ops.shape(rows)[0], ops.shape(columns)[1], ops.shape(columns)[0]
+    channels = x.shape[-1]
+    x = ops.matmul(rows, ops.reshape(x, (-1, height, width * channels)))
+    x = ops.reshape(x, (-1, width, channels))
+    return ops.reshape(ops.matmul(columns, x), (-1, new_height, new_width, channels))
+
+
+def _range(xp, count):
+    return np.arange(count, dtype="float64") if xp is np else ops.cast(ops.arange(count), "float32")
+
+
+def _triangle(xp, distance):
+    return xp.maximum(1.0 - distance, 0.0)
+
+
+def _cubic(a):
+    def weigh(xp, d):
+        near = ((a + 2) * d - (a + 3)) * d * d + 1
+        far = ((a * d - 5 * a) * d + 8 * a) * d - 4 * a
+        return xp.where(d <= 1, near, xp.where(d < 2, far, xp.zeros_like(d)))
+
+    return weigh

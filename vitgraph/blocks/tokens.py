@@ -1,0 +1,167 @@
+"""Between maps and tokens, and the tokens that stand before the patches."""
+
+import keras
+from keras import ops
+
+from vitgraph.blocks.base import Block, is_static, pair, sizes
+
+
+class ToTokens(Block):
+    """(B, H, W, C) -> (B, H W, C), row by row."""
+
+    def call(self, x):
+        return ops.reshape(x, (ops.shape(x)[0], -1, x.shape[-1]))
+
+    def compute_output_shape(self, input_shape):
+        batch, height, width, channels = input_shape
+        return (batch, height * width if is_static(height, width) else None, channels)
+
+
+class ToMap(Block):
+    """(B, prefix + H W, C), (B, H, W, .) -> (B, H, W, C): drops the prefix tokens, takes the second input's grid."""
+
+    def __init__(self, prefix=0, **kwargs):
+        super().__init__(**kwargs)
+        self.prefix = prefix
+
+    def call(self, x, grid):
+        height, width = sizes(grid)
+        return ops.reshape(x[:, self.prefix :], (-1, height, width, x.shape[-1]))
+
+    def compute_output_shape(self, x_shape, grid_shape):
+        return (*grid_shape[:3], x_shape[-1])
+
+
+class PrependTokens(Block):
+    """(B, N, C) -> (B, count + N, C): `count` learned tokens before the others (class, distillation, registers)."""
+
+    def __init__(self, count=1, **kwargs):
+        super().__init__(**kwargs)
+        self.count = count
+
+    def build(self, input_shape):
+        initializer = keras.initializers.TruncatedNormal(stddev=0.02)
+        self.token = self.add_weight(name="token", shape=(1, self.count, input_shape[-1]), initializer=initializer)
+
+    def call(self, x):
+        token = ops.cast(self.token, x.dtype)
+        return ops.concatenate([ops.broadcast_to(token, (ops.shape(x)[0], *token.shape[1:])), x], axis=1)
+
+    def compute_output_shape(self, input_shape):
+        batch, tokens, channels = input_shape
+        return (batch, None if tokens is None else tokens + self.count, channels)
+
+
+class Latent(Block):
+    """(B, N, C) -> (B, count, C): learned queries, the same for every sample."""
+
+    def __init__(self, count=1, **kwargs):
+        super().__init__(**kwargs)
+        self.count = count
+
+    def build(self, input_shape):
+        initializer = keras.initializers.TruncatedNormal(stddev=input_shape[-1] ** -0.5)
+        self.latent = self.add_weight(name="latent", shape=(1, self.count, input_shape[-1]), initializer=initializer)
+
+    def call(self, x):
+        latent = ops.cast(self.latent, x.dtype)
+        return ops.broadcast_to(latent, (ops.shape(x)[0], *latent.shape[1:]))
+
+    def compute_output_shape(self, input_shape):
+        return (input_shape[0], self.count, input_shape[-1])
+
+
+class TakeToken(Block):
+    """(B, N, C) -> (B, C): the token at `index`."""
+
+    def __init__(self, index=0, **kwargs):
+        super().__init__(**kwargs)
+        self.index = index
+
+    def call(self, x):
+        return x[:, self.index]
+
+    def compute_output_shape(self, input_shape):
+        return (input_shape[0], input_shape[-1])
+
+
+class DropPrefix(Block):
+    """(B, prefix + N, C) -> (B, N, C): the patch tokens alone."""
+
+    def __init__(self, prefix, **kwargs):
+        super().__init__(**kwargs)
+        self.prefix = prefix
+
+    def call(self, x):
+        return x[:, self.prefix :]
+
+    def compute_output_shape(self, input_shape):
+        batch, tokens, channels = input_shape
+        return (batch, None if tokens is None else tokens - self.prefix, channels)
+
+
+class PadToMultiple(Block):
+    """(B, H, W, C) -> (B, ceil(H / m) m, ceil(W / n) n, C): zeros at the bottom and the right."""
+
+    def __init__(self, multiple, **kwargs):
+        super().__init__(**kwargs)
+        self.multiple = pair(multiple)
+
+    def call(self, x):
+        height, width = sizes(x)
+        rows, columns = self.multiple
+        if is_static(height, width) and height % rows == 0 == width % columns:
+            return x
+        return ops.pad(x, ((0, 0), (0, -height % rows), (0, -width % columns), (0, 0)))
+
+    def compute_output_shape(self, input_shape):
+        batch, *grid, channels = input_shape
+        padded = (None if n is None else -(-n // m) * m for n, m in zip(grid, self.multiple, strict=True))
+        return (batch, *padded, channels)
+
+
+class Patchify(Block):
+    """(B, H, W, C) -> (B, H / p, W / q, p q C): each patch's pixels in row order, channels fastest."""
+
+    def __init__(self, patch_size, **kwargs):
+        super().__init__(**kwargs)
+        self.patch_size = pair(patch_size)
+
+    def call(self, x):
+        height, width = sizes(x)
+        rows, columns = self.patch_size
+        channels = x.shape[-1]
+        x = ops.reshape(x, (-1, rows, width // columns, columns * channels))  # (B H/p, p, W/q, q C)
+        x = ops.transpose(x, (0, 2, 1, 3))
+        return ops.reshape(x, (-1, height // rows, width // columns, rows * columns * channels))
+
+    def compute_output_shape(self, input_shape):
+        batch, *grid, channels = input_shape
+        rows, columns = self.patch_size
+        grid = (None if n is None else n // m for n, m in zip(grid, self.patch_size, strict=True))
+        return (batch, *grid, rows * columns * channels)
+
+
+class SplitParallel(Block):
+    """(B, N, F + Q) -> (B, N, F), (B, N, Q): what one projection gives to the feed-forward layer and to attention.
+
+    Args:
+        widths: (F, Q).
+        bias: whether the feed-forward part gets a bias here, because the projection has none.
+    """
+
+    def __init__(self, widths, bias=False, **kwargs):
+        super().__init__(**kwargs)
+        self.widths = tuple(widths)
+        self.bias = bias
+
+    def build(self, input_shape):
+        if self.bias:
+            self.mlp_bias = self.add_weight(name="mlp_bias", shape=(self.widths[0],), initializer="zeros")
+
+    def call(self, x):
+        first, second = x[..., : self.widths[0]], x[..., self.widths[0] :]
+        return (first + ops.cast(self.mlp_bias, x.dtype) if self.bias else first), second
+
+    def compute_output_shape(self, input_shape):
+        return tuple((*input_shape[:-1], width) for width in self.widths)

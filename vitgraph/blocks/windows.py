@@ -1,0 +1,178 @@
+"""Windows of a map: partition with a cyclic shift, its reverse, and the bias of the attention inside them.
+
+The three agree on the geometry (`_Windowed`): a window is clipped to the map, along an axis that is no longer than the
+window there is no shift, what a window lacks at the bottom and the right is zeros.
+"""
+
+import keras
+import numpy as np
+from keras import ops
+
+from vitgraph.blocks.base import Block, is_static, pair, sizes
+
+
+class _Windowed(Block):
+    """
+    Args:
+        window_size: (rows, columns) of a window.
+        shift: (rows, columns) of the cyclic shift.
+        clip: shrink windows to the map, and leave out the shift where one window covers it, at call time.
+    """
+
+    def __init__(self, window_size, shift=(0, 0), clip=True, **kwargs):
+        super().__init__(**kwargs)
+        self.window_size = pair(window_size)
+        self.shift = pair(shift)
+        self.clip = clip
+
+    def geometry(self, height, width):
+        """(window, shift, windows) along each axis of a map."""
+        return [
+            self._axis(size, window, shift)
+            for size, window, shift in zip((height, width), self.window_size, self.shift, strict=True)
+        ]
+
+    def _axis(self, size, window, shift):
+        if self.clip and is_static(size):
+            window, shift = min(window, size), 0 if size <= window else shift
+        elif self.clip:
+            shift = ops.where(size <= window, 0, shift) if shift else 0
+            window = ops.minimum(window, size)
+        return window, shift, (size + window - 1) // window
+
+
+class WindowPartition(_Windowed):
+    """(B, H, W, C) -> (B n, w, C): n windows of w tokens, after a cyclic shift towards the origin and padding."""
+
+    def call(self, x):
+        height, width = sizes(x)
+        (rows, up, down), (columns, left, across) = self.geometry(height, width)
+        x = _roll(_roll(x, up, 1), left, 2)
+        x = _pad(x, down * rows - height, across * columns - width)
+        channels = x.shape[-1]
+        x = ops.reshape(x, (-1, rows, across, columns * channels))
+        return ops.reshape(ops.transpose(x, (0, 2, 1, 3)), (-1, rows * columns, channels))
+
+    def compute_output_shape(self, input_shape):
+        _, height, width, channels = input_shape
+        if not is_static(height, width):
+            return (None, None, channels)
+        (rows, _, _), (columns, _, _) = self.geometry(height, width)
+        return (None, rows * columns, channels)
+
+
+class WindowReverse(_Windowed):
+    """(B n, w, C), (B, H, W, .) -> (B, H, W, C): windows back into the map of the second input's size."""
+
+    def call(self, windows, like):
+        height, width = sizes(like)
+        (rows, up, down), (columns, left, across) = self.geometry(height, width)
+        channels = windows.shape[-1]
+        x = ops.reshape(windows, (-1, across, rows, columns * channels))
+        x = ops.transpose(x, (0, 2, 1, 3))
+        x = ops.reshape(x, (-1, down * rows, across * columns, channels))
+        if not is_static(height, width) or (height, width) != tuple(x.shape[1:3]):
+            x = x[:, :height, :width]
+        return _roll(_roll(x, height - up if _moves(up) else 0, 1), width - left if _moves(left) else 0, 2)
+
+    def compute_output_shape(self, windows_shape, like_shape):
+        return (*like_shape[:3], windows_shape[-1])
+
+
+class WindowBias(_Windowed):
+    """Swin's relative-position bias, and -100 between regions that only the shift brought together.
+
+    (B, H, W, .) -> (1 or n, heads, w, w), of which only the input's size counts. A window that is clipped at call time
+    uses the middle of the table.
+    """
+
+    def __init__(self, window_size, num_heads, shift=(0, 0), clip=True, **kwargs):
+        super().__init__(window_size, shift, clip, **kwargs)
+        self.num_heads = num_heads
+
+    def build(self, input_shape):
+        rows, columns = self.window_size
+        self.table = self.add_weight(
+            name="table",
+            shape=((2 * rows - 1) * (2 * columns - 1), self.num_heads),
+            initializer=keras.initializers.TruncatedNormal(stddev=0.02),
+        )
+
+    def call(self, x):
+        height, width = sizes(x)
+        xp = np if is_static(height, width) else ops
+        geometry = self.geometry(height, width)
+        index = self._index(xp, *(axis[0] for axis in geometry))
+        tokens = index.shape[0] if xp is np else ops.shape(index)[0]
+        bias = ops.take(ops.cast(self.table, self.compute_dtype), xp.reshape(index, (-1,)), axis=0)
+        bias = ops.transpose(ops.reshape(bias, (1, tokens, tokens, self.num_heads)), (0, 3, 1, 2))
+        if self.shift == (0, 0) or (xp is np and not any(shift for _, shift, _ in geometry)):
+            return bias
+        return bias + ops.cast(self._mask(xp, geometry), bias.dtype)
+
+    def _index(self, xp, rows, columns):
+        """(w, w): the table's row for each (query, key)."""
+        (height, width), (y, x) = self.window_size, (xp.arange(rows), xp.arange(columns))
+        down = (y[:, None] - y[None, :] + height - 1) * (2 * width - 1)
+        across = x[:, None] - x[None, :] + width - 1
+        index = down[:, None, :, None] + across[None, :, None, :]
+        return xp.reshape(index, (rows * columns, rows * columns))
+
+    @staticmethod
+    def _mask(xp, geometry):
+        """(n, 1, w, w): 0 within a region of the shifted map, -100 between two."""
+        region = [_regions(xp, *axis) for axis in geometry]
+        (rows, _, down), (columns, _, across) = geometry
+        region = region[0][:, None] * 3 + region[1][None, :]
+        region = xp.transpose(xp.reshape(region, (down, rows, across, columns)), (0, 2, 1, 3))
+        region = xp.reshape(region, (down * across, rows * columns))
+        return xp.where(region[:, None, :, None] == region[:, None, None, :], 0.0, -100.0)
+
+    def compute_output_shape(self, input_shape):
+        _, height, width, _ = input_shape
+        if not is_static(height, width):
+            return (None if any(self.shift) else 1, self.num_heads, None, None)
+        (rows, up, down), (columns, left, across) = self.geometry(height, width)
+        return (down * across if up or left else 1, self.num_heads, rows * columns, rows * columns)
+
+
+class PatchMerging(Block):
+    """(B, H, W, C) -> (B, ceil(H / 2), ceil(W / 2), 4 C): 2 x 2 neighbours side by side, odd sides padded with zeros.
+
+    The order is (0, 0), (1, 0), (0, 1), (1, 1), rows first, as in the official code.
+    """
+
+    def call(self, x):
+        height, width = sizes(x)
+        x = _pad(x, height % 2, width % 2)
+        return ops.concatenate([x[:, i::2, j::2] for j in (0, 1) for i in (0, 1)], axis=-1)
+
+    def compute_output_shape(self, input_shape):
+        batch, *grid, channels = input_shape
+        return (batch, *(None if n is None else (n + 1) // 2 for n in grid), 4 * channels)
+
+
+def _moves(shift):
+    return not is_static(shift) or shift != 0
+
+
+def _roll(x, shift, axis):
+    """A cyclic shift towards the origin by slices: `roll` has no built-in LiteRT op when the batch is unknown."""
+    if not _moves(shift):
+        return x
+    head, tail = (x[:, :shift], x[:, shift:]) if axis == 1 else (x[:, :, :shift], x[:, :, shift:])
+    return ops.concatenate([tail, head], axis=axis)
+
+
+def _pad(x, bottom, right):
+    if is_static(bottom, right) and bottom == right == 0:
+        return x
+    return ops.pad(x, ((0, 0), (0, bottom), (0, right), (0, 0)))
+
+
+def _regions(xp, window, shift, windows):
+    """Along one axis: 0 for the untouched windows, 1 and 2 for the two parts of the last one."""
+    position = xp.arange(windows * window)
+    last = xp.where(position >= windows * window - window, 1, 0)
+    wrapped = xp.where(position >= windows * window - shift, 1, 0)
+    return xp.where(shift == 0, 0, 1) * (last + wrapped) if xp is ops or shift else 0 * position

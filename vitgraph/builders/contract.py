@@ -1,0 +1,163 @@
+"""What every builder shares: the border of its graph, and the checks of its arguments."""
+
+import difflib
+import functools
+import inspect
+
+import keras
+
+from vitgraph.blocks import GraphModel
+from vitgraph.blocks.base import is_static, pair
+
+
+def builder(function):
+    """Makes a function that wires a graph into a public builder.
+
+    Its arguments are checked before anything is made, `dtype` is in force for every layer while it runs, and the
+    strides of its `Stage` layers are checked against the shapes of the graph that it returns.
+    """
+    signature = inspect.signature(function)
+
+    @functools.wraps(function)
+    def build(*args, **kwargs):
+        for name in kwargs:
+            if name not in signature.parameters:
+                raise TypeError(
+                    f"{function.__name__}: unknown argument {name!r}{_nearest(name, signature.parameters)}; "
+                    f"allowed: {', '.join(signature.parameters)}"
+                )
+        bound = signature.bind(*args, **kwargs)
+        bound.apply_defaults()
+        check = Check(function.__name__)
+        _check_common(check, bound.arguments)
+        with _policy(check, bound.arguments["dtype"]):
+            model = function(*bound.args, **bound.kwargs)
+        _check_strides(model)
+        return model
+
+    return build
+
+
+class Check:
+    """Checks of one builder's arguments; an error names the builder, the argument, its value and what is allowed."""
+
+    def __init__(self, builder_name):
+        self.builder = builder_name
+
+    def that(self, condition, argument, value, allowed, error=ValueError):
+        if not condition:
+            raise error(f"{self.builder}: {argument}={value!r}; allowed: {allowed}")
+
+    def positive(self, **arguments):
+        """Each is an integer of at least 1, or a sequence of such integers."""
+        for argument, value in arguments.items():
+            values = value if isinstance(value, (tuple, list)) else (value,)
+            self.that(all(_is_int(v) for v in values), argument, value, "integers of at least 1", TypeError)
+            self.that(values and min(values) >= 1, argument, value, "integers of at least 1")
+
+    def same_length(self, **arguments):
+        for argument, value in arguments.items():
+            self.that(isinstance(value, (tuple, list)), argument, value, "a sequence, one entry a stage", TypeError)
+        (first, reference), *others = arguments.items()
+        for argument, value in others:
+            self.that(len(value) == len(reference), argument, value, f"{len(reference)} entries, as many as {first}")
+
+    def heads_divide(self, dims, num_heads):
+        """Every stage's width is a multiple of its number of heads."""
+        for dim, heads in zip(*(v if isinstance(v, (tuple, list)) else (v,) for v in (dims, num_heads)), strict=True):
+            self.that(dim % heads == 0, "num_heads", num_heads, f"divisors of the width, here {heads} of {dim}")
+
+    def smallest(self, input_shape, size):
+        """Height and width are unknown or at least `size`."""
+        for n in input_shape[:2]:
+            self.that(n is None or n >= size, "input_shape", input_shape, f"height and width of at least {size}")
+
+
+def begin(input_shape, input_tensor):
+    """The graph's entry: a new `keras.Input`, or a tensor that exists."""
+    return keras.Input(input_shape, name="image") if input_tensor is None else input_tensor
+
+
+def shape_of(input_shape, input_tensor):
+    """(H, W, C) of the graph's entry."""
+    return tuple(input_shape) if input_tensor is None else tuple(input_tensor.shape[1:])
+
+
+def finish(inputs, outputs, name):
+    """The model from the sources of `inputs` to `outputs`."""
+    sources = keras.utils.get_source_inputs(inputs)
+    return GraphModel(sources[0] if len(sources) == 1 else sources, outputs, name=name)
+
+
+def _check_common(check, arguments):
+    tensor, shape = arguments["input_tensor"], arguments["input_shape"]
+    check.that(
+        tensor is None or keras.backend.is_keras_tensor(tensor), "input_tensor", tensor, "a KerasTensor", TypeError
+    )
+    if tensor is not None:
+        check.that(len(tensor.shape) == 4, "input_tensor", tensor.shape, "a tensor (batch, height, width, channels)")
+        shape = shape_of(shape, tensor)
+    triple = isinstance(shape, (tuple, list)) and len(shape) == 3
+    check.that(triple, "input_shape", shape, "(height, width, channels)")
+    height, width, channels = shape
+    check.that(_is_int(channels) and channels >= 1, "input_shape", shape, "at least 1 channel")
+    for n in (height, width):
+        check.that(n is None or (_is_int(n) and n >= 1), "input_shape", shape, "positive integers or None")
+    check.that((height is None) == (width is None), "input_shape", shape, "height and width both known or both None")
+
+    check.that(isinstance(arguments["include_top"], bool), "include_top", arguments["include_top"], "True or False")
+    if arguments["include_top"]:
+        check.positive(num_classes=arguments["num_classes"])
+        pooling = arguments["pooling"]
+        check.that(pooling is None, "pooling", pooling, "None with include_top=True: the top has its own")
+    activation = arguments["classifier_activation"]
+    try:
+        keras.activations.get(activation)
+    except (ValueError, TypeError):
+        check.that(False, "classifier_activation", activation, "None or the name of a Keras activation")
+    pooled = ("avg", "max", "token") if "class_token" in arguments else ("avg", "max")
+    check.that(arguments["pooling"] in (None, *pooled), "pooling", arguments["pooling"], f"None, {', '.join(pooled)}")
+    if not arguments.get("class_token", True):
+        check.that(arguments["pooling"] != "token", "pooling", "token", "avg, max: there is no class token")
+    name = arguments["name"]
+    check.that(isinstance(name, str) and name and "/" not in name, "name", name, "a name without a slash")
+    for argument, value in arguments.items():
+        if argument.endswith("_rate"):
+            check.that(isinstance(value, (int, float)), argument, value, "a number", TypeError)
+            check.that(0 <= value < 1, argument, value, "0 <= rate < 1")
+
+
+def _check_strides(model):
+    inputs = model.inputs[0].shape[1:3]
+    for stage in model.stages:
+        output = stage.output.shape[1:3] if stage.grid is None else model.get_layer(stage.grid).output.shape[1:3]
+        for size, count, stride in zip(inputs, output, pair(stage.stride), strict=True):
+            if is_static(size, count) and not size // stride <= count <= -(-size // stride):
+                raise AssertionError(f"{model.name}: {stage.name} says stride {stage.stride}, shapes say {size}/{count}")
+
+
+class _policy:
+    """Keras' global dtype policy, for a while."""
+
+    def __init__(self, check, dtype):
+        try:
+            self.policy = None if dtype is None else keras.dtype_policies.get(dtype)
+        except (ValueError, TypeError):
+            check.that(False, "dtype", dtype, "None, or a Keras dtype policy such as 'mixed_bfloat16'")
+
+    def __enter__(self):
+        self.previous = keras.config.dtype_policy()
+        if self.policy is not None:
+            keras.config.set_dtype_policy(self.policy)
+
+    def __exit__(self, *_):
+        keras.config.set_dtype_policy(self.previous)
+
+
+def _is_int(value):
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def _nearest(name, names):
+    near = difflib.get_close_matches(name, names, n=1)
+    return f" (did you mean {near[0]!r}?)" if near else ""

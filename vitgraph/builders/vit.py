@@ -1,0 +1,295 @@
+"""ViT, the Vision Transformer: an image is a sequence of patches.
+
+Paper: Dosovitskiy et al., "An Image is Worth 16x16 Words", arXiv:2010.11929.
+Official code: github.com/google-research/vision_transformer; the published variants are timm's `vit_*` and DeiT III.
+
+    image (H, W, 3)
+      patches: p x p / p convolution           (H/p, W/p, dim)
+      tokens, class token, registers, positions (B, N, dim)
+      blocks 0 ... depth - 1                    (B, N, dim)
+      norm
+      class token | mean | attention pooling    (B, dim)
+      head
+
+    block: x + attention(norm(x)); x + mlp(norm(x)).
+
+The forms of the block that differ in more than numbers are functions of this file, to be given as `block`: the norm
+after the branch (`res_post_norm_block`), several attentions and feed-forward layers side by side
+(`parallel_things_block`, arXiv:2203.09795), attention and feed-forward layer side by side (`parallel_scaling_block`,
+ViT-22B, arXiv:2302.05442).
+"""
+
+from keras import layers
+
+from vitgraph.blocks import (
+    CrossAttention,
+    DropPrefix,
+    Latent,
+    Patchify,
+    PositionTable,
+    PrependTokens,
+    SinCosPosition,
+    SplitParallel,
+    Stage,
+    TakeToken,
+    ToMap,
+    ToTokens,
+)
+from vitgraph.blocks.base import is_static, pair
+from vitgraph.builders.contract import Check, begin, builder, finish, shape_of
+from vitgraph.builders.vit_variants import ROWS
+from vitgraph.builders.wiring import (
+    ACTIVATIONS,
+    Transformer,
+    conv,
+    dense,
+    drop_path_rates,
+    dropout,
+    head,
+    layer_norm,
+    mlp,
+    pad_to_patch,
+)
+
+POOLS = ("token", "avg", "max", "avgmax", "map")
+
+
+def pre_norm_block(x, t, drop_path, name):
+    """The block of the paper: (B, N, C) -> (B, N, C)."""
+    y = t.attention(t.norm(x, f"{name}_norm1"), f"{name}_attn")
+    x = t.residual(x, y, drop_path, f"{name}_res1")
+    y = t.mlp(t.norm(x, f"{name}_norm2"), f"{name}_mlp")
+    return t.residual(x, y, drop_path, f"{name}_res2")
+
+
+def res_post_norm_block(x, t, drop_path, name):
+    """The norm at the end of each branch, as in Swin V2: (B, N, C) -> (B, N, C)."""
+    y = t.norm(t.attention(x, f"{name}_attn"), f"{name}_norm1")
+    x = t.residual(x, y, drop_path, f"{name}_res1")
+    y = t.norm(t.mlp(x, f"{name}_mlp"), f"{name}_norm2")
+    return t.residual(x, y, drop_path, f"{name}_res2")
+
+
+def parallel_things_block(x, t, drop_path, name, num_parallel=2):
+    """`num_parallel` attentions side by side, then as many feed-forward layers: (B, N, C) -> (B, N, C)."""
+    for step, part in ((1, "attn"), (2, "mlp")):
+        stream = x
+        for i in range(num_parallel):
+            branch = f"{name}_{part}s_{i}"
+            y = t.norm(stream, f"{branch}_norm")
+            y = t.attention(y, f"{branch}_attn") if part == "attn" else t.mlp(y, f"{branch}_mlp")
+            x = t.residual(x, y, drop_path, f"{name}_res{step}_{i}")
+    return x
+
+
+def parallel_scaling_block(x, t, drop_path, name, fuse_out_proj=False):
+    """Attention and feed-forward layer side by side, behind one projection: (B, N, C) -> (B, N, C)."""
+    widths = (t.hidden, 3 * t.attn_dim)
+    y = dense(t.norm(x, f"{name}_in_norm"), sum(widths), f"{name}_in_proj", t.qkv_bias)
+    y, qkv = SplitParallel(widths, bias=not t.qkv_bias, name=f"{name}_split")(y)
+    attn, y = t.attend(qkv, f"{name}_attn"), t.activate(y, f"{name}_mlp")
+    if fuse_out_proj:
+        y = layers.Concatenate(name=f"{name}_join")([attn, y])
+        y = dense(y, t.dim, f"{name}_out_proj", t.proj_bias)
+    else:
+        attn = dense(attn, t.dim, f"{name}_attn_out_proj", t.proj_bias)
+        y = dense(y, t.dim, f"{name}_mlp_out_proj", t.proj_bias)
+        y = layers.Add(name=f"{name}_sum")([attn, y])
+    return t.residual(x, y, drop_path, f"{name}_res")
+
+
+VARIANTS = {name: {**row, "block": globals()[row["block"]]} if "block" in row else row for name, row in ROWS.items()}
+
+
+@builder
+def build_vit(
+    input_shape=(224, 224, 3),
+    *,
+    include_top=True,
+    num_classes=1000,
+    classifier_activation="softmax",
+    pooling=None,
+    input_tensor=None,
+    patch_size=16,
+    dim=768,
+    depth=12,
+    num_heads=12,
+    mlp_ratio=4.0,
+    class_token=True,
+    reg_tokens=0,
+    pos_embed="learn",
+    no_embed_class=False,
+    dual_patch_norm=False,
+    pre_norm=False,
+    block=pre_norm_block,
+    head_dim=None,
+    qkv_bias=True,
+    proj_bias=True,
+    qk_norm=False,
+    attn_norm=False,
+    mlp_norm=False,
+    gated_mlp=False,
+    act="gelu",
+    init_values=None,
+    rms_norm=False,
+    norm_eps=1e-6,
+    final_norm=True,
+    global_pool="token",
+    fc_norm=None,
+    pool_include_prefix=False,
+    img_size=(224, 224),
+    drop_rate=0.0,
+    pos_drop_rate=0.0,
+    proj_drop_rate=0.0,
+    attn_drop_rate=0.0,
+    drop_path_rate=0.0,
+    dtype=None,
+    name="vit",
+):
+    """Builds a ViT (arXiv:2010.11929): image (B, H, W, C) -> scores (B, num_classes).
+
+    Args:
+        input_shape: (height, width, channels), in pixels; what patches leave over at the bottom and the right is
+            dropped, as in the official code. Or (None, None, channels): then the image is padded to whole patches and
+            the position table resampled at run time, as timm's `dynamic_img_size` and `dynamic_img_pad` do.
+        include_top: False ends the graph at the map of the last patch tokens (B, H / p, W / p, dim).
+        num_classes: number of class scores.
+        classifier_activation: name of a Keras activation, computed in float32; None: logits.
+        pooling: with include_top=False, "avg" or "max" over the patches or the class "token": (B, dim).
+        input_tensor: a KerasTensor (B, H, W, C) to wire onto, instead of a new input.
+        patch_size: side of a patch, or (height, width), in pixels.
+        dim, depth, num_heads, mlp_ratio: width, blocks, heads, widening of the feed-forward layers.
+        class_token: whether a class token is prepended.
+        reg_tokens: number of register tokens (arXiv:2309.16588), after the class token.
+        pos_embed: "learn", "sincos" (SimpleViT's fixed one) or "none".
+        no_embed_class: the position table has no rows for class token and registers.
+        dual_patch_norm: norms before and after a linear patch embedding (arXiv:2302.01327).
+        pre_norm: a norm before the first block, and no bias in the patch embedding (CLIP).
+        block: a function (x, transformer, drop_path, name) -> x of this file, or one like them.
+        head_dim: width of one head; None: dim / num_heads.
+        qkv_bias, proj_bias: whether the projections before, and those after, attention and activation have biases.
+        qk_norm: norm of queries and keys, head by head.
+        attn_norm, mlp_norm: a further norm before the last projection of attention, of the feed-forward layer.
+        gated_mlp: the feed-forward layer is gated (SwiGLU with act="silu"); `mlp_ratio` counts both halves.
+        act: "gelu" (exact), "gelu_tanh", "quick_gelu", "relu", "silu", ...
+        init_values: initial layer scale; None: none.
+        rms_norm: RMS norms instead of layer norms.
+        norm_eps: epsilon of all norms.
+        final_norm: whether there is a norm after the last block, or after pooling.
+        global_pool: what the head sees: "token", "avg", "max", "avgmax", or "map" (attention pooling).
+        fc_norm: put the final norm after pooling; None: for "avg", "max" and "avgmax".
+        pool_include_prefix: pool over class and register tokens too.
+        img_size: the image size whose grid the position table has, where input_shape is open.
+        drop_rate: dropout before the head.
+        pos_drop_rate, proj_drop_rate, attn_drop_rate: dropout after positions, of projections, of attention.
+        drop_path_rate: stochastic depth of the last block; earlier ones have less.
+        dtype: dtype policy of every layer, such as "mixed_bfloat16"; None: Keras' global one.
+        name: the model's name.
+
+    Returns:
+        A `keras.Model`; each block ends in a `Stage` of the patch's stride ("P4" for 16).
+
+    Raises:
+        ValueError, TypeError: naming the argument, its value and what is allowed.
+    """
+    check = Check("build_vit")
+    check.positive(dim=dim, depth=depth, num_heads=num_heads, patch_size=patch_size)
+    if head_dim is None:
+        check.heads_divide(dim, num_heads)
+    check.that(pos_embed in ("learn", "sincos", "none"), "pos_embed", pos_embed, "'learn', 'sincos', 'none'")
+    check.that(pos_embed != "sincos" or dim % 4 == 0, "dim", dim, "a multiple of 4 with pos_embed='sincos'")
+    check.that(global_pool in POOLS, "global_pool", global_pool, ", ".join(POOLS))
+    check.that(class_token or global_pool != "token", "global_pool", global_pool, "'token' only with class_token=True")
+    check.that(act in ACTIVATIONS, "act", act, ", ".join(ACTIVATIONS))
+    check.that(callable(block), "block", block, "a function (x, transformer, drop_path, name) -> x", TypeError)
+    check.that(isinstance(reg_tokens, int) and reg_tokens >= 0, "reg_tokens", reg_tokens, "0 or more")
+    patch, shape = pair(patch_size), shape_of(input_shape, input_tensor)
+    check.smallest(shape, max(patch))
+
+    t = Transformer(
+        dim, num_heads, mlp_ratio, qkv_bias, proj_bias, head_dim, qk_norm, attn_norm, mlp_norm, gated_mlp, act,
+        init_values, norm_eps, rms_norm, attn_drop_rate, proj_drop_rate,
+    )  # fmt: skip
+    prefix = int(class_token) + reg_tokens
+    grid = [n // p for n, p in zip(shape[:2] if is_static(*shape[:2]) else pair(img_size), patch, strict=True)]
+
+    inputs = begin(input_shape, input_tensor)
+    patches = _patch_embed(inputs, patch, dim, not pre_norm, norm_eps if dual_patch_norm else None)
+    x = ToTokens(name="tokens")(patches)
+    if pos_embed == "sincos":
+        x = SinCosPosition(name="pos_embed")(x, patches)
+    elif pos_embed == "learn" and no_embed_class:
+        x = PositionTable(grid, name="pos_embed")(x, patches)
+    if reg_tokens:
+        x = PrependTokens(reg_tokens, name="reg_token")(x)
+    if class_token:
+        x = PrependTokens(name="cls_token")(x)
+    if pos_embed == "learn" and not no_embed_class:
+        x = PositionTable(grid, prefix, name="pos_embed")(x, patches)
+    x = dropout(x, pos_drop_rate, "pos_drop")
+    if pre_norm:
+        x = t.norm(x, "norm_pre")
+
+    stride = patch[0] if patch[0] == patch[1] else patch
+    for i, drop_path in enumerate(drop_path_rates(drop_path_rate, depth)):
+        x = block(x, t, drop_path, f"block_{i}")
+        x = Stage(stride, prefix, "patch_embed", name=f"block_{i}")(x)
+
+    norm_after_pool = global_pool in ("avg", "max", "avgmax") if fc_norm is None else fc_norm
+    if final_norm and not norm_after_pool:
+        x = t.norm(x, "norm")
+    if not include_top and pooling is None:
+        return finish(inputs, ToMap(prefix, name="map")(x, patches), name)
+    x = _pool(x, pooling or global_pool, 0 if pool_include_prefix and include_top else prefix, t)
+    if final_norm and norm_after_pool:
+        x = t.norm(x, "fc_norm")
+    if include_top:
+        x = head(x, num_classes, classifier_activation, drop_rate)
+    return finish(inputs, x, name)
+
+
+def _patch_embed(x, patch, dim, use_bias, norm_eps):
+    """Image -> map of patches (B, H / p, W / q, dim); with `norm_eps`, a linear layer between two norms."""
+    if not is_static(*x.shape[1:3]):
+        x = pad_to_patch(x, patch)
+    if norm_eps is None:
+        return conv(x, dim, patch, patch, "patch_embed", use_bias=use_bias)
+    x = Patchify(patch, name="patchify")(x)
+    x = layer_norm(x, norm_eps, "patch_norm1")
+    x = dense(x, dim, "patch_proj", use_bias)
+    return layer_norm(x, norm_eps, "patch_embed")
+
+
+def _pool(x, kind, prefix, t):
+    """(B, N, C) -> (B, C)."""
+    if kind == "token":
+        return TakeToken(name="pool")(x)
+    if kind == "map":
+        return _attention_pool(x, t)
+    x = DropPrefix(prefix, name="patches")(x) if prefix else x
+    if kind == "avgmax":
+        means, maxima = layers.GlobalAveragePooling1D(name="pool_avg")(x), layers.GlobalMaxPooling1D(name="pool_max")(x)
+        return layers.Average(name="pool")([means, maxima])
+    pool = layers.GlobalAveragePooling1D if kind == "avg" else layers.GlobalMaxPooling1D
+    return pool(name="pool")(x)
+
+
+def _attention_pool(x, t):
+    """SigLIP's head: one learned query attends to all tokens; x + mlp(norm(x))."""
+    q = dense(Latent(name="attn_pool_latent")(x), t.dim, "attn_pool_q")
+    kv = dense(x, 2 * t.dim, "attn_pool_kv")
+    x = CrossAttention(t.num_heads, name="attn_pool")(q, kv)
+    x = dense(x, t.dim, "attn_pool_proj")
+    y = mlp(t.norm(x, "attn_pool_norm"), t.hidden, t.act, "attn_pool_mlp")
+    x = layers.Add(name="attn_pool_res")([x, y])
+    return TakeToken(name="pool")(x)
+
+
+__all__ = [
+    "VARIANTS",
+    "build_vit",
+    "parallel_scaling_block",
+    "parallel_things_block",
+    "pre_norm_block",
+    "res_post_norm_block",
+]

@@ -1,0 +1,161 @@
+"""Functions that connect layers: what several architectures wire alike.
+
+Each takes a tensor of the graph and gives the next one; `name` is the name, or the beginning of the names, of the
+nodes that it adds.
+"""
+
+import dataclasses
+
+import keras
+from keras import layers
+
+from vitgraph.blocks import (
+    GELU,
+    GatedActivation,
+    HeadsAttention,
+    PadToMultiple,
+    QuickGELU,
+    Residual,
+    SelfAttention,
+    SplitHeads,
+)
+from vitgraph.blocks.base import pair
+
+ACTIVATIONS = ("gelu", "gelu_tanh", "quick_gelu", "relu", "silu", "hard_silu", "relu6")
+
+
+def layer_norm(x, epsilon, name):
+    return layers.LayerNormalization(epsilon=epsilon, name=name)(x)
+
+
+def rms_norm(x, epsilon, name):
+    return layers.RMSNormalization(epsilon=epsilon, name=name)(x)
+
+
+def dense(x, units, name, use_bias=True):
+    initializer = keras.initializers.TruncatedNormal(stddev=0.02)
+    return layers.Dense(units, use_bias=use_bias, kernel_initializer=initializer, name=name)(x)
+
+
+def conv(x, filters, kernel_size, strides, name, padding=0, use_bias=True):
+    """A convolution with PyTorch's symmetric padding: 'same' would pad even inputs at the bottom and right only."""
+    if padding:
+        x = layers.ZeroPadding2D(padding, name=f"{name}_pad")(x)
+    initializer = keras.initializers.VarianceScaling(2.0, "fan_out", "truncated_normal")
+    return layers.Conv2D(
+        filters, kernel_size, strides, use_bias=use_bias, kernel_initializer=initializer, name=name
+    )(x)
+
+
+def pad_to_patch(x, patch_size):
+    """Zeros at the bottom and the right of an image that patches don't divide; no node where they surely do."""
+    rows, columns = pair(patch_size)
+    divisible = all(n and n % size == 0 for n, size in zip(x.shape[1:3], (rows, columns), strict=True))
+    return x if divisible else PadToMultiple((rows, columns), name="pad")(x)
+
+
+def activation(x, kind, name):
+    """One of `ACTIVATIONS`; "gelu" is the exact one."""
+    if kind in ("gelu", "gelu_tanh"):
+        return GELU(approximate=kind == "gelu_tanh", name=name)(x)
+    if kind == "quick_gelu":
+        return QuickGELU(name=name)(x)
+    return layers.Activation(kind, name=name)(x)
+
+
+def dropout(x, rate, name):
+    """A node only where something is dropped: it has no weights, so no other name depends on it."""
+    return layers.Dropout(rate, name=name)(x) if rate else x
+
+
+def mlp(x, hidden, act, name, drop=0.0):
+    """fc1, activation, fc2: (..., C) -> (..., C)."""
+    dim = x.shape[-1]
+    x = dense(x, hidden, f"{name}_fc1")
+    x = activation(x, act, f"{name}_act")
+    x = dropout(x, drop, f"{name}_drop")
+    return dense(x, dim, f"{name}_fc2")
+
+
+def head(x, num_classes, classifier_activation, drop_rate=0.0):
+    """(B, C) -> (B, num_classes): dropout, `head`, and the activation in float32 under any dtype policy."""
+    x = dropout(x, drop_rate, "head_drop")
+    x = dense(x, num_classes, "head")
+    return layers.Activation(classifier_activation or "linear", dtype="float32", name="predictions")(x)
+
+
+def map_top(x, *, include_top, num_classes, classifier_activation, pooling, drop_rate):
+    """The end of a hierarchical net: the map (B, H, W, C), its mean or maximum (B, C), or the class scores."""
+    if include_top or pooling == "avg":
+        x = layers.GlobalAveragePooling2D(name="pool")(x)
+    elif pooling == "max":
+        x = layers.GlobalMaxPooling2D(name="pool")(x)
+    return head(x, num_classes, classifier_activation, drop_rate) if include_top else x
+
+
+def drop_path_rates(rate, depth):
+    """Stochastic depth grows linearly from 0 at the first block to `rate` at the last."""
+    return [rate * i / max(depth - 1, 1) for i in range(depth)]
+
+
+@dataclasses.dataclass(frozen=True)
+class Transformer:
+    """The numbers of a plain transformer block, and the parts that they wire. Tokens (B, N, C) -> (B, N, C)."""
+
+    dim: int
+    num_heads: int
+    mlp_ratio: float = 4.0
+    qkv_bias: bool = True
+    proj_bias: bool = True
+    head_dim: int | None = None
+    qk_norm: bool = False
+    attn_norm: bool = False
+    mlp_norm: bool = False
+    gated_mlp: bool = False
+    act: str = "gelu"
+    init_values: float | None = None
+    norm_eps: float = 1e-6
+    rms_norm: bool = False
+    attn_drop: float = 0.0
+    proj_drop: float = 0.0
+
+    @property
+    def attn_dim(self):
+        return self.num_heads * (self.head_dim or self.dim // self.num_heads)
+
+    @property
+    def hidden(self):
+        return int(self.dim * self.mlp_ratio)
+
+    def norm(self, x, name):
+        return (rms_norm if self.rms_norm else layer_norm)(x, self.norm_eps, name)
+
+    def attention(self, x, name):
+        """qkv, softmax attention, proj."""
+        x = self.attend(dense(x, 3 * self.attn_dim, f"{name}_qkv", self.qkv_bias), name)
+        if self.attn_norm:
+            x = self.norm(x, f"{name}_norm")
+        return dense(x, self.dim, f"{name}_proj", self.proj_bias)
+
+    def attend(self, qkv, name):
+        """The core, with queries and keys normalised head by head where the architecture does so."""
+        if not self.qk_norm:
+            return SelfAttention(self.num_heads, drop=self.attn_drop, name=name)(qkv)
+        q, k, v = SplitHeads(self.num_heads, name=f"{name}_heads")(qkv)
+        q, k = self.norm(q, f"{name}_q_norm"), self.norm(k, f"{name}_k_norm")
+        return HeadsAttention(self.num_heads, drop=self.attn_drop, name=name)(q, k, v)
+
+    def mlp(self, x, name):
+        """fc1, activation or gate, fc2."""
+        x = dense(x, self.hidden, f"{name}_fc1", self.proj_bias)
+        x = self.activate(x, name)
+        if self.mlp_norm:
+            x = self.norm(x, f"{name}_norm")
+        return dense(x, self.dim, f"{name}_fc2", self.proj_bias)
+
+    def activate(self, x, name):
+        x = GatedActivation(self.act, name=f"{name}_act")(x) if self.gated_mlp else activation(x, self.act, f"{name}_act")
+        return dropout(x, self.proj_drop, f"{name}_drop")
+
+    def residual(self, x, branch, drop_path, name):
+        return Residual(self.init_values, drop_path, self.proj_drop, name=name)(x, branch)
