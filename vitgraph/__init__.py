@@ -2,7 +2,22 @@
 
 from vitgraph import blocks
 from vitgraph.builders import build_pvt_v2, build_swin, build_vit
+from vitgraph.create import create
+from vitgraph.features import attention, pyramid, simple_feature_pyramid
 from vitgraph.registry import list_models
+from vitgraph.weights import load_weights, save_weights
 
 __version__ = "0.1.0"
-__all__ = ["blocks", "build_pvt_v2", "build_swin", "build_vit", "list_models"]
+__all__ = [
+    "attention",
+    "blocks",
+    "build_pvt_v2",
+    "build_swin",
+    "build_vit",
+    "create",
+    "list_models",
+    "load_weights",
+    "pyramid",
+    "save_weights",
+    "simple_feature_pyramid",
+]

@@ -6,11 +6,18 @@ import fnmatch
 from vitgraph.builders import pvt_v2, swin, vit
 
 _FAMILIES = (
-    (vit.build_vit, vit.VARIANTS),
-    (pvt_v2.build_pvt_v2, pvt_v2.VARIANTS),
-    (swin.build_swin, swin.VARIANTS),
+    (vit.build_vit, vit),
+    (pvt_v2.build_pvt_v2, pvt_v2),
+    (swin.build_swin, swin),
 )
-_VARIANTS = {name: (build, row) for build, table in _FAMILIES for name, row in table.items()}
+_VARIANTS = {name: (build, row) for build, family in _FAMILIES for name, row in family.VARIANTS.items()}
+
+SOURCES = {
+    f"{build.__name__.removeprefix('build_')}/{name}": source
+    for build, family in _FAMILIES
+    for name, source in family.SOURCES.items()
+}
+"""Every kind of checkpoint that can be read: {"swin/timm": Source, ...}."""
 
 
 def list_models(pattern="*"):

@@ -51,6 +51,11 @@ class AttentionCore(Block):
         q, k, _, bias = self.heads(*inputs)
         return self._softmax(q, k, bias)
 
+    def token_counts(self, *shapes):
+        """Queries and keys of a sample, from the shapes of the inputs: N, M; None where unknown."""
+        queries, keys = shapes[0], shapes[-1]
+        return tuple(None if None in shape[1:-1] else math.prod(shape[1:-1]) for shape in (queries, keys))
+
     def _scale(self, q):
         return q.shape[-1] ** -0.5 if self.scale is None else self.scale
 
@@ -84,6 +89,9 @@ class SelfAttention(AttentionCore):
 
     def heads(self, qkv, bias=None):
         return *self._split(qkv, 3), bias
+
+    def token_counts(self, qkv_shape, bias_shape=None):
+        return super().token_counts(qkv_shape)
 
     def compute_output_shape(self, qkv_shape, bias_shape=None):
         return (*qkv_shape[:-1], qkv_shape[-1] // 3)
@@ -128,6 +136,9 @@ class HeadsAttention(AttentionCore):
     def heads(self, q, k, v):
         return q, k, v, None
 
+    def token_counts(self, q_shape, k_shape, v_shape):
+        return q_shape[1], k_shape[1]
+
     def _merge(self, y, first):
         return ops.reshape(y, (ops.shape(y)[0], -1, y.shape[-1] * self.num_heads))
 
@@ -147,9 +158,8 @@ class AttentionMap(keras.layers.Wrapper):
         return self.layer.probabilities(*inputs)
 
     def compute_output_spec(self, inputs):
-        queries, keys = inputs[0], inputs[1] if len(inputs) > 1 and len(inputs[1].shape) == 3 else inputs[0]
-        tokens = (None if None in x.shape[1:-1] else math.prod(x.shape[1:-1]) for x in (queries, keys))
-        return keras.KerasTensor((queries.shape[0], self.layer.num_heads, *tokens), dtype="float32")
+        queries, keys = self.layer.token_counts(*(x.shape for x in inputs))
+        return keras.KerasTensor((inputs[0].shape[0], self.layer.num_heads, queries, keys), dtype="float32")
 
 
 def _add_bias(scores, bias):

@@ -1,7 +1,5 @@
 """What every builder returns, and the marks in its stream from which everything else is derived."""
 
-import math
-
 import keras
 
 from vitgraph.blocks.base import PACKAGE, Block
@@ -25,9 +23,10 @@ class Stage(Block):
 
     @property
     def level(self):
-        """The pyramid's name for this stride: "P2" for 4, "P5" for 32; None if it is no power of two."""
-        exponent = math.log2(self.stride) if isinstance(self.stride, int) else 0.5
-        return f"P{int(exponent)}" if exponent.is_integer() else None
+        """The pyramid's name for this stride: "P2" for 4, "P5" for 32; "stride_14" for what is no power of two."""
+        if isinstance(self.stride, int) and self.stride.bit_count() == 1:
+            return f"P{self.stride.bit_length() - 1}"
+        return "stride_" + "x".join(map(str, self.stride if isinstance(self.stride, (tuple, list)) else [self.stride]))
 
     def call(self, x):
         return x
@@ -52,7 +51,7 @@ class GraphModel(keras.Model):
     @property
     def pyramid_level_inputs(self):
         """{"P2": layer name, ...}: the last map of each stride (keras-cv)."""
-        return {stage.level: stage.name for stage in self.stages if stage.grid is None and stage.level}
+        return {stage.level: stage.name for stage in self.stages if stage.grid is None}
 
     @property
     def pyramid_outputs(self):

@@ -9,6 +9,9 @@ import keras
 from vitgraph.blocks import GraphModel
 from vitgraph.blocks.base import is_static, pair
 
+POOLS = ("token", "avg", "max", "avgmax", "map")
+"""What the head of a plain net may see: the class token, means, maxima, their average, attention pooling."""
+
 
 def builder(function):
     """Makes a function that wires a graph into a public builder.
@@ -115,10 +118,10 @@ def _check_common(check, arguments):
         keras.activations.get(activation)
     except (ValueError, TypeError):
         check.that(False, "classifier_activation", activation, "None or the name of a Keras activation")
-    pooled = ("avg", "max", "token") if "class_token" in arguments else ("avg", "max")
-    check.that(arguments["pooling"] in (None, *pooled), "pooling", arguments["pooling"], f"None, {', '.join(pooled)}")
+    pools = POOLS if "global_pool" in arguments else ("avg", "max")
+    check.that(arguments["pooling"] in (None, *pools), "pooling", arguments["pooling"], f"None, {', '.join(pools)}")
     if not arguments.get("class_token", True):
-        check.that(arguments["pooling"] != "token", "pooling", "token", "avg, max: there is no class token")
+        check.that(arguments["pooling"] != "token", "pooling", "token", "not the class token: there is none")
     name = arguments["name"]
     check.that(isinstance(name, str) and name and "/" not in name, "name", name, "a name without a slash")
     for argument, value in arguments.items():

@@ -31,6 +31,7 @@ from vitgraph.blocks import (
 )
 from vitgraph.blocks.base import pair
 from vitgraph.builders.contract import Check, begin, builder, finish, shape_of
+from vitgraph.builders.sources import Source
 from vitgraph.builders.wiring import conv, dense, drop_path_rates, dropout, layer_norm, map_top, mlp, pad_to_patch
 
 _SMALL = {"depths": (2, 2, 18, 2)}
@@ -48,6 +49,36 @@ VARIANTS = {  # section 3.3 of the paper; s3: Chen et al., arXiv:2111.14725
     "swin_s3_tiny_224": {"window_size": (7, 7, 14, 7)},
     "swin_s3_small_224": {**_SMALL, "window_size": (14, 14, 14, 7)},
     "swin_s3_base_224": {"depths": (2, 2, 30, 2), "window_size": (7, 7, 14, 7)},
+}
+
+
+_BLOCKS = (
+    (r"stage_(\d)_block_(\d+)_attn_bias/table", "layers.{0:-1}.blocks.{1}.attn.relative_position_bias_table"),
+    (r"stage_(\d)_block_(\d+)_(attn|mlp)_(\w+)", "layers.{0:-1}.blocks.{1}.{2}.{3}"),
+    (r"stage_(\d)_block_(\d+)_(norm\d)", "layers.{0:-1}.blocks.{1}.{2}"),
+    (r"patch_embed", "patch_embed.proj"),
+    (r"patch_norm", "patch_embed.norm"),
+    (r"norm", "norm"),
+)
+_BUFFERS = r".*\.(relative_position_index|attn_mask)"
+
+SOURCES = {
+    "timm": Source(
+        renames=(
+            (r"stage_(\d)_merge_(\w+)", "layers.{0:-1}.downsample.{1}"),
+            (r"head", "head.fc"),
+            *_BLOCKS,
+        ),
+        ignored=_BUFFERS,
+    ),
+    "microsoft": Source(
+        renames=(
+            (r"stage_(\d)_merge_(\w+)", "layers.{0:-2}.downsample.{1}"),
+            (r"head", "head"),
+            *_BLOCKS,
+        ),
+        ignored=_BUFFERS,
+    ),
 }
 
 

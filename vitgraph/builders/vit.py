@@ -36,7 +36,8 @@ from vitgraph.blocks import (
     ToTokens,
 )
 from vitgraph.blocks.base import is_static, pair
-from vitgraph.builders.contract import Check, begin, builder, finish, shape_of
+from vitgraph.builders.contract import POOLS, Check, begin, builder, finish, shape_of
+from vitgraph.builders.sources import Source, heads_to_rows, linear_to_conv, side_by_side
 from vitgraph.builders.vit_variants import ROWS
 from vitgraph.builders.wiring import (
     ACTIVATIONS,
@@ -50,9 +51,6 @@ from vitgraph.builders.wiring import (
     mlp,
     pad_to_patch,
 )
-
-POOLS = ("token", "avg", "max", "avgmax", "map")
-
 
 def pre_norm_block(x, t, drop_path, name):
     """The block of the paper: (B, N, C) -> (B, N, C)."""
@@ -72,13 +70,14 @@ def res_post_norm_block(x, t, drop_path, name):
 
 def parallel_things_block(x, t, drop_path, name, num_parallel=2):
     """`num_parallel` attentions side by side, then as many feed-forward layers: (B, N, C) -> (B, N, C)."""
-    for step, part in ((1, "attn"), (2, "mlp")):
-        stream = x
-        for i in range(num_parallel):
-            branch = f"{name}_{part}s_{i}"
-            y = t.norm(stream, f"{branch}_norm")
-            y = t.attention(y, f"{branch}_attn") if part == "attn" else t.mlp(y, f"{branch}_mlp")
-            x = t.residual(x, y, drop_path, f"{name}_res{step}_{i}")
+    stream = x
+    for i in range(num_parallel):
+        y = t.attention(t.norm(stream, f"{name}_attns_{i}_norm"), f"{name}_attns_{i}_attn")
+        x = t.residual(x, y, drop_path, f"{name}_attns_{i}_res")
+    stream = x
+    for i in range(num_parallel):
+        y = t.mlp(t.norm(stream, f"{name}_ffns_{i}_norm"), f"{name}_ffns_{i}_mlp")
+        x = t.residual(x, y, drop_path, f"{name}_ffns_{i}_res")
     return x
 
 
@@ -87,18 +86,174 @@ def parallel_scaling_block(x, t, drop_path, name, fuse_out_proj=False):
     widths = (t.hidden, 3 * t.attn_dim)
     y = dense(t.norm(x, f"{name}_in_norm"), sum(widths), f"{name}_in_proj", t.qkv_bias)
     y, qkv = SplitParallel(widths, bias=not t.qkv_bias, name=f"{name}_split")(y)
-    attn, y = t.attend(qkv, f"{name}_attn"), t.activate(y, f"{name}_mlp")
+    attn, y = t.attend(qkv, f"{name}_core"), t.activate(y, f"{name}_mlp")
     if fuse_out_proj:
         y = layers.Concatenate(name=f"{name}_join")([attn, y])
         y = dense(y, t.dim, f"{name}_out_proj", t.proj_bias)
     else:
         attn = dense(attn, t.dim, f"{name}_attn_out_proj", t.proj_bias)
-        y = dense(y, t.dim, f"{name}_mlp_out_proj", t.proj_bias)
+        y = dense(y, t.dim, f"{name}_mlp_out_proj", t.mlp_bias)
         y = layers.Add(name=f"{name}_sum")([attn, y])
     return t.residual(x, y, drop_path, f"{name}_res")
 
 
 VARIANTS = {name: {**row, "block": globals()[row["block"]]} if "block" in row else row for name, row in ROWS.items()}
+
+
+_PLAIN = (
+    (r"cls_token/token", "cls_token"),
+    (r"pos_embed/table", "pos_embed"),
+    (r"block_(\d+)_res(\d)/gamma", "blocks.{0}.ls{1}.gamma"),
+    (r"block_(\d+)_(attn|mlp)_(\w+)", "blocks.{0}.{1}.{2}"),
+    (r"block_(\d+)_(norm\d)", "blocks.{0}.{1}"),
+    (r"patch_embed", "patch_embed.proj"),
+    (r"(norm|fc_norm|head)", "{0}"),
+)
+
+
+def _google(attention, norm, mlp, positions):
+    """Names of Flax ViTs, whose counters differ between two code bases."""
+    block = "Transformer/encoderblock_{0}/"
+    heads = [f"{block}MultiHeadDotProductAttention_{attention}/{part}/" for part in ("query", "key", "value")]
+    pool = "MAPHead_0/MultiHeadDotProductAttention_0/"
+    return Source(
+        renames=(
+            (r"cls_token/token", "cls"),
+            (r"pos_embed/table", positions),
+            (r"patch_embed", "embedding"),
+            (r"block_(\d+)_norm1", f"{block}LayerNorm_0"),
+            (r"block_(\d+)_norm2", f"{block}LayerNorm_{norm}"),
+            (r"block_(\d+)_attn_qkv/(\w+)", [head + "{1}" for head in heads], side_by_side),
+            (r"block_(\d+)_attn_proj/(\w+)", heads[0].replace("query", "out") + "{1}", heads_to_rows),
+            (r"block_(\d+)_mlp_fc(\d)", f"{block}MlpBlock_{mlp}/Dense_" "{1:-1}"),
+            (r"(?:fc_)?norm", "Transformer/encoder_norm"),
+            (r"head", "head"),
+            (r"attn_pool_latent/latent", "MAPHead_0/probe"),
+            (r"attn_pool_q/(\w+)", pool + "query/{0}", side_by_side),
+            (r"attn_pool_kv/(\w+)", (pool + "key/{0}", pool + "value/{0}"), side_by_side),
+            (r"attn_pool_proj/(\w+)", pool + "out/{0}", heads_to_rows),
+            (r"attn_pool_norm", "MAPHead_0/LayerNorm_0"),
+            (r"attn_pool_mlp_fc(\d)", "MAPHead_0/MlpBlock_0/Dense_{0:-1}"),
+        ),
+        layout="jax",
+        ignored=r"pre_logits/.*",
+        head=r"(head|MAPHead_0)/.*",
+    )
+
+
+def _class_row(arrays, shape):
+    """DINOv2 with registers adds the table's first row to the class token; here that token has no row."""
+    token, table = arrays
+    return token + table[:, :1]
+
+
+def _patch_rows(arrays, shape):
+    return arrays[0][:, 1:]
+
+
+_BLOCK, _LAYER = r"block_(\d+)_", "transformer.layers.{0}."
+
+SOURCES = {
+    "timm": Source(
+        renames=(
+            (r"reg_token/token", "reg_token"),
+            (r"block_(\d+)_(attns|ffns)_(\d+)_norm", "blocks.{0}.{1}.{2}.norm"),
+            (r"block_(\d+)_(attns|ffns)_(\d+)_(attn|mlp)_(\w+)", "blocks.{0}.{1}.{2}.{3}.{4}"),
+            (r"block_(\d+)_(attns|ffns)_(\d+)_res/gamma", "blocks.{0}.{1}.{2}.ls.gamma"),
+            (r"block_(\d+)_core_(\w+)", "blocks.{0}.{1}"),
+            (r"block_(\d+)_res/gamma", "blocks.{0}.ls.gamma"),
+            (r"block_(\d+)_split/mlp_bias", "blocks.{0}.mlp_bias"),
+            (r"block_(\d+)_(in_norm|in_proj|out_proj|attn_out_proj|mlp_out_proj)", "blocks.{0}.{1}"),
+            (r"attn_pool_latent/latent", "attn_pool.latent"),
+            (r"attn_pool_mlp_(\w+)", "attn_pool.mlp.{0}"),
+            (r"attn_pool_(\w+)", "attn_pool.{0}"),
+            (r"norm_pre", "norm_pre"),
+            *_PLAIN,
+        ),
+        head=r"(head|fc_norm|attn_pool)\..*",
+    ),
+    "dinov2": Source(
+        renames=(
+            (r"block_(\d+)_mlp_fc1", "blocks.{0}.mlp.w12"),
+            (r"block_(\d+)_mlp_fc2", "blocks.{0}.mlp.w3"),
+            *_PLAIN,
+        ),
+        ignored="mask_token",
+    ),
+    "dinov2_registers": Source(
+        renames=(
+            (r"reg_token/token", "register_tokens"),
+            (r"cls_token/token", ("cls_token", "pos_embed"), _class_row),
+            (r"pos_embed/table", "pos_embed", _patch_rows),
+            *_PLAIN,
+        ),
+        ignored="mask_token",
+    ),
+    "dinov2_registers_gated": Source(
+        renames=(
+            (r"reg_token/token", "register_tokens"),
+            (r"cls_token/token", ("cls_token", "pos_embed"), _class_row),
+            (r"pos_embed/table", "pos_embed", _patch_rows),
+            (r"block_(\d+)_mlp_fc1", "blocks.{0}.mlp.w12"),
+            (r"block_(\d+)_mlp_fc2", "blocks.{0}.mlp.w3"),
+            *_PLAIN,
+        ),
+        ignored="mask_token",
+    ),
+    "lucidrains": Source(
+        renames=(
+            (r"patch_norm1", "to_patch_embedding.1"),
+            (r"patch_proj", "to_patch_embedding.2"),
+            (r"patch_embed", "to_patch_embedding.3"),
+            (r"pos_embed/table", "pos_embedding"),
+            (r"cls_token/token", "cls_token"),
+            (_BLOCK + "norm1", _LAYER + "0.norm"),
+            (_BLOCK + "attn_qkv", _LAYER + "0.to_qkv"),
+            (_BLOCK + "attn_proj", _LAYER + "0.to_out.0"),
+            (_BLOCK + "norm2", _LAYER + "1.net.0"),
+            (_BLOCK + "mlp_fc1", _LAYER + "1.net.1"),
+            (_BLOCK + "mlp_fc2", _LAYER + "1.net.4"),
+            (r"norm", "transformer.norm"),
+            (r"head", "mlp_head"),
+        ),
+        head=r"mlp_head\..*",
+    ),
+    "lucidrains_simple": Source(
+        renames=(
+            (r"patch_norm1", "to_patch_embedding.1"),
+            (r"patch_proj", "to_patch_embedding.2"),
+            (r"patch_embed", "to_patch_embedding.3"),
+            (_BLOCK + "norm1", _LAYER + "0.norm"),
+            (_BLOCK + "attn_qkv", _LAYER + "0.to_qkv"),
+            (_BLOCK + "attn_proj", _LAYER + "0.to_out"),
+            (_BLOCK + "norm2", _LAYER + "1.net.0"),
+            (_BLOCK + "mlp_fc1", _LAYER + "1.net.1"),
+            (_BLOCK + "mlp_fc2", _LAYER + "1.net.3"),
+            (r"norm", "transformer.norm"),
+            (r"head", "linear_head"),
+        ),
+        head=r"linear_head\..*",
+    ),
+    "lucidrains_2022": Source(
+        renames=(
+            (r"patch_embed/kernel", "to_patch_embedding.1.weight", linear_to_conv),
+            (r"patch_embed", "to_patch_embedding.1"),
+            (r"pos_embed/table", "pos_embedding"),
+            (r"cls_token/token", "cls_token"),
+            (_BLOCK + "norm1", _LAYER + "0.norm"),
+            (_BLOCK + "attn_qkv", _LAYER + "0.fn.to_qkv"),
+            (_BLOCK + "attn_proj", _LAYER + "0.fn.to_out.0"),
+            (_BLOCK + "norm2", _LAYER + "1.norm"),
+            (_BLOCK + "mlp_fc1", _LAYER + "1.fn.net.0"),
+            (_BLOCK + "mlp_fc2", _LAYER + "1.fn.net.3"),
+            (r"fc_norm", "mlp_head.0"),
+            (r"head", "mlp_head.1"),
+        ),
+        head=r"mlp_head\..*",
+    ),
+    "google": _google(attention=1, norm=2, mlp=3, positions="Transformer/posembed_input/pos_embedding"),
+    "big_vision": _google(attention=0, norm=1, mlp=0, positions="pos_embedding"),
+}
 
 
 @builder
@@ -125,6 +280,8 @@ def build_vit(
     head_dim=None,
     qkv_bias=True,
     proj_bias=True,
+    mlp_bias=True,
+    attn_proj=True,
     qk_norm=False,
     attn_norm=False,
     mlp_norm=False,
@@ -155,7 +312,7 @@ def build_vit(
         include_top: False ends the graph at the map of the last patch tokens (B, H / p, W / p, dim).
         num_classes: number of class scores.
         classifier_activation: name of a Keras activation, computed in float32; None: logits.
-        pooling: with include_top=False, "avg" or "max" over the patches or the class "token": (B, dim).
+        pooling: with include_top=False, one of `global_pool`'s kinds: (B, dim), what the head would see.
         input_tensor: a KerasTensor (B, H, W, C) to wire onto, instead of a new input.
         patch_size: side of a patch, or (height, width), in pixels.
         dim, depth, num_heads, mlp_ratio: width, blocks, heads, widening of the feed-forward layers.
@@ -167,7 +324,9 @@ def build_vit(
         pre_norm: a norm before the first block, and no bias in the patch embedding (CLIP).
         block: a function (x, transformer, drop_path, name) -> x of this file, or one like them.
         head_dim: width of one head; None: dim / num_heads.
-        qkv_bias, proj_bias: whether the projections before, and those after, attention and activation have biases.
+        qkv_bias, proj_bias, mlp_bias: whether the projections before and after attention, and those of the
+            feed-forward layer, have biases.
+        attn_proj: False leaves out the projection after attention (one head as wide as the stream needs none).
         qk_norm: norm of queries and keys, head by head.
         attn_norm, mlp_norm: a further norm before the last projection of attention, of the feed-forward layer.
         gated_mlp: the feed-forward layer is gated (SwiGLU with act="silu"); `mlp_ratio` counts both halves.
@@ -207,8 +366,8 @@ def build_vit(
     check.smallest(shape, max(patch))
 
     t = Transformer(
-        dim, num_heads, mlp_ratio, qkv_bias, proj_bias, head_dim, qk_norm, attn_norm, mlp_norm, gated_mlp, act,
-        init_values, norm_eps, rms_norm, attn_drop_rate, proj_drop_rate,
+        dim, num_heads, mlp_ratio, qkv_bias, proj_bias, mlp_bias, attn_proj, head_dim, qk_norm, attn_norm, mlp_norm,
+        gated_mlp, act, init_values, norm_eps, rms_norm, attn_drop_rate, proj_drop_rate,
     )  # fmt: skip
     prefix = int(class_token) + reg_tokens
     grid = [n // p for n, p in zip(shape[:2] if is_static(*shape[:2]) else pair(img_size), patch, strict=True)]
@@ -240,7 +399,7 @@ def build_vit(
         x = t.norm(x, "norm")
     if not include_top and pooling is None:
         return finish(inputs, ToMap(prefix, name="map")(x, patches), name)
-    x = _pool(x, pooling or global_pool, 0 if pool_include_prefix and include_top else prefix, t)
+    x = _pool(x, pooling or global_pool, 0 if pool_include_prefix else prefix, t)
     if final_norm and norm_after_pool:
         x = t.norm(x, "fc_norm")
     if include_top:
@@ -264,9 +423,9 @@ def _pool(x, kind, prefix, t):
     """(B, N, C) -> (B, C)."""
     if kind == "token":
         return TakeToken(name="pool")(x)
+    x = DropPrefix(prefix, name="patches")(x) if prefix else x
     if kind == "map":
         return _attention_pool(x, t)
-    x = DropPrefix(prefix, name="patches")(x) if prefix else x
     if kind == "avgmax":
         means, maxima = layers.GlobalAveragePooling1D(name="pool_avg")(x), layers.GlobalMaxPooling1D(name="pool_max")(x)
         return layers.Average(name="pool")([means, maxima])
@@ -286,6 +445,7 @@ def _attention_pool(x, t):
 
 
 __all__ = [
+    "SOURCES",
     "VARIANTS",
     "build_vit",
     "parallel_scaling_block",

@@ -107,6 +107,8 @@ class Transformer:
     mlp_ratio: float = 4.0
     qkv_bias: bool = True
     proj_bias: bool = True
+    mlp_bias: bool = True
+    attn_proj: bool = True
     head_dim: int | None = None
     qk_norm: bool = False
     attn_norm: bool = False
@@ -135,7 +137,7 @@ class Transformer:
         x = self.attend(dense(x, 3 * self.attn_dim, f"{name}_qkv", self.qkv_bias), name)
         if self.attn_norm:
             x = self.norm(x, f"{name}_norm")
-        return dense(x, self.dim, f"{name}_proj", self.proj_bias)
+        return dense(x, self.dim, f"{name}_proj", self.proj_bias) if self.attn_proj else x
 
     def attend(self, qkv, name):
         """The core, with queries and keys normalised head by head where the architecture does so."""
@@ -147,11 +149,11 @@ class Transformer:
 
     def mlp(self, x, name):
         """fc1, activation or gate, fc2."""
-        x = dense(x, self.hidden, f"{name}_fc1", self.proj_bias)
+        x = dense(x, self.hidden, f"{name}_fc1", self.mlp_bias)
         x = self.activate(x, name)
         if self.mlp_norm:
             x = self.norm(x, f"{name}_norm")
-        return dense(x, self.dim, f"{name}_fc2", self.proj_bias)
+        return dense(x, self.dim, f"{name}_fc2", self.mlp_bias)
 
     def activate(self, x, name):
         x = GatedActivation(self.act, name=f"{name}_act")(x) if self.gated_mlp else activation(x, self.act, f"{name}_act")

@@ -1,0 +1,79 @@
+"""Golden parity: a reference's file -> our graph with its weights -> the largest difference of logits and features."""
+
+import dataclasses
+import json
+import pathlib
+
+import keras
+import numpy as np
+from safetensors import safe_open
+
+from vitgraph.weights import load_weights
+
+TOLERANCE = 1e-4
+
+
+@dataclasses.dataclass
+class Port:
+    """Our counterpart of a reference model.
+
+    Args:
+        model: the graph, built from the reference's own constructor arguments.
+        source: the name of the table that reads its checkpoint.
+        outputs: {golden tensor: (layer name, function from our output to the reference's layout)}.
+    """
+
+    model: keras.Model
+    source: str
+    outputs: dict
+
+
+def compare(path):
+    """{golden tensor: largest absolute difference} for one golden file."""
+    from tests.parity import official, timm
+
+    with safe_open(path, framework="numpy") as file:
+        header = file.metadata()
+        tensors = {name: file.get_tensor(name) for name in file.keys()}
+    config = json.loads(header["config"])
+    weights = {name.removeprefix("weights/"): v for name, v in tensors.items() if name.startswith("weights/")}
+    if pathlib.Path(path).stem == "resampling":
+        return timm.resampling(config, tensors)
+    image = tensors["input"].transpose(0, 2, 3, 1)
+    translate = timm.TRANSLATIONS.get(header.get("constructor")) or official.TRANSLATIONS.get(header.get("builder"))
+    if translate is None:
+        raise NotImplementedError(f"no translation of {header.get('constructor') or header.get('builder')}")
+    port = translate(config, image.shape[1:], weights)
+    load_weights(port.model, weights, source=port.source)
+    names = [name for name in port.outputs if name in tensors]
+    nodes = [port.model.get_layer(port.outputs[name][0]).output for name in names]
+    ours = keras.Model(port.model.input, nodes)(image)
+    ours = dict(zip(names, ours if isinstance(ours, list) else [ours], strict=True))
+    assert "logits" in ours, "no logits compared"
+    uncompared = {n for n in tensors if n == "logits" or n.startswith(("features/", "forward_", "pre_"))} - set(ours)
+    assert not uncompared, f"golden outputs without a counterpart: {uncompared}"
+    return {name: _difference(port.outputs[name][1](np.asarray(ours[name])), tensors[name]) for name in names}
+
+
+def _difference(ours, theirs):
+    assert ours.shape == theirs.shape, f"shape {ours.shape}, reference {theirs.shape}"
+    return float(np.max(np.abs(ours - theirs)))
+
+
+def same(x):
+    return x
+
+
+def channels_first(x):
+    """(B, H, W, C) -> (B, C, H, W)."""
+    return x.transpose(0, 3, 1, 2)
+
+
+def as_tokens(x):
+    """(B, H, W, C) -> (B, H W, C)."""
+    return x.reshape(x.shape[0], -1, x.shape[-1])
+
+
+def tokens_as_map(prefix, height, width):
+    """(B, prefix + H W, C) -> (B, C, H, W)."""
+    return lambda x: channels_first(x[:, prefix:].reshape(x.shape[0], height, width, -1))

@@ -1,0 +1,82 @@
+"""Where published checkpoints keep what a graph holds: the form of the tables beside each builder.
+
+A table is read from our names to theirs, so that nothing of ours can be forgotten: for each variable the first entry
+that fits names the source's tensor.
+"""
+
+import dataclasses
+import re
+
+import numpy as np
+
+
+class Index(int):
+    """A number within a layer's name; `{0:-1}` in a template counts from one less."""
+
+    def __format__(self, offset):
+        return str(int(self) + int(offset or 0))
+
+
+@dataclasses.dataclass(frozen=True)
+class Source:
+    """One family of checkpoints.
+
+    Args:
+        renames: entries (pattern, template) or (pattern, templates, function). A pattern without a slash is matched
+            with a layer's name, and the template gets the variable's usual name appended; one with a slash is matched
+            with "layer/variable", and the template is the whole name. Templates are format strings over the pattern's
+            groups. A function (arrays, variable's shape) -> array makes one of ours out of several of theirs.
+        layout: "torch" (out, in, rows, columns) or "jax" (rows, columns, in, out).
+        ignored: pattern of tensors that have no counterpart here.
+        head: pattern of the tensors that only a graph with its top has.
+    """
+
+    renames: tuple
+    layout: str = "torch"
+    ignored: str = r"(?!)"
+    head: str = r"head\..*"
+
+    def names(self, path):
+        """(names, function or None) in the source for one of our variables, by its path "layer/variable"."""
+        layer, variable = path.rsplit("/", 1)
+        for pattern, templates, *function in self.renames:
+            whole = "/" in pattern
+            match = re.fullmatch(pattern, path if whole else layer)
+            if match:
+                groups = [Index(g) if g and g.isdigit() else g for g in match.groups()]
+                templates = (templates,) if isinstance(templates, str) else templates
+                suffix = "" if whole else self._leaf(variable)
+                return [t.format(*groups) + suffix for t in templates], (function[0] if function else None)
+        return [], None
+
+    def _leaf(self, variable):
+        if self.layout == "jax":
+            return "/" + {"gamma": "scale", "beta": "bias"}.get(variable, variable)
+        return "." + _TORCH_LEAVES.get(variable, variable)
+
+
+_TORCH_LEAVES = {
+    "kernel": "weight",
+    "gamma": "weight",
+    "beta": "bias",
+    "moving_mean": "running_mean",
+    "moving_variance": "running_var",
+}
+
+
+def side_by_side(arrays, shape):
+    """Per-head kernels or biases of several projections -> those of one: (in, heads, d) each -> (in, n heads d)."""
+    if len(shape) == 1:
+        return np.concatenate([array.reshape(-1) for array in arrays])
+    return np.concatenate([array.reshape(shape[0], -1) for array in arrays], axis=1)
+
+
+def heads_to_rows(arrays, shape):
+    """(heads, d, out) -> (heads d, out)."""
+    return arrays[0].reshape(shape)
+
+
+def linear_to_conv(arrays, shape):
+    """A linear layer over flattened patches (out, rows columns channels) -> the convolution (rows, columns, in, out)."""
+    rows, columns, channels, filters = shape
+    return arrays[0].reshape(filters, rows, columns, channels).transpose(1, 2, 3, 0)

@@ -1,0 +1,134 @@
+"""From a checkpoint's names and axes to a graph's: one engine for all builders' tables."""
+
+import math
+import re
+
+import keras
+import numpy as np
+
+from vitgraph.blocks import DepthwiseConv2D, PositionTable, WindowBias
+from vitgraph.registry import SOURCES
+from vitgraph.weights import resample
+from vitgraph.weights.files import read_checkpoint
+
+
+def load_weights(model, checkpoint, *, source=None, skip_head=False):
+    """Loads a whole checkpoint into a graph, or changes nothing.
+
+    Position tables and relative-position tables of another input size are resampled.
+
+    Args:
+        model: a graph of this package.
+        checkpoint: path of a file (see `read_checkpoint`), or a dictionary of arrays.
+        source: name of the checkpoint's kind, such as "swin/microsoft"; None: found by its tensors' names.
+        skip_head: leave the graph's head as it is, for another number of classes.
+
+    Returns:
+        The name of the checkpoint's kind; "vitgraph" for our own.
+
+    Raises:
+        OSError, ValueError: a file that can't be read, or tensors that are missing, unused or of another shape: all of
+            them are listed.
+    """
+    label = "checkpoint" if isinstance(checkpoint, dict) else f"checkpoint {str(checkpoint)!r}"
+    tensors = checkpoint if isinstance(checkpoint, dict) else read_checkpoint(checkpoint)
+    if source not in (None, "vitgraph", *SOURCES):
+        raise ValueError(f"load_weights: source={source!r}; allowed: None, vitgraph, {', '.join(SOURCES)}")
+    kind = source or _find_source(model, tensors)
+    values, problems = _convert(model, tensors, kind, skip_head)
+    if problems:
+        head = any("head/" in problem for problem in problems)
+        hint = "\n  another number of classes? skip_head=True keeps this model's own head" if head else ""
+        shown = "".join(f"\n  {problem}" for problem in problems[:20])
+        more = f"\n  and {len(problems) - 20} more" if len(problems) > 20 else ""
+        raise ValueError(f"{label} (read as {kind}) doesn't fit model {model.name!r}; nothing was loaded:{shown}{more}{hint}")
+    for variable, value in values:
+        variable.assign(value)
+    return kind
+
+
+def _find_source(model, tensors):
+    """The kind of checkpoint in which most of the graph's variables are found."""
+
+    def found(kind):
+        names = [_names(kind, variable.path)[0] for variable in model.weights]
+        return sum(bool(n) and all(name in tensors for name in n) for n in names)
+
+    return max(("vitgraph", *SOURCES), key=found)
+
+
+def _names(kind, path):
+    return ([path], None) if kind == "vitgraph" else SOURCES[kind].names(path)
+
+
+def _convert(model, tensors, kind, skip_head):
+    """([(variable, value)], [problem])."""
+    layers = {layer.name: layer for layer in model.layers}
+    values, problems, used = [], [], set()
+    for variable in model.weights:
+        names, function = _names(kind, variable.path)
+        layer = layers[variable.path.split("/")[0]]
+        used.update(names)
+        if skip_head and layer.name.startswith("head"):
+            continue
+        absent = [name for name in names if name not in tensors]
+        if absent or not names:
+            problems.append(f"missing: {', '.join(absent) or 'any counterpart'} for {variable.path}")
+            continue
+        arrays = [tensors[name] for name in names]
+        shape = tuple(variable.shape)
+        try:
+            value = function(arrays, shape) if function else _reorder(arrays[0], layer, variable, kind)
+            value = _resize(value, layer, shape)
+        except (ValueError, IndexError):
+            value = arrays[0]
+        if tuple(value.shape) != shape:
+            problems.append(f"misfit: {', '.join(names)} {arrays[0].shape} for {variable.path} {shape}")
+        values.append((variable, value))
+    problems += [f"unused: {name} {tensors[name].shape}" for name in _unused(model, tensors, kind, used, skip_head)]
+    return values, problems
+
+
+def _unused(model, tensors, kind, used, skip_head):
+    allowed = r".*num_batches_tracked"
+    if kind != "vitgraph":
+        source = SOURCES[kind]
+        headless = skip_head or not any(layer.name.startswith("head") for layer in model.layers)
+        allowed = "|".join([allowed, source.ignored, *([source.head] if headless else [])])
+    elif skip_head:
+        allowed += r"|head\w*/.*"
+    return [name for name in tensors if name not in used and not re.fullmatch(allowed, name) and tensors[name].size]
+
+
+def _reorder(value, layer, variable, kind):
+    """The source's axis order -> Keras'."""
+    if kind != "vitgraph" and SOURCES[kind].layout == "torch" and variable.path.endswith("/kernel"):
+        if isinstance(layer, DepthwiseConv2D):  # (C, 1, rows, columns)
+            value = value.transpose(2, 3, 0, 1)
+        elif isinstance(layer, keras.layers.Conv2D):  # (out, in, rows, columns)
+            value = value.transpose(2, 3, 1, 0)
+        else:  # (out, in), at times with two axes of length 1
+            value = value.reshape(value.shape[:2]).T
+    if value.shape != tuple(variable.shape) and _without_ones(value.shape) == _without_ones(variable.shape):
+        value = value.reshape(variable.shape)
+    return value
+
+
+def _without_ones(shape):
+    return [n for n in shape if n != 1]
+
+
+def _resize(value, layer, shape):
+    """Tables of another input size, where the source's grid can be known; else the value as it is."""
+    if value.shape == shape:
+        return value
+    if isinstance(layer, PositionTable):
+        old = resample.square_grid(value.shape[1] - layer.prefix)
+        if old and value.shape[-1] == shape[-1]:
+            return resample.position_table(value, layer.prefix, old, layer.grid)
+    if isinstance(layer, WindowBias) and value.shape[-1] == shape[-1]:
+        side = math.isqrt(value.shape[0])
+        if side * side == value.shape[0] and side % 2:
+            window = (side // 2 + 1,) * 2
+            return resample.relative_bias_table(value, window, layer.window_size)
+    return value

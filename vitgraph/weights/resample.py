@@ -1,0 +1,74 @@
+"""Tables of a checkpoint for another input size, resampled the way the official code does it."""
+
+import math
+
+import numpy as np
+
+from vitgraph.blocks.resample import interpolation_matrix
+
+
+def position_table(table, prefix, old, new, *, kernel="bicubic", antialias=True):
+    """(1, prefix + h w, C) from grid `old` (h, w) to grid `new`; the prefix rows stay as they are."""
+    head, patches = table[:, :prefix], table[:, prefix:]
+    rows, columns = (
+        interpolation_matrix(o, n, kernel=kernel, antialias=antialias) for o, n in zip(old, new, strict=True)
+    )
+    patches = patches.reshape(*old, -1).astype("float64")
+    patches = np.einsum("ih,jw,hwc->ijc", rows, columns, patches)
+    return np.concatenate([head, patches.reshape(1, -1, table.shape[-1]).astype(table.dtype)], axis=1)
+
+
+def relative_bias_table(table, old, new):
+    """((2 h - 1)(2 w - 1), heads) from window `old` (h, w) to window `new`.
+
+    BEiT's way, also timm's for Swin: the old table's offsets are spread geometrically over the new range, fine around
+    zero, and read linearly.
+    """
+    sides = [(2 * o - 1, 2 * n - 1) for o, n in zip(old, new, strict=True)]
+    rows, columns = (_read_geometrically(*side) for side in sides)
+    grid = table.reshape(sides[0][0], sides[1][0], -1).astype("float64")
+    return np.einsum("ih,jw,hwc->ijc", rows, columns, grid).reshape(-1, table.shape[-1]).astype(table.dtype)
+
+
+def blockwise_table(table, shape):
+    """(1, blocks, tokens, C) in block order -> another such shape: NesT's table, read as one square map."""
+    blocks, old, new = (math.isqrt(n) for n in (table.shape[1], table.shape[2], shape[2]))
+    channels = table.shape[-1]
+    flat = table.reshape(blocks, blocks, old, old, channels).transpose(0, 2, 1, 3, 4).reshape(1, -1, channels)
+    flat = position_table(flat, 0, (blocks * old,) * 2, (blocks * new,) * 2, antialias=False)
+    return flat.reshape(blocks, new, blocks, new, channels).transpose(0, 2, 1, 3, 4).reshape(shape)
+
+
+def square_grid(tokens):
+    """Side of the square grid of so many patches, or None."""
+    side = math.isqrt(tokens)
+    return (side, side) if side * side == tokens else None
+
+
+def _read_geometrically(old, new):
+    """The (new, old) matrix of linear reading at -new//2 ... new//2 from geometrically spread positions."""
+    if old == new:
+        return np.eye(old)
+    low, high = 1.01, 1.5
+    while high - low > 1e-6:
+        ratio = (low + high) / 2
+        if (1 - ratio ** (old // 2)) / (1 - ratio) > new // 2:
+            high = ratio
+        else:
+            low = ratio
+    steps = np.cumsum(ratio ** np.arange(old // 2))
+    source = np.concatenate([-steps[::-1], [0.0], steps])
+    target = np.arange(-(new // 2), new // 2 + 1)
+    return np.stack([np.interp(target, source, unit) for unit in np.eye(old)], axis=1)
+
+
+def patch_kernel(kernel, new):
+    """A patch embedding's kernel (rows, columns, in, out) for patches of another size (FlexiViT, arXiv:2212.08013).
+
+    The kernel that gives, on patches that are resized too, what the old one gave: by the pseudo-inverse of the resize.
+    """
+    old = kernel.shape[:2]
+    rows, columns = (interpolation_matrix(o, n) for o, n in zip(old, new, strict=True))
+    resize = np.kron(rows, columns)  # (new pixels, old pixels)
+    flat = kernel.reshape(old[0] * old[1], -1).astype("float64")
+    return (np.linalg.pinv(resize.T) @ flat).reshape(*new, *kernel.shape[2:]).astype(kernel.dtype)
