@@ -47,8 +47,8 @@ def attention(model):
         model: a graph of this package, with or without its top, just built or read back from a file.
 
     Returns:
-        A `keras.Model` whose output is {attention layer: (B, heads, N, M)} in float32, each row summing to 1. In windows
-        the batch axis holds all windows of all samples.
+        A `keras.Model` whose output is {attention layer: (B, heads, N, M)} in float32, each row summing to 1. With
+        windows the batch axis holds all windows of all samples.
 
     Raises:
         ValueError: the model has no softmax attention.
@@ -82,7 +82,8 @@ def simple_feature_pyramid(model, dim=256, *, norm_eps=1e-6):
     """
     stage = _stages(model)[-1]
     if stage.stride not in (4, 8, 16, 32):
-        raise ValueError(f"simple_feature_pyramid: stride {stage.stride} of model {model.name!r}; allowed: 4, 8, 16, 32")
+        allowed = "allowed: 4, 8, 16, 32"
+        raise ValueError(f"simple_feature_pyramid: stride {stage.stride} of model {model.name!r}; {allowed}")
     last, outputs = _map(model, stage), {}
     for stride in (4, 8, 16, 32):
         level, x, at = f"p{stride.bit_length() - 1}", last, stage.stride

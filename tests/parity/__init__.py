@@ -52,12 +52,19 @@ def compare(path):
     assert "logits" in ours, "no logits compared"
     uncompared = {n for n in tensors if n == "logits" or n.startswith(("features/", "forward_", "pre_"))} - set(ours)
     assert not uncompared, f"golden outputs without a counterpart: {uncompared}"
-    return {name: _difference(port.outputs[name][1](np.asarray(ours[name])), tensors[name]) for name in names}
+    return {
+        name: _difference(port.outputs[name][1](keras.ops.convert_to_numpy(ours[name])), tensors[name])
+        for name in names
+    }
 
 
 def _difference(ours, theirs):
     assert ours.shape == theirs.shape, f"shape {ours.shape}, reference {theirs.shape}"
     return float(np.max(np.abs(ours - theirs)))
+
+
+def _numpy(tensor):
+    return keras.ops.convert_to_numpy(tensor)
 
 
 def same(x):

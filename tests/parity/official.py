@@ -59,8 +59,8 @@ TRANSLATIONS = {
 
 
 def _lucid(config, image_shape, **ours):
-    known = ("image_size", "patch_size", "num_classes", "dim", "depth", "heads", "mlp_dim", "dim_head", "pool", "channels")
-    _no_more(config, (*known, "dropout", "emb_dropout"))
+    known = "image_size patch_size num_classes dim depth heads mlp_dim dim_head pool channels dropout emb_dropout"
+    _no_more(config, known.split())
     dim, heads, head_dim = config["dim"], config["heads"], config.get("dim_head", 64)
     return build_vit(
         image_shape,

@@ -79,7 +79,10 @@ def vision_transformer(config, image_shape, weights):
     block, options = _name(kwargs.pop("block_fn", "Block"))
     ours["block"] = _with_options(BLOCKS[block], options)
     mlp_layer, options = _name(kwargs.pop("mlp_layer", "Mlp"))
-    ours["gated_mlp"] = {"Mlp": False, "SwiGLUPacked": True, "GluMlp": options.get("gate_last", True) is False}[mlp_layer]
+    gate_first = mlp_layer == "SwiGLUPacked" or options.get("gate_last") is False
+    ours["gated_mlp"] = {"Mlp": False, "SwiGLUPacked": True, "GluMlp": gate_first}[mlp_layer]
+    if mlp_layer == "GluMlp" and not gate_first:
+        raise NotImplementedError("GluMlp with gate_last=True")
     _finish(kwargs)
 
     top = _top(ours, pooling=ours.get("global_pool", "token"))

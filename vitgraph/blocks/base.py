@@ -41,6 +41,18 @@ def is_static(*values):
     return all(isinstance(value, int) for value in values)
 
 
+def pad_end(x, bottom, right):
+    """Zeros below and to the right of a map (B, H, W, C), as many rows and columns as said."""
+    if is_static(bottom, right) and bottom == right == 0:
+        return x
+    height, width = sizes(x)
+    padded = keras.ops.pad(x, ((0, 0), (0, bottom), (0, right), (0, 0)))
+    if is_static(height, width):
+        return padded
+    # A padding known at run time only makes exporters forget the number of channels, and convolutions need it.
+    return keras.ops.reshape(padded, (-1, height + bottom, width + right, x.shape[-1]))
+
+
 def pair(value):
     """`7` -> (7, 7); a sequence of two -> a tuple of two integers."""
     return (int(value), int(value)) if isinstance(value, int) else tuple(int(v) for v in value)

@@ -67,3 +67,14 @@ class GraphModel(keras.Model):
     def hidden_dims(self):
         """Channels of each pyramid level (keras-hub's SegFormer)."""
         return self.embedding_dims
+
+
+@keras.saving.register_keras_serializable(package=PACKAGE)
+class MiTModel(GraphModel):
+    """A `GraphModel` whose levels are counted from "P1" whatever their strides, as the libraries' MiT backbones do."""
+
+    @property
+    def pyramid_level_inputs(self):
+        """{"P1": layer name, "P2": ..., ...}: the maps in the order of the stream."""
+        names = super().pyramid_level_inputs.values()
+        return {f"P{i}": name for i, name in enumerate(names, start=1)}

@@ -3,7 +3,7 @@
 import keras
 from keras import ops
 
-from vitgraph.blocks.base import Block, is_static, pair, sizes
+from vitgraph.blocks.base import Block, is_static, pad_end, pair, sizes
 
 
 class ToTokens(Block):
@@ -108,11 +108,9 @@ class PadToMultiple(Block):
         self.multiple = pair(multiple)
 
     def call(self, x):
-        height, width = sizes(x)
-        rows, columns = self.multiple
-        if is_static(height, width) and height % rows == 0 == width % columns:
-            return x
-        return ops.pad(x, ((0, 0), (0, -height % rows), (0, -width % columns), (0, 0)))
+        # Nothing negative is divided: ONNX rounds quotients towards zero.
+        bottom, right = ((n + m - 1) // m * m - n for n, m in zip(sizes(x), self.multiple, strict=True))
+        return pad_end(x, bottom, right)
 
     def compute_output_shape(self, input_shape):
         batch, *grid, channels = input_shape

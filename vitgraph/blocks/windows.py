@@ -8,7 +8,7 @@ import keras
 import numpy as np
 from keras import ops
 
-from vitgraph.blocks.base import Block, is_static, pair, sizes
+from vitgraph.blocks.base import Block, is_static, pad_end, pair, sizes
 
 
 class _Windowed(Block):
@@ -48,7 +48,7 @@ class WindowPartition(_Windowed):
         height, width = sizes(x)
         (rows, up, down), (columns, left, across) = self.geometry(height, width)
         x = _roll(_roll(x, up, 1), left, 2)
-        x = _pad(x, down * rows - height, across * columns - width)
+        x = pad_end(x, down * rows - height, across * columns - width)
         channels = x.shape[-1]
         x = ops.reshape(x, (-1, rows, across, columns * channels))
         return ops.reshape(ops.transpose(x, (0, 2, 1, 3)), (-1, rows * columns, channels))
@@ -115,7 +115,7 @@ class WindowBias(_Windowed):
         (height, width), (y, x) = self.window_size, (xp.arange(rows), xp.arange(columns))
         down = (y[:, None] - y[None, :] + height - 1) * (2 * width - 1)
         across = x[:, None] - x[None, :] + width - 1
-        index = down[:, None, :, None] + across[None, :, None, :]
+        index = xp.expand_dims(down, (1, 3)) + xp.expand_dims(across, (0, 2))
         return xp.reshape(index, (rows * columns, rows * columns))
 
     @staticmethod
@@ -126,7 +126,7 @@ class WindowBias(_Windowed):
         region = region[0][:, None] * 3 + region[1][None, :]
         region = xp.transpose(xp.reshape(region, (down, rows, across, columns)), (0, 2, 1, 3))
         region = xp.reshape(region, (down * across, rows * columns))
-        return xp.where(region[:, None, :, None] == region[:, None, None, :], 0.0, -100.0)
+        return xp.where(xp.expand_dims(region, (1, 3)) == xp.expand_dims(region, (1, 2)), 0.0, -100.0)
 
     def compute_output_shape(self, input_shape):
         _, height, width, _ = input_shape
@@ -144,7 +144,7 @@ class PatchMerging(Block):
 
     def call(self, x):
         height, width = sizes(x)
-        x = _pad(x, height % 2, width % 2)
+        x = pad_end(x, height % 2, width % 2)
         return ops.concatenate([x[:, i::2, j::2] for j in (0, 1) for i in (0, 1)], axis=-1)
 
     def compute_output_shape(self, input_shape):
@@ -162,12 +162,6 @@ def _roll(x, shift, axis):
         return x
     head, tail = (x[:, :shift], x[:, shift:]) if axis == 1 else (x[:, :, :shift], x[:, :, shift:])
     return ops.concatenate([tail, head], axis=axis)
-
-
-def _pad(x, bottom, right):
-    if is_static(bottom, right) and bottom == right == 0:
-        return x
-    return ops.pad(x, ((0, 0), (0, bottom), (0, right), (0, 0)))
 
 
 def _regions(xp, window, shift, windows):

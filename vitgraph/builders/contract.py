@@ -136,7 +136,8 @@ def _check_strides(model):
         output = stage.output.shape[1:3] if stage.grid is None else model.get_layer(stage.grid).output.shape[1:3]
         for size, count, stride in zip(inputs, output, pair(stage.stride), strict=True):
             if is_static(size, count) and not size // stride <= count <= -(-size // stride):
-                raise AssertionError(f"{model.name}: {stage.name} says stride {stage.stride}, shapes say {size}/{count}")
+                where = f"{model.name}: {stage.name}"
+                raise AssertionError(f"{where} says stride {stage.stride}, shapes say {size}/{count}")
 
 
 class _policy:

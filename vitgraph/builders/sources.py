@@ -77,6 +77,6 @@ def heads_to_rows(arrays, shape):
 
 
 def linear_to_conv(arrays, shape):
-    """A linear layer over flattened patches (out, rows columns channels) -> the convolution (rows, columns, in, out)."""
+    """A linear layer over flattened patches (out, rows columns in) -> the convolution (rows, columns, in, out)."""
     rows, columns, channels, filters = shape
     return arrays[0].reshape(filters, rows, columns, channels).transpose(1, 2, 3, 0)

@@ -52,6 +52,7 @@ from vitgraph.builders.wiring import (
     pad_to_patch,
 )
 
+
 def pre_norm_block(x, t, drop_path, name):
     """The block of the paper: (B, N, C) -> (B, N, C)."""
     y = t.attention(t.norm(x, f"{name}_norm1"), f"{name}_attn")
@@ -125,7 +126,7 @@ def _google(attention, norm, mlp, positions):
             (r"block_(\d+)_norm2", f"{block}LayerNorm_{norm}"),
             (r"block_(\d+)_attn_qkv/(\w+)", [head + "{1}" for head in heads], side_by_side),
             (r"block_(\d+)_attn_proj/(\w+)", heads[0].replace("query", "out") + "{1}", heads_to_rows),
-            (r"block_(\d+)_mlp_fc(\d)", f"{block}MlpBlock_{mlp}/Dense_" "{1:-1}"),
+            (r"block_(\d+)_mlp_fc(\d)", f"{block}MlpBlock_{mlp}/Dense_{{1:-1}}"),
             (r"(?:fc_)?norm", "Transformer/encoder_norm"),
             (r"head", "head"),
             (r"attn_pool_latent/latent", "MAPHead_0/probe"),

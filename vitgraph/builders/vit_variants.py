@@ -35,37 +35,50 @@ SIZES = {  # dim, depth, num_heads[, mlp_ratio]
     "gigantic": (1664, 48, 16, 64 / 13),
 }
 
-STYLES = {
+_DINOV2 = {"init_values": 1e-5}
+_DINOV2_REG4 = {**_DINOV2, "no_embed_class": True, "reg_tokens": 4}
+_GATED = {"act": "silu", "gated_mlp": True}
+_TIPS = {"init_values": 1.0, "no_embed_class": True, "reg_tokens": 1}
+_RADIO = {"final_norm": False, "no_embed_class": True}
+_CLIP = {"pre_norm": True, "norm_eps": 1e-5}
+_MAP = {"class_token": False, "global_pool": "map"}
+_AVG = {"class_token": False, "global_pool": "avg"}
+_GAP = {**_AVG, "fc_norm": False}
+_REG_GAP = {**_AVG, "init_values": 1e-5, "no_embed_class": True}
+_NO_QKV_BIAS = {"qkv_bias": False}
+_SCALING = {"block": "parallel_scaling_block"}
+
+STYLES: dict = {
     "vit": {},
-    "no_qkv_bias": {"qkv_bias": False},
-    "deit3": {"init_values": 1e-06, "no_embed_class": True},
-    "dinov2": {"init_values": 1e-05},
-    "dinov2_reg4": {"init_values": 1e-05, "no_embed_class": True, "reg_tokens": 4},
-    "dinov2_gated": {"act": "silu", "gated_mlp": True, "init_values": 1e-05},
-    "dinov2_reg4_gated": {"act": "silu", "gated_mlp": True, "init_values": 1e-05, "no_embed_class": True, "reg_tokens": 4},
-    "tips": {"init_values": 1.0, "no_embed_class": True, "reg_tokens": 1},
-    "tips_gated": {"act": "silu", "gated_mlp": True, "init_values": 1.0, "no_embed_class": True, "reg_tokens": 1},
-    "radio7": {"final_norm": False, "no_embed_class": True, "reg_tokens": 7},
-    "radio7_scaled": {"final_norm": False, "init_values": 1e-05, "no_embed_class": True, "reg_tokens": 7},
-    "radio9": {"final_norm": False, "no_embed_class": True, "reg_tokens": 9},
+    "no_qkv_bias": _NO_QKV_BIAS,
+    "deit3": {"init_values": 1e-6, "no_embed_class": True},
+    "dinov2": _DINOV2,
+    "dinov2_reg4": _DINOV2_REG4,
+    "dinov2_gated": {**_DINOV2, **_GATED},
+    "dinov2_reg4_gated": {**_DINOV2_REG4, **_GATED},
+    "tips": _TIPS,
+    "tips_gated": {**_TIPS, **_GATED},
+    "radio7": {**_RADIO, "reg_tokens": 7},
+    "radio7_scaled": {**_RADIO, "reg_tokens": 7, "init_values": 1e-5},
+    "radio9": {**_RADIO, "reg_tokens": 9},
     "intern": {"final_norm": False, "init_values": 0.1},
-    "clip": {"pre_norm": True, "norm_eps": 1e-05},
-    "clip_quickgelu": {"act": "quick_gelu", "pre_norm": True, "norm_eps": 1e-05},
-    "siglip": {"class_token": False, "global_pool": "map"},
-    "siglip_tanh": {"act": "gelu_tanh", "class_token": False, "global_pool": "map"},
-    "siglip_reg4": {"class_token": False, "global_pool": "map", "reg_tokens": 4},
-    "gap": {"class_token": False, "global_pool": "avg", "fc_norm": False},
-    "gap_tanh": {"act": "gelu_tanh", "class_token": False, "global_pool": "avg", "fc_norm": False},
-    "gap_scaled": {"class_token": False, "global_pool": "avg", "fc_norm": False, "qkv_bias": False, "init_values": 1e-06},
-    "gap_reg4": {"class_token": False, "global_pool": "avg", "fc_norm": False, "reg_tokens": 4},
-    "reg1_gap": {"class_token": False, "global_pool": "avg", "init_values": 1e-05, "no_embed_class": True, "reg_tokens": 1},
-    "reg4_gap": {"class_token": False, "global_pool": "avg", "init_values": 1e-05, "no_embed_class": True, "reg_tokens": 4},
-    "reg4_gap_plain": {"class_token": False, "global_pool": "avg", "no_embed_class": True, "reg_tokens": 4},
-    "reg1_gap_no_qkv_bias": {"class_token": False, "global_pool": "avg", "init_values": 1e-05, "qkv_bias": False, "reg_tokens": 1},
-    "rpn": {"block": "res_post_norm_block", "class_token": False, "global_pool": "avg", "init_values": 1e-05, "qkv_bias": False},
-    "things": {"block": "parallel_things_block", "init_values": 1e-05},
-    "xp": {"block": "parallel_scaling_block", "no_embed_class": True, "pre_norm": True, "qk_norm": True, "qkv_bias": False, "rms_norm": True},
-    "pwee": {"block": "parallel_scaling_block", "class_token": False, "global_pool": "avg", "init_values": 1e-05, "no_embed_class": True, "reg_tokens": 1},
+    "clip": _CLIP,
+    "clip_quickgelu": {**_CLIP, "act": "quick_gelu"},
+    "siglip": _MAP,
+    "siglip_tanh": {**_MAP, "act": "gelu_tanh"},
+    "siglip_reg4": {**_MAP, "reg_tokens": 4},
+    "gap": _GAP,
+    "gap_tanh": {**_GAP, "act": "gelu_tanh"},
+    "gap_scaled": {**_GAP, **_NO_QKV_BIAS, "init_values": 1e-6},
+    "gap_reg4": {**_GAP, "reg_tokens": 4},
+    "reg1_gap": {**_REG_GAP, "reg_tokens": 1},
+    "reg4_gap": {**_REG_GAP, "reg_tokens": 4},
+    "reg4_gap_plain": {**_AVG, "no_embed_class": True, "reg_tokens": 4},
+    "reg1_gap_no_qkv_bias": {**_AVG, **_NO_QKV_BIAS, "init_values": 1e-5, "reg_tokens": 1},
+    "rpn": {**_AVG, **_NO_QKV_BIAS, "init_values": 1e-5, "block": "res_post_norm_block"},
+    "things": {"init_values": 1e-5, "block": "parallel_things_block"},
+    "xp": {**_SCALING, **_NO_QKV_BIAS, "no_embed_class": True, "pre_norm": True, "qk_norm": True, "rms_norm": True},
+    "pwee": {**_SCALING, **_REG_GAP, "reg_tokens": 1},
 }
 
 IMAGE = {"dinov2": 518, "tipsv2": 448, "radio": 512}  # side in pixels, where a name has none
@@ -73,15 +86,13 @@ IMAGE = {"dinov2": 518, "tipsv2": 448, "radio": 512}  # side in pixels, where a 
 NAMES = {  # (style, size): names
     ("vit", "tiny"): "vit_tiny_patch16_224 vit_tiny_patch16_384",
     ("vit", "small"): (
-        "vit_small_patch8_224 vit_small_patch16_224 vit_small_patch16_384 vit_small_patch32_224 "
-        "vit_small_patch32_384"
+        "vit_small_patch8_224 vit_small_patch16_224 vit_small_patch16_384 vit_small_patch32_224 vit_small_patch32_384"
     ),
     ("vit", "base"): (
         "vit_base_patch8_224 vit_base_patch16_224 vit_base_patch16_384 vit_base_patch32_224 vit_base_patch32_384"
     ),
     ("vit", "large"): (
-        "vit_large_patch14_224 vit_large_patch16_224 vit_large_patch16_384 vit_large_patch32_224 "
-        "vit_large_patch32_384"
+        "vit_large_patch14_224 vit_large_patch16_224 vit_large_patch16_384 vit_large_patch32_224 vit_large_patch32_384"
     ),
     ("vit", "huge"): "vit_huge_patch14_224",
     ("vit", "giant"): "vit_giant_patch14_224",
@@ -191,7 +202,7 @@ def _row(name, style, size):
     patch = int(re.search(r"patch(\d+)", name)[1])
     image = re.search(r"_(\d{3})(_miil)?$", name)
     side = int(image[1]) if image else next(side for family, side in IMAGE.items() if family in name)
-    row = {"patch_size": patch, "dim": dim, "depth": depth, "num_heads": num_heads, **STYLES[style]}
+    row: dict = {"patch_size": patch, "dim": dim, "depth": depth, "num_heads": num_heads, **STYLES[style]}
     if mlp_ratio:
         row["mlp_ratio"] = mlp_ratio[0]
     if side != 224:

@@ -42,9 +42,7 @@ def conv(x, filters, kernel_size, strides, name, padding=0, use_bias=True):
     if padding:
         x = layers.ZeroPadding2D(padding, name=f"{name}_pad")(x)
     initializer = keras.initializers.VarianceScaling(2.0, "fan_out", "truncated_normal")
-    return layers.Conv2D(
-        filters, kernel_size, strides, use_bias=use_bias, kernel_initializer=initializer, name=name
-    )(x)
+    return layers.Conv2D(filters, kernel_size, strides, use_bias=use_bias, kernel_initializer=initializer, name=name)(x)
 
 
 def pad_to_patch(x, patch_size):
@@ -156,7 +154,10 @@ class Transformer:
         return dense(x, self.dim, f"{name}_fc2", self.mlp_bias)
 
     def activate(self, x, name):
-        x = GatedActivation(self.act, name=f"{name}_act")(x) if self.gated_mlp else activation(x, self.act, f"{name}_act")
+        if self.gated_mlp:
+            x = GatedActivation(self.act, name=f"{name}_act")(x)
+        else:
+            x = activation(x, self.act, f"{name}_act")
         return dropout(x, self.proj_drop, f"{name}_drop")
 
     def residual(self, x, branch, drop_path, name):

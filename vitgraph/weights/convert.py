@@ -4,7 +4,6 @@ import math
 import re
 
 import keras
-import numpy as np
 
 from vitgraph.blocks import DepthwiseConv2D, PositionTable, WindowBias
 from vitgraph.registry import SOURCES
@@ -41,7 +40,8 @@ def load_weights(model, checkpoint, *, source=None, skip_head=False):
         hint = "\n  another number of classes? skip_head=True keeps this model's own head" if head else ""
         shown = "".join(f"\n  {problem}" for problem in problems[:20])
         more = f"\n  and {len(problems) - 20} more" if len(problems) > 20 else ""
-        raise ValueError(f"{label} (read as {kind}) doesn't fit model {model.name!r}; nothing was loaded:{shown}{more}{hint}")
+        misfit = f"{label} (read as {kind}) doesn't fit model {model.name!r}; nothing was loaded:"
+        raise ValueError(misfit + shown + more + hint)
     for variable, value in values:
         variable.assign(value)
     return kind

@@ -2,6 +2,7 @@
 
 import os
 import pathlib
+import re
 import tempfile
 import zipfile
 
@@ -14,8 +15,8 @@ READABLE = ".safetensors, .npz, .keras, .pth, .pt"
 def read_checkpoint(path):
     """Reads a checkpoint: a dictionary from names to numpy arrays.
 
-    `.safetensors` and `.npz` need nothing else; `.keras` must hold a model; `.pth` and `.pt` need torch, which reads them
-    with `weights_only=True`.
+    `.safetensors` and `.npz` need nothing else; a `.keras` file must hold a model; `.pth` and `.pt` need torch, which
+    reads them with `weights_only=True`.
 
     Raises:
         FileNotFoundError: no such file.
@@ -24,10 +25,10 @@ def read_checkpoint(path):
     path = pathlib.Path(path)
     if not path.is_file():
         raise FileNotFoundError(f"no checkpoint at {str(path)!r}")
-    reader = {".safetensors": _safetensors, ".npz": _npz, ".keras": _keras, ".pth": _torch, ".pt": _torch}.get(path.suffix)
-    if reader is None:
+    readers = {".safetensors": _safetensors, ".npz": _npz, ".keras": _keras, ".pth": _torch, ".pt": _torch}
+    if path.suffix not in readers:
         raise ValueError(f"checkpoint {path.name!r}: unknown kind {path.suffix!r}; allowed: {READABLE}")
-    return reader(path)
+    return readers[path.suffix](path)
 
 
 def save_weights(model, path):
@@ -58,7 +59,7 @@ def write_atomically(path, data):
             file.write(data)
             file.flush()
             os.fsync(file.fileno())
-        os.replace(temporary, path)
+        pathlib.Path(temporary).replace(path)
     except BaseException:
         pathlib.Path(temporary).unlink(missing_ok=True)
         raise
@@ -77,7 +78,7 @@ def _safetensors(path):
 def _npz(path):
     try:
         with np.load(path, allow_pickle=False) as file:
-            return {name: file[name] for name in file.files}
+            return {re.sub(r"^(opt/target/|params/img/|params/)", "", name): file[name] for name in file.files}
     except (ValueError, OSError, EOFError, zipfile.BadZipFile, AttributeError) as error:
         raise ValueError(f"checkpoint {path.name!r} is no whole .npz file of plain arrays: {error}") from error
 

@@ -1,0 +1,34 @@
+"""What all tests share: seeds, and Python processes that know nothing of this one."""
+
+import os
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+os.environ.setdefault("XLA_FLAGS", "--xla_backend_optimization_level=0")  # tiny nets: compiling is what takes time
+
+import pathlib
+import subprocess
+import sys
+
+import keras
+import pytest
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+
+
+@pytest.fixture(autouse=True)
+def seeds():
+    keras.utils.set_random_seed(0)
+
+
+@pytest.fixture
+def fresh_process():
+    """A function (code, *arguments) -> standard output, run by a new interpreter in which warnings are errors."""
+
+    def run(code, *arguments):
+        command = [sys.executable, "-W", "error", "-c", code, *map(str, arguments)]
+        environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=300)
+        assert done.returncode == 0, done.stderr[-4000:]
+        return done.stdout
+
+    return run

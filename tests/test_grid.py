@@ -1,0 +1,198 @@
+"""Can every net do what a Keras model is asked for? The capability grid: one question a test, put to every tiny net.
+
+Where two ways of running the same float32 numbers are compared, values are of order 1 and a few hundred roundings of
+1e-7 lie between them: `CLOSE`. Where nothing is computed in another way, nothing may differ at all.
+"""
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+import vitgraph
+from tests.variants import CLASSES, TINY, images, shared, value, with_random_weights
+
+CLOSE = {"rtol": 1e-5, "atol": 1e-5}
+
+pytestmark = pytest.mark.parametrize("name", TINY)
+
+
+def assert_close(actual, expected):
+    np.testing.assert_allclose(value(actual), value(expected), **CLOSE)
+
+
+def assert_same(actual, expected):
+    np.testing.assert_array_equal(value(actual), value(expected))
+
+
+def take_weights(model, name):
+    """The shared net's weights, with its position and bias tables resampled where `model` is of another size."""
+    vitgraph.load_weights(model, {v.path: value(v) for v in shared(name).weights}, source="vitgraph")
+    return model
+
+
+def labels(batch):
+    return np.arange(batch) % CLASSES
+
+
+def assert_fits(model, data, **options):
+    """Compiles and trains, after which every weight is another, and finite."""
+    before = model.get_weights()
+    model.compile("adam", keras.losses.SparseCategoricalCrossentropy(from_logits=True), **options)
+    history = model.fit(data, verbose=0)
+    assert np.isfinite(history.history["loss"]).all()
+    for variable, old in zip(model.weights, before, strict=True):
+        assert np.isfinite(variable).all() and not np.array_equal(variable, old), variable.path
+
+
+def batches(count, size, drop_remainder=False):
+    return tf.data.Dataset.from_tensor_slices((images(count), labels(count))).batch(size, drop_remainder)
+
+
+def test_eager_forward(name):
+    logits = shared(name)(images(), training=False)
+    assert logits.shape == (2, CLASSES)
+    assert np.isfinite(logits).all()
+
+
+def test_plain_call_is_inference(name):
+    model = shared(name)
+    assert_same(model(images()), model(images()))
+    assert_same(model(images()), model(images(), training=False))
+
+
+def test_predict_with_a_smaller_last_batch(name):
+    model = shared(name)
+    assert_close(model.predict(images(5), batch_size=2, verbose=0), model(images(5)))
+
+
+def test_fit_with_a_smaller_last_batch(name):
+    assert_fits(TINY[name].build(), batches(3, 2))
+
+
+def test_fit_with_a_static_batch(name):
+    assert_fits(TINY[name].build(), batches(4, 2, drop_remainder=True))
+
+
+def test_fit_eagerly(name):
+    assert_fits(TINY[name].build(), batches(2, 2), run_eagerly=True)
+
+
+def test_fit_compiled_by_xla(name):
+    assert_fits(TINY[name].build(), batches(4, 2, drop_remainder=True), jit_compile=True)
+
+
+def test_forward_compiled_by_xla(name):
+    assert_close(tf.function(shared(name), jit_compile=True)(images()), shared(name)(images()))
+
+
+def test_inside_another_graph(name):
+    image = keras.Input((64, 64, 3))
+    outer = keras.Model(image, keras.layers.Rescaling(2.0)(shared(name)(image)))
+    assert_close(outer.predict(images(), verbose=0), 2 * shared(name)(images()))
+
+
+def test_every_layer_is_a_feature(name):
+    """Also: every layer's output has the shape that the graph says it has."""
+    model = shared(name)
+    outputs = {layer.name: layer.output for layer in model.layers}
+    features = keras.Model(model.input, outputs)(images())
+    for layer, symbolic in outputs.items():
+        for actual, planned in zip(keras.tree.flatten(features[layer]), keras.tree.flatten(symbolic), strict=True):
+            known = zip(actual.shape, planned.shape, strict=True)
+            assert all(b in (a, None) for a, b in known), (layer, actual.shape, planned.shape)
+            assert actual.dtype == planned.dtype, layer
+
+
+def test_without_top(name):
+    model = take_weights(TINY[name].build(include_top=False), name)
+    feature_map = model(images())
+    assert len(feature_map.shape) == 4
+    assert feature_map.shape[1:] == model.output_shape[1:]
+    for pooling, reduce in (("avg", np.mean), ("max", np.max)):
+        pooled = TINY[name].build(include_top=False, pooling=pooling)
+        assert pooled.output_shape == (None, feature_map.shape[-1])
+        if "fc_norm" not in {layer.name for layer in pooled.layers}:
+            assert_close(take_weights(pooled, name)(images()), reduce(value(feature_map), axis=(1, 2)))
+
+
+def test_keras_file(name, tmp_path):
+    shared(name).save(tmp_path / "model.keras")
+    assert_same(keras.saving.load_model(tmp_path / "model.keras")(images()), shared(name)(images()))
+
+
+def test_weights_file(name, tmp_path):
+    shared(name).save_weights(tmp_path / "model.weights.h5")
+    fresh = TINY[name].build()
+    fresh.load_weights(tmp_path / "model.weights.h5")
+    assert_same(fresh(images()), shared(name)(images()))
+
+
+def test_weights_as_arrays(name):
+    fresh = TINY[name].build()
+    fresh.set_weights(shared(name).get_weights())
+    assert_same(fresh(images()), shared(name)(images()))
+
+
+def test_config(name):
+    config = shared(name).get_config()
+    fresh = type(shared(name)).from_config(config)
+    assert fresh.get_config() == config
+    fresh.set_weights(shared(name).get_weights())
+    assert_same(fresh(images()), shared(name)(images()))
+
+
+@pytest.mark.parametrize(("dtype", "unit"), [("float16", 2.0**-11), ("bfloat16", 2.0**-8)])
+def test_mixed_precision(name, dtype, unit):
+    """Each node rounds its output once, by at most `unit` relative to it; independent roundings add as squares.
+
+    So the error of the logits is about unit * sqrt(nodes); four times that is the bound. A net that computes something
+    else is off by 1.
+    """
+    model = take_weights(TINY[name].build(dtype=f"mixed_{dtype}"), name)
+    logits, exact = value(model(images(8))), value(shared(name)(images(8)))
+    assert logits.dtype == "float32"
+    error = np.linalg.norm(logits - exact) / np.linalg.norm(exact)
+    assert 0 < error < 4 * unit * len(model.layers) ** 0.5
+
+
+def test_function_of_unknown_batch(name):
+    function = tf.function(shared(name), input_signature=[tf.TensorSpec((None, 64, 64, 3))])
+    for batch in (1, 3):
+        assert_close(function(images(batch)), shared(name)(images(batch)))
+
+
+def test_function_of_unknown_size(name):
+    model = take_weights(TINY[name].build_open(), name)
+    function = tf.function(model, input_signature=[tf.TensorSpec((None, None, None, 3))])
+    assert_close(function(images()), shared(name)(images()))
+    assert_close(function(images(1, 128, 96)), model(images(1, 128, 96)))
+
+
+@pytest.mark.parametrize("size", [(128, 128), (32, 32), (64, 96), (100, 70)])
+def test_other_sizes(name, size):
+    """One open graph answers as the graphs that are built for each size do."""
+    open_model, model = TINY[name].build_open(), TINY[name].build((*size, 3))
+    assert open_model.output_shape == model.output_shape
+    x = images(2, *size)
+    assert_close(take_weights(open_model, name)(x), take_weights(model, name)(x))
+
+
+@pytest.mark.parametrize("channels", [1, 5])
+def test_channels(name, channels):
+    model = with_random_weights(TINY[name].build((64, 64, channels)))
+    x = images(channels=channels)
+    logits = value(model(x))
+    for channel in range(channels):
+        assert not np.allclose(model(x * (np.arange(channels) != channel)), logits)
+
+
+def test_logits_and_probabilities(name):
+    model = take_weights(TINY[name].build(classifier_activation="softmax"), name)
+    assert_close(model(images()), keras.ops.softmax(shared(name)(images())))
+
+
+def test_saved_model(name, tmp_path):
+    shared(name).export(tmp_path / "saved", verbose=False)
+    served = tf.saved_model.load(tmp_path / "saved")
+    assert_close(served.serve(images(3)), shared(name)(images(3)))

@@ -1,0 +1,87 @@
+"""Tiny instances of every builder: the rows to which the tests put their questions."""
+
+import functools
+from collections.abc import Callable
+from typing import NamedTuple
+
+import keras
+import numpy as np
+
+import vitgraph
+from vitgraph.builders import vit
+from vitgraph.registry import variant
+
+CLASSES = 5
+
+
+class Tiny(NamedTuple):
+    """A builder and the arguments that make a net of it in which every mechanism runs, in no time."""
+
+    builder: Callable
+    arguments: dict
+
+    def build(self, input_shape=(64, 64, 3), **overrides):
+        """Gives logits unless told otherwise."""
+        border = {"num_classes": CLASSES, "classifier_activation": None}
+        return self.builder(input_shape, **{**border, **self.arguments, **overrides})
+
+    def build_open(self, **overrides):
+        """For images of any size, with tables for the usual one."""
+        planned = {"img_size": (64, 64)} if self.builder is vitgraph.build_vit else {}
+        return self.build((None, None, 3), **planned, **overrides)
+
+
+TINY = {
+    "vit": Tiny(vitgraph.build_vit, {"patch_size": 16, "dim": 16, "depth": 2, "num_heads": 2}),
+    "vit_modern": Tiny(
+        vitgraph.build_vit,
+        {
+            "patch_size": 16, "dim": 16, "depth": 2, "num_heads": 2, "reg_tokens": 2, "no_embed_class": True,
+            "block": vit.parallel_scaling_block, "qk_norm": True, "rms_norm": True, "act": "silu", "gated_mlp": True,
+            "init_values": 0.1, "global_pool": "map",
+        },
+    ),
+    "pvt_v2": Tiny(
+        vitgraph.build_pvt_v2,
+        {
+            "dims": (8, 16, 24), "depths": (1, 1, 1), "num_heads": (1, 2, 3), "mlp_ratios": (2, 2, 2),
+            "sr_ratios": (4, 2, 1),
+        },
+    ),
+    "pvt_v2_linear": Tiny(
+        vitgraph.build_pvt_v2,
+        {
+            "dims": (8, 16), "depths": (1, 1), "num_heads": (1, 2), "mlp_ratios": (2, 2), "sr_ratios": (2, 1),
+            "linear": True,
+        },
+    ),
+    "swin": Tiny(
+        vitgraph.build_swin, {"dim": 8, "depths": (2, 2), "num_heads": (2, 4), "window_size": 4, "mlp_ratio": 2}
+    ),
+}  # fmt: skip
+
+BUILDERS = {variant(name)[0] for name in vitgraph.list_models()}
+
+
+@functools.cache
+def shared(name):
+    """The tiny net, which tests may only read."""
+    return with_random_weights(TINY[name].build(name=name))
+
+
+def with_random_weights(model, seed=0):
+    """No weight keeps its initial value, least of all the zeros and ones that hide what a weight does."""
+    random = np.random.default_rng(seed)
+    for variable in model.weights:
+        if not variable.path.startswith("seed_generator"):
+            variable.assign(variable + 0.2 * random.standard_normal(variable.shape))
+    return model
+
+
+def images(batch=2, height=64, width=None, channels=3):
+    shape = (batch, height, width or height, channels)
+    return np.random.default_rng(1).standard_normal(shape).astype("float32")
+
+
+def value(tensor):
+    return keras.ops.convert_to_numpy(tensor)

@@ -1,0 +1,48 @@
+"""Published checkpoints from the Hugging Face hub, where timm's live."""
+
+import hashlib
+import pathlib
+
+from vitgraph.weights.files import READABLE
+
+
+def locate(name, weights):
+    """The file behind `create(name, weights)`: a path as it is, or the download of a timm tag such as "in1k".
+
+    Raises:
+        FileNotFoundError: what looks like a path but isn't there.
+        OSError: a download that failed or arrived damaged; nothing of it is kept.
+    """
+    path = pathlib.Path(weights)
+    if path.exists() or path.suffix in READABLE.split(", ") or len(path.parts) > 1:
+        return path
+    return download(f"timm/{name}.{weights}")
+
+
+def download(repository, filename="model.safetensors"):
+    """Downloads one file of a hub repository into the hub's cache, with a progress bar, and checks it: its path.
+
+    Raises:
+        OSError: it could not be had whole; the message says why.
+    """
+    from huggingface_hub import hf_hub_download
+
+    try:
+        path = pathlib.Path(hf_hub_download(repository, filename))
+    except Exception as error:  # the hub's client and its HTTP library each have errors of their own
+        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
+        raise OSError(f"weights: could not download {filename} of {repository!r} from the hub: {reason}") from error
+    blob = path.resolve()
+    if len(blob.name) == 64 and _sha256(blob) != blob.name:  # the hub names large files by their checksum
+        blob.unlink()
+        path.unlink(missing_ok=True)
+        raise OSError(f"weights: {filename} of {repository!r} arrived damaged (checksum); it was deleted, try again")
+    return path
+
+
+def _sha256(path):
+    with path.open("rb") as file:
+        digest = hashlib.sha256()
+        while chunk := file.read(1 << 20):
+            digest.update(chunk)
+    return digest.hexdigest()
