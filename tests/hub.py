@@ -1,4 +1,4 @@
-"""A server on loopback that answers like the Hugging Face hub for the files of one repository a tag."""
+"""A server on loopback that answers like the Hugging Face hub."""
 
 import contextlib
 import hashlib
@@ -7,8 +7,8 @@ import threading
 
 
 @contextlib.contextmanager
-def serve(content):
-    """Serves `timm/<name>.<tag>`: tag "whole", "damaged" (one byte), "cut_off" (half of it); others are absent."""
+def serve(content, behaviours):
+    """Serves one file as that of every repository whose tag has a behaviour: whole, damaged (one byte), cut off."""
 
     class Hub(http.server.BaseHTTPRequestHandler):
         def do_HEAD(self):
@@ -21,7 +21,8 @@ def serve(content):
 
         def answer(self):
             tag = self.path.split("/resolve/")[0].rsplit(".", 1)[-1]
-            if tag not in ("whole", "damaged", "cut_off"):
+            behaviour = behaviours.get(tag)
+            if behaviour is None:
                 self.send_response(404)
                 self.send_header("X-Error-Code", "RepoNotFound")
                 self.send_header("Content-Length", "0")
@@ -32,9 +33,9 @@ def serve(content):
             self.send_header("X-Repo-Commit", "0" * 40)
             self.send_header("Content-Length", str(len(content)))
             self.end_headers()
-            if tag == "damaged":
+            if behaviour == "damaged":
                 return content[:-1] + bytes([content[-1] ^ 1])
-            return content if tag == "whole" else content[: len(content) // 2]
+            return content if behaviour == "whole" else content[: len(content) // 2]
 
         def log_message(self, *_):
             pass

@@ -263,7 +263,7 @@ import sys, vitgraph
 numbers = dict(input_shape=(32, 32, 3), patch_size=8, dim=24, depth=2, num_heads=3, num_classes=10)
 for tag in sys.argv[1:]:
     try:
-        model = vitgraph.create("vit_tiny_patch16_224", tag, **numbers)
+        model = vitgraph.create("vit_base_patch16_224", tag, **numbers)
         print("loaded", float(model.get_layer("norm").gamma[0]))
     except OSError as error:
         print(str(error).splitlines()[0])
@@ -276,15 +276,27 @@ def test_the_hub(tmp_path):
 
     _, weights, _, _ = golden("vit_eps")
     save_file({k: np.ascontiguousarray(v) for k, v in weights.items()}, tmp_path / "model.safetensors")
-    with serve((tmp_path / "model.safetensors").read_bytes()) as endpoint:
+    behaviours = {"orig_in21k_ft_in1k": "cut off", "augreg_in1k": "damaged", "augreg_in21k_ft_in1k": "whole"}
+    with serve((tmp_path / "model.safetensors").read_bytes(), behaviours) as endpoint:
         hub = {"HF_ENDPOINT": endpoint, "HF_HOME": str(tmp_path / "cache"), "HF_HUB_DISABLE_XET": "1"}
-        command = [sys.executable, "-c", HUB_SCRIPT, "absent", "cut_off", "damaged", "whole"]
+        command = [sys.executable, "-c", HUB_SCRIPT, "sam_in1k", *behaviours]
         run = subprocess.run(command, env={**_environment(), **hub}, capture_output=True, text=True, check=True)
     absent, cut_off, damaged, whole = run.stdout.splitlines()
-    assert "could not download model.safetensors of 'timm/vit_tiny_patch16_224.absent'" in absent
+    assert "could not download model.safetensors of 'timm/vit_base_patch16_224.sam_in1k'" in absent
     assert "could not download" in cut_off
     assert "arrived damaged" in damaged
     assert whole == f"loaded {float(weights['norm.weight'][0])}"
+
+
+def test_published_checkpoints():
+    tags = vitgraph.list_weights("pvt_v2_b0")
+    assert tags["in1k"].num_classes == 1000
+    assert tags["in1k"].mean == (0.485, 0.456, 0.406)
+    assert all(vitgraph.list_weights(name) is not None for name in vitgraph.list_models())
+    with pytest.raises(ValueError, match=r"weights='in1kk' of pvt_v2_b0 \(did you mean 'in1k'\?\)"):
+        vitgraph.create("pvt_v2_b0", "in1kk")
+    with pytest.raises(ValueError, match="have no head; allowed: with include_top=False"):
+        vitgraph.create("vit_small_patch14_dinov2", "lvd142m")
 
 
 def _environment():

@@ -5,7 +5,7 @@ from vitgraph.builders import build_pvt_v2, build_swin, build_vit
 from vitgraph.create import create
 from vitgraph.features import attention, pyramid, simple_feature_pyramid
 from vitgraph.registry import list_models
-from vitgraph.weights import load_weights, save_weights
+from vitgraph.weights import list_weights, load_weights, save_weights
 
 __version__ = "0.1.0"
 __all__ = [
@@ -16,6 +16,7 @@ __all__ = [
     "build_vit",
     "create",
     "list_models",
+    "list_weights",
     "load_weights",
     "pyramid",
     "save_weights",

@@ -199,7 +199,7 @@ NAMES = {  # (style, size): names
 def _row(name, style, size):
     """The keyword arguments of `build_vit` behind a name."""
     dim, depth, num_heads, *mlp_ratio = SIZES[size]
-    patch = int(re.search(r"patch(\d+)", name)[1])
+    patch = int(re.findall(r"patch(\d+)", name)[0])
     image = re.search(r"_(\d{3})(_miil)?$", name)
     side = int(image[1]) if image else next(side for family, side in IMAGE.items() if family in name)
     row: dict = {"patch_size": patch, "dim": dim, "depth": depth, "num_heads": num_heads, **STYLES[style]}

@@ -3,21 +3,6 @@
 import hashlib
 import pathlib
 
-from vitgraph.weights.files import READABLE
-
-
-def locate(name, weights):
-    """The file behind `create(name, weights)`: a path as it is, or the download of a timm tag such as "in1k".
-
-    Raises:
-        FileNotFoundError: what looks like a path but isn't there.
-        OSError: a download that failed or arrived damaged; nothing of it is kept.
-    """
-    path = pathlib.Path(weights)
-    if path.exists() or path.suffix in READABLE.split(", ") or len(path.parts) > 1:
-        return path
-    return download(f"timm/{name}.{weights}")
-
 
 def download(repository, filename="model.safetensors"):
     """Downloads one file of a hub repository into the hub's cache, with a progress bar, and checks it: its path.
