@@ -58,6 +58,7 @@ class Source:
 _TORCH_LEAVES = {
     "kernel": "weight",
     "gamma": "weight",
+    "scale": "weight",
     "beta": "bias",
     "moving_mean": "running_mean",
     "moving_variance": "running_var",

@@ -19,6 +19,8 @@ after the branch (`res_post_norm_block`), several attentions and feed-forward la
 ViT-22B, arXiv:2302.05442).
 """
 
+import dataclasses
+
 from keras import layers
 
 from vitgraph.blocks import (
@@ -62,7 +64,11 @@ def pre_norm_block(x, t, drop_path, name):
 
 
 def res_post_norm_block(x, t, drop_path, name):
-    """The norm at the end of each branch, as in Swin V2: (B, N, C) -> (B, N, C)."""
+    """The norm at the end of each branch, as in Swin V2: (B, N, C) -> (B, N, C).
+
+    The norms' own scale is the layer scale; it starts at 1 and not, as timm's does, at `init_values`.
+    """
+    t = dataclasses.replace(t, init_values=None)
     y = t.norm(t.attention(x, f"{name}_attn"), f"{name}_norm1")
     x = t.residual(x, y, drop_path, f"{name}_res1")
     y = t.norm(t.mlp(x, f"{name}_mlp"), f"{name}_norm2")
