@@ -73,8 +73,7 @@ def with_random_weights(model, seed=0):
     """No weight keeps its initial value, least of all the zeros and ones that hide what a weight does."""
     random = np.random.default_rng(seed)
     for variable in model.weights:
-        if not variable.path.startswith("seed_generator"):
-            variable.assign(variable + 0.2 * random.standard_normal(variable.shape))
+        variable.assign(variable + 0.2 * random.standard_normal(variable.shape))
     return model
 
 

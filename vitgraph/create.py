@@ -9,7 +9,7 @@ from vitgraph.weights.hub import download
 from vitgraph.weights.published import published
 
 
-def create(name, weights=None, *, skip_head=False, **overrides):
+def create(name, /, weights=None, *, skip_head=False, **overrides):
     """Builds a published variant.
 
     Args:
@@ -18,7 +18,7 @@ def create(name, weights=None, *, skip_head=False, **overrides):
             or with torch `.pth`; or one of `list_weights(name)`, such as "in1k", to be downloaded from the Hugging Face
             hub, whose number of classes is then the default. Tables of another input size are resampled.
         skip_head: load all but the head, for another `num_classes`.
-        **overrides: arguments of the variant's builder that are to differ, such as `input_shape` or `include_top`.
+        **overrides: arguments of the variant's builder that are to differ, such as `input_shape` or `name`.
 
     Returns:
         A `keras.Model` named after the variant.

@@ -29,10 +29,14 @@ def builder(function):
                     f"{function.__name__}: unknown argument {name!r}{_nearest(name, signature.parameters)}; "
                     f"allowed: {', '.join(signature.parameters)}"
                 )
-        bound = signature.bind(*args, **kwargs)
+        try:
+            bound = signature.bind(*args, **kwargs)
+        except TypeError as error:
+            raise TypeError(f"{function.__name__}: {error}; only input_shape goes without its name") from None
         bound.apply_defaults()
         check = Check(function.__name__)
-        _check_common(check, bound.arguments)
+        _check_border(check, bound.arguments)
+        _check_kinds(check, bound.arguments, signature)
         with _policy(check, bound.arguments["dtype"]):
             model = function(*bound.args, **bound.kwargs)
         _check_strides(model)
@@ -49,31 +53,51 @@ class Check:
 
     def that(self, condition, argument, value, allowed, error=ValueError):
         if not condition:
-            raise error(f"{self.builder}: {argument}={value!r}; allowed: {allowed}")
+            raise error(f"{self.builder}: {argument}={repr(value)[:200]}; allowed: {allowed}")
 
     def positive(self, **arguments):
-        """Each is an integer of at least 1, or a sequence of such integers."""
+        """Each is an integer of at least 1."""
         for argument, value in arguments.items():
-            values = value if isinstance(value, (tuple, list)) else (value,)
-            self.that(all(_is_int(v) for v in values), argument, value, "integers of at least 1", TypeError)
-            self.that(values and min(values) >= 1, argument, value, "integers of at least 1")
+            self.that(_is_int(value), argument, value, "an integer of at least 1", TypeError)
+            self.that(value >= 1, argument, value, "an integer of at least 1")
+
+    def over_zero(self, **arguments):
+        """Each is a number over 0, or a sequence of such numbers."""
+        for argument, value in arguments.items():
+            values = value if _is_sequence(value) else (value,)
+            self.that(all(map(_is_number, values)), argument, value, "numbers over 0", TypeError)
+            self.that(all(v > 0 for v in values), argument, value, "numbers over 0")
+
+    def sides(self, **arguments):
+        """Each is a positive integer, or two of them: rows and columns."""
+        for argument, value in arguments.items():
+            self.that(is_sides(value), argument, value, "a positive integer, or two: (rows, columns)")
+
+    def per_stage(self, **arguments):
+        """Each is a sequence of integers of at least 1, and all are as long as the first."""
+        for argument, value in arguments.items():
+            self.that(_is_sequence(value), argument, value, "a sequence, one entry a stage", TypeError)
+            good = value and all(_is_int(v) and v >= 1 for v in value)
+            self.that(good, argument, value, "integers of at least 1, one a stage")
+        self.same_length(**arguments)
 
     def same_length(self, **arguments):
-        for argument, value in arguments.items():
-            self.that(isinstance(value, (tuple, list)), argument, value, "a sequence, one entry a stage", TypeError)
+        """Each is a sequence as long as the first."""
         (first, reference), *others = arguments.items()
         for argument, value in others:
+            self.that(_is_sequence(value), argument, value, "a sequence, one entry a stage", TypeError)
             self.that(len(value) == len(reference), argument, value, f"{len(reference)} entries, as many as {first}")
 
     def heads_divide(self, dims, num_heads):
         """Every stage's width is a multiple of its number of heads."""
-        for dim, heads in zip(*(v if isinstance(v, (tuple, list)) else (v,) for v in (dims, num_heads)), strict=True):
+        for dim, heads in zip(*(v if _is_sequence(v) else (v,) for v in (dims, num_heads)), strict=True):
             self.that(dim % heads == 0, "num_heads", num_heads, f"divisors of the width, here {heads} of {dim}")
 
-    def smallest(self, input_shape, size):
+    def smallest(self, size, **arguments):
         """Height and width are unknown or at least `size`."""
-        for n in input_shape[:2]:
-            self.that(n is None or n >= size, "input_shape", input_shape, f"height and width of at least {size}")
+        for argument, value in arguments.items():
+            good = all(n is None or n >= size for n in value[:2])
+            self.that(good, argument, value, f"height and width of at least {size}")
 
 
 def begin(input_shape, input_tensor):
@@ -92,7 +116,7 @@ def finish(inputs, outputs, name):
     return GraphModel(sources[0] if len(sources) == 1 else sources, outputs, name=name)
 
 
-def _check_common(check, arguments):
+def _check_border(check, arguments):
     tensor, shape = arguments["input_tensor"], arguments["input_shape"]
     check.that(
         tensor is None or keras.backend.is_keras_tensor(tensor), "input_tensor", tensor, "a KerasTensor", TypeError
@@ -100,34 +124,40 @@ def _check_common(check, arguments):
     if tensor is not None:
         check.that(len(tensor.shape) == 4, "input_tensor", tensor.shape, "a tensor (batch, height, width, channels)")
         shape = shape_of(shape, tensor)
-    triple = isinstance(shape, (tuple, list)) and len(shape) == 3
-    check.that(triple, "input_shape", shape, "(height, width, channels)")
+    check.that(_is_sequence(shape) and len(shape) == 3, "input_shape", shape, "(height, width, channels)")
     height, width, channels = shape
     check.that(_is_int(channels) and channels >= 1, "input_shape", shape, "at least 1 channel")
     for n in (height, width):
         check.that(n is None or (_is_int(n) and n >= 1), "input_shape", shape, "positive integers or None")
     check.that((height is None) == (width is None), "input_shape", shape, "height and width both known or both None")
 
-    check.that(isinstance(arguments["include_top"], bool), "include_top", arguments["include_top"], "True or False")
+    pooling = arguments["pooling"]
     if arguments["include_top"]:
         check.positive(num_classes=arguments["num_classes"])
-        pooling = arguments["pooling"]
         check.that(pooling is None, "pooling", pooling, "None with include_top=True: the top has its own")
+    pools = POOLS if "global_pool" in arguments else ("avg", "max")
+    check.that(pooling in (None, *pools), "pooling", pooling, f"None, {', '.join(pools)}")
+    if not arguments.get("class_token", True):
+        check.that(pooling != "token", "pooling", pooling, "not the class token: there is none")
     activation = arguments["classifier_activation"]
     try:
         keras.activations.get(activation)
     except (ValueError, TypeError):
         check.that(False, "classifier_activation", activation, "None or the name of a Keras activation")
-    pools = POOLS if "global_pool" in arguments else ("avg", "max")
-    check.that(arguments["pooling"] in (None, *pools), "pooling", arguments["pooling"], f"None, {', '.join(pools)}")
-    if not arguments.get("class_token", True):
-        check.that(arguments["pooling"] != "token", "pooling", "token", "not the class token: there is none")
     name = arguments["name"]
     check.that(isinstance(name, str) and name and "/" not in name, "name", name, "a name without a slash")
+
+
+def _check_kinds(check, arguments, signature):
+    """What an argument is shows in its default or in its name."""
     for argument, value in arguments.items():
-        if argument.endswith("_rate"):
-            check.that(isinstance(value, (int, float)), argument, value, "a number", TypeError)
+        if isinstance(signature.parameters[argument].default, bool):
+            check.that(isinstance(value, bool), argument, value, "True or False", TypeError)
+        elif argument.endswith("_rate"):
+            check.that(_is_number(value), argument, value, "a number", TypeError)
             check.that(0 <= value < 1, argument, value, "0 <= rate < 1")
+        elif argument.endswith("_eps"):
+            check.over_zero(**{argument: value})
 
 
 def _check_strides(model):
@@ -158,8 +188,22 @@ class _policy:
         keras.config.set_dtype_policy(self.previous)
 
 
+def is_sides(value):
+    """Whether it is a positive integer, or two of them."""
+    values = value if _is_sequence(value) and len(value) == 2 else (value,)
+    return all(_is_int(v) and v >= 1 for v in values)
+
+
 def _is_int(value):
     return isinstance(value, int) and not isinstance(value, bool)
+
+
+def _is_number(value):
+    return isinstance(value, (int, float)) and not isinstance(value, bool)
+
+
+def _is_sequence(value):
+    return isinstance(value, (tuple, list))
 
 
 def _nearest(name, names):

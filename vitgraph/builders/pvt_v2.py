@@ -92,7 +92,8 @@ def build_pvt_v2(
     """Builds a PVT v2 (arXiv:2106.13797): image (B, H, W, C) -> scores (B, num_classes).
 
     Args:
-        input_shape: (height, width, channels); height and width in pixels, at least 32, or both None.
+        input_shape: (height, width, channels); height and width in pixels, or both None. The least is what the stages and
+            `sr_ratios` reduce to 1: 32 unless they are changed.
         include_top: False ends the graph at the last stage's map (B, ceil(H / 32), ceil(W / 32), dims[-1]).
         num_classes: number of class scores.
         classifier_activation: name of a Keras activation, computed in float32; None: logits.
@@ -116,10 +117,12 @@ def build_pvt_v2(
         ValueError, TypeError: naming the argument, its value and what is allowed.
     """
     check = Check("build_pvt_v2")
-    check.same_length(dims=dims, depths=depths, num_heads=num_heads, mlp_ratios=mlp_ratios, sr_ratios=sr_ratios)
-    check.positive(dims=dims, depths=depths, num_heads=num_heads, sr_ratios=sr_ratios)
+    check.per_stage(dims=dims, depths=depths, num_heads=num_heads, sr_ratios=sr_ratios)
+    check.same_length(dims=dims, mlp_ratios=mlp_ratios)
+    check.over_zero(mlp_ratios=mlp_ratios)
     check.heads_divide(dims, num_heads)
-    check.smallest(shape_of(input_shape, input_tensor), 2 ** (len(dims) + 1))
+    smallest = max(4 * 2**i * ratio for i, ratio in enumerate(sr_ratios))
+    check.smallest(smallest, input_shape=shape_of(input_shape, input_tensor))
 
     x = inputs = begin(input_shape, input_tensor)
     rates = iter(drop_path_rates(drop_path_rate, sum(depths)))

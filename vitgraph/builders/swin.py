@@ -30,7 +30,7 @@ from vitgraph.blocks import (
     WindowReverse,
 )
 from vitgraph.blocks.base import pair
-from vitgraph.builders.contract import Check, begin, builder, finish, shape_of
+from vitgraph.builders.contract import Check, begin, builder, finish, is_sides, shape_of
 from vitgraph.builders.sources import Source
 from vitgraph.builders.wiring import conv, dense, drop_path_rates, dropout, layer_norm, map_top, mlp, pad_to_patch
 
@@ -140,14 +140,19 @@ def build_swin(
         ValueError, TypeError: naming the argument, its value and what is allowed.
     """
     check = Check("build_swin")
-    check.same_length(depths=depths, num_heads=num_heads)
-    check.positive(dim=dim, depths=depths, num_heads=num_heads, window_size=window_size, patch_size=patch_size)
+    check.per_stage(depths=depths, num_heads=num_heads)
+    check.positive(dim=dim, patch_size=patch_size)
+    check.over_zero(mlp_ratio=mlp_ratio)
+    if img_size is not None:
+        check.sides(img_size=img_size)
     dims = [dim * 2**i for i in range(len(depths))]
     if head_dim is None:
         check.heads_divide(dims, num_heads)
+    else:
+        check.positive(head_dim=head_dim)
     windows = _windows_per_stage(check, window_size, len(depths))
     shape = shape_of(input_shape, input_tensor)
-    check.smallest(shape, patch_size)
+    check.smallest(patch_size, input_shape=shape)
     planned = shape[:2] if img_size is None or shape[0] is not None else pair(img_size)
 
     x = inputs = begin(input_shape, input_tensor)
@@ -207,7 +212,8 @@ def _window(window_size, shifted, grid, clip):
 
 def _windows_per_stage(check, window_size, stages):
     """`window_size` in any of its three forms -> (rows, columns) of every stage."""
-    if isinstance(window_size, int) or (len(window_size) == 2 and all(isinstance(w, int) for w in window_size)):
-        return [pair(window_size)] * stages
-    check.that(len(window_size) == stages, "window_size", window_size, f"a number, (rows, columns) or {stages} entries")
-    return [pair(window) for window in window_size]
+    windows = [window_size] * stages if is_sides(window_size) else window_size
+    good = isinstance(windows, (tuple, list)) and len(windows) == stages and all(map(is_sides, windows))
+    allowed = f"a positive integer, (rows, columns), or {stages} of these, one a stage"
+    check.that(good, "window_size", window_size, allowed)
+    return [pair(window) for window in windows]

@@ -359,9 +359,15 @@ def build_vit(
         ValueError, TypeError: naming the argument, its value and what is allowed.
     """
     check = Check("build_vit")
-    check.positive(dim=dim, depth=depth, num_heads=num_heads, patch_size=patch_size)
+    check.positive(dim=dim, depth=depth, num_heads=num_heads)
+    check.over_zero(mlp_ratio=mlp_ratio)
+    check.sides(patch_size=patch_size, img_size=img_size)
     if head_dim is None:
         check.heads_divide(dim, num_heads)
+    else:
+        check.positive(head_dim=head_dim)
+    if init_values is not None:
+        check.over_zero(init_values=init_values)
     check.that(pos_embed in ("learn", "sincos", "none"), "pos_embed", pos_embed, "'learn', 'sincos', 'none'")
     check.that(pos_embed != "sincos" or dim % 4 == 0, "dim", dim, "a multiple of 4 with pos_embed='sincos'")
     check.that(global_pool in POOLS, "global_pool", global_pool, ", ".join(POOLS))
@@ -370,7 +376,9 @@ def build_vit(
     check.that(callable(block), "block", block, "a function (x, transformer, drop_path, name) -> x", TypeError)
     check.that(isinstance(reg_tokens, int) and reg_tokens >= 0, "reg_tokens", reg_tokens, "0 or more")
     patch, shape = pair(patch_size), shape_of(input_shape, input_tensor)
-    check.smallest(shape, max(patch))
+    check.smallest(max(patch), input_shape=shape)
+    if shape[0] is None:
+        check.smallest(max(patch), img_size=pair(img_size))
 
     t = Transformer(
         dim, num_heads, mlp_ratio, qkv_bias, proj_bias, mlp_bias, attn_proj, head_dim, qk_norm, attn_norm, mlp_norm,

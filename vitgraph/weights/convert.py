@@ -67,7 +67,9 @@ def _convert(model, tensors, kind, skip_head):
     values, problems, used = [], [], set()
     for variable in model.weights:
         names, function = _names(kind, variable.path)
-        layer = layers[variable.path.split("/")[0]]
+        layer = layers.get(variable.path.split("/")[0])
+        if layer is None:
+            raise ValueError(f"load_weights: {model.name!r} is no graph of this package: it nests {variable.path}")
         used.update(names)
         if skip_head and layer.name.startswith("head"):
             continue

@@ -77,7 +77,7 @@ def _safetensors(path):
 
 def _npz(path):
     try:
-        with np.load(path, allow_pickle=False) as file:
+        with path.open("rb") as stream, np.load(stream, allow_pickle=False) as file:
             return {re.sub(r"^(opt/target/|params/img/|params/)", "", name): file[name] for name in file.files}
     except (ValueError, OSError, EOFError, zipfile.BadZipFile, AttributeError) as error:
         raise ValueError(f"checkpoint {path.name!r} is no whole .npz file of plain arrays: {error}") from error

@@ -1,0 +1,153 @@
+"""Does every block say its shapes, for sizes that are known and not, and come back from its configuration?"""
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from tests.variants import value, with_random_weights
+from vitgraph import blocks
+from vitgraph.blocks import (
+    GELU,
+    AdaptiveAveragePooling,
+    AttentionMap,
+    CrossAttention,
+    DepthwiseConv2D,
+    DropPrefix,
+    GatedActivation,
+    HeadsAttention,
+    Latent,
+    PadToMultiple,
+    Patchify,
+    PatchMerging,
+    PositionTable,
+    PrependTokens,
+    QuickGELU,
+    Residual,
+    SelfAttention,
+    SinCosPosition,
+    SplitHeads,
+    SplitParallel,
+    Stage,
+    TakeToken,
+    ToMap,
+    ToTokens,
+    WindowBias,
+    WindowPartition,
+    WindowReverse,
+)
+
+MAP, TOKENS = (2, 6, 10, 8), (2, 61, 8)
+
+ROWS = [  # a block, and the shapes of its inputs
+    (GELU(), MAP),
+    (GELU(approximate=True), TOKENS),
+    (QuickGELU(), MAP),
+    (GatedActivation(), TOKENS),
+    (SelfAttention(2, scale=0.3, drop=0.5), (2, 60, 24)),
+    (SelfAttention(2), (6, 20, 24), (3, 2, 20, 20)),
+    (CrossAttention(2), MAP, (2, 15, 16)),
+    (CrossAttention(2), MAP, (2, 3, 5, 16)),
+    (SplitHeads(2), (2, 60, 24)),
+    (HeadsAttention(2), (2, 60, 2, 4), (2, 20, 2, 4), (2, 20, 2, 4)),
+    (AttentionMap(SelfAttention(2)), (2, 60, 24)),
+    (AttentionMap(CrossAttention(2)), MAP, (2, 15, 16)),
+    (AdaptiveAveragePooling(7), MAP),
+    (DepthwiseConv2D(3), MAP),
+    (DepthwiseConv2D((3, 5), strides=2, use_bias=False), (2, 7, 10, 8)),
+    (PositionTable((6, 10), 1), TOKENS, MAP),
+    (PositionTable((4, 4)), (2, 60, 8), MAP),
+    (SinCosPosition(), (2, 60, 8), MAP),
+    (Residual(0.1, 0.5, 0.5), MAP, MAP),
+    (Residual(), TOKENS, TOKENS),
+    (Stage(16, 1, "patch_embed"), TOKENS),
+    (ToTokens(), MAP),
+    (ToMap(1), TOKENS, MAP),
+    (PrependTokens(3), TOKENS),
+    (Latent(2), TOKENS),
+    (TakeToken(), TOKENS),
+    (DropPrefix(1), TOKENS),
+    (PadToMultiple(4), MAP),
+    (Patchify((2, 5)), MAP),
+    (SplitParallel((5, 3), bias=True), TOKENS),
+    (WindowPartition((4, 5), (2, 2)), MAP),
+    (WindowPartition(8, 4, clip=False), MAP),
+    (WindowReverse((4, 5), (2, 2)), (8, 20, 8), MAP),
+    (WindowBias((4, 5), 2, (2, 2)), MAP),
+    (WindowBias(16, 2, 8), MAP),
+    (PatchMerging(), (2, 7, 10, 8)),
+]
+
+rows = pytest.mark.parametrize("row", ROWS, ids=lambda row: f"{type(row[0]).__name__}-{row[1:]}")
+
+
+def call(block, inputs):
+    return block(inputs) if isinstance(block, AttentionMap) else block(*inputs)
+
+
+def opened(block, shapes):
+    """The shapes with no size known but the width: heads' number and width, where they are split."""
+    known = 2 if isinstance(block, HeadsAttention) else 1
+    return [(None,) * (len(shape) - known) + shape[-known:] for shape in shapes]
+
+
+def arrays(shapes):
+    random = np.random.default_rng(0)
+    return [random.standard_normal(shape).astype("float32") for shape in shapes]
+
+
+def built(block, inputs):
+    call(block, inputs)
+    return with_random_weights(block)
+
+
+def test_every_block_is_asked():
+    assert {type(row[0]).__name__ for row in ROWS} == set(blocks.__all__) - {"Block", "GraphModel"}
+
+
+@rows
+def test_shape(row):
+    """The shape that a block says is the shape that it gives, with as many sizes unknown as may be."""
+    block, *shapes = row
+    inputs = arrays(shapes)
+    actual = [tuple(y.shape) for y in keras.tree.flatten(call(block, inputs))]
+    for known, planned in ((True, [(None, *shape[1:]) for shape in shapes]), (False, opened(block, shapes))):
+        symbolic = call(block, [keras.Input(batch_shape=shape) for shape in planned])
+        for said, is_so in zip(keras.tree.flatten(symbolic), actual, strict=True):
+            assert len(said.shape) == len(is_so)
+            assert all(a in (None, b) for a, b in zip(said.shape, is_so, strict=True))
+            assert not known or None not in said.shape[1:]
+
+
+@rows
+def test_unknown_sizes_compute_the_same(row):
+    block, *shapes = row
+    inputs = arrays(shapes)
+    expected = call(built(block, inputs), inputs)
+    signature = [tf.TensorSpec(shape) for shape in opened(block, shapes)]
+    function = tf.function(lambda *x: call(block, x), input_signature=signature)
+    for one, other in zip(keras.tree.flatten(function(*inputs)), keras.tree.flatten(expected), strict=True):
+        np.testing.assert_allclose(one, other, rtol=1e-5, atol=1e-5)
+
+
+@rows
+def test_config(row):
+    block, *shapes = row
+    inputs = arrays(shapes)
+    expected = call(built(block, inputs), inputs)
+    twin = type(block).from_config(block.get_config())
+    assert twin.get_config() == block.get_config()
+    call(twin, inputs)
+    twin.set_weights(block.get_weights())
+    for one, other in zip(keras.tree.flatten(call(twin, inputs)), keras.tree.flatten(expected), strict=True):
+        np.testing.assert_array_equal(value(one), value(other))
+
+
+@rows
+def test_half_precision(row):
+    """What goes in as float16 comes out so, except for probabilities, which are float32."""
+    block, *shapes = row
+    config = {**block.get_config(), "dtype": "mixed_float16", "name": "half"}
+    half = type(block).from_config(config)
+    for y in keras.tree.flatten(call(half, arrays(shapes))):
+        assert keras.backend.standardize_dtype(y.dtype) == ("float32" if isinstance(block, AttentionMap) else "float16")

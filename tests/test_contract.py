@@ -1,0 +1,170 @@
+"""Does every net keep the builders' contract? Names, dtypes, gradients, randomness, strides: one question a test."""
+
+import inspect
+import json
+import re
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+import vitgraph
+from tests.test_grid import assert_close, assert_same, take_weights
+from tests.variants import TINY, images, shared, value, with_random_weights
+from vitgraph.blocks.base import pair
+
+rows = pytest.mark.parametrize("name", TINY)
+
+
+def rates(name):
+    return [p for p in inspect.signature(TINY[name].builder).parameters if p.endswith("_rate")]
+
+
+@rows
+def test_names(name):
+    """The same names whatever was built before, in an alphabet that every backend and file takes."""
+    first, second = TINY[name].build(), TINY[name].build()
+    assert [layer.name for layer in first.layers] == [layer.name for layer in second.layers]
+    assert [v.path for v in first.weights] == [v.path for v in second.weights]
+    assert len({v.path for v in first.weights}) == len(first.weights)
+    for layer in first.layers:
+        assert re.fullmatch("[a-z0-9_]+", layer.name), layer.name
+
+
+def test_saved_twice_in_a_fresh_process(fresh_process, tmp_path):
+    """A file is read where only vitgraph was imported, and written and read again: nothing differs at all."""
+    np.save(tmp_path / "x.npy", images())
+    for name in TINY:
+        shared(name).save(tmp_path / f"{name}.keras")
+        np.save(tmp_path / f"{name}.npy", shared(name)(images()))
+    code = """
+import json, pathlib, sys
+import vitgraph
+import keras, numpy
+folder = pathlib.Path(sys.argv[1])
+differences = {}
+for name in sys.argv[2:]:
+    x, y = (numpy.load(folder / f"{stem}.npy") for stem in ("x", name))
+    model = keras.saving.load_model(folder / f"{name}.keras")
+    model.save(folder / f"{name}_again.keras")
+    again = keras.saving.load_model(folder / f"{name}_again.keras")
+    differences[name] = [float(abs(y - keras.ops.convert_to_numpy(m(x))).max()) for m in (model, again)]
+    assert again.pyramid_level_inputs == model.pyramid_level_inputs
+print(json.dumps(differences))
+"""
+    differences = json.loads(fresh_process(code, tmp_path, *TINY).splitlines()[-1])
+    assert differences == {name: [0.0, 0.0] for name in TINY}
+
+
+@rows
+def test_clone_reads_like_the_original(name):
+    model = TINY[name].build(include_top=False)
+    clone = keras.models.clone_model(model)
+    for attribute in ("pyramid_level_inputs", "embedding_dims", "hidden_dims"):
+        assert getattr(clone, attribute) == getattr(model, attribute)
+    assert [s.get_config() for s in clone.stages] == [s.get_config() for s in model.stages]
+    assert {k: v.shape for k, v in clone.pyramid_outputs.items()} == {
+        k: v.shape for k, v in model.pyramid_outputs.items()
+    }
+
+
+@rows
+def test_strides(name):
+    """Each level's map has a position for every 2 ** level pixels, also on an open graph."""
+    for model, size in ((shared(name), (64, 64)), (TINY[name].build_open(), (64, 96))):
+        grids = {s.name: model.get_layer(s.grid).output if s.grid else s.output for s in model.stages}
+        maps = keras.Model(model.input, grids)(images(1, *size))
+        for stage in model.stages:
+            expected = [side // stride for side, stride in zip(size, pair(stage.stride), strict=True)]
+            assert list(maps[stage.name].shape[1:3]) == expected, stage.name
+
+
+@rows
+def test_gradients_reach_every_weight(name):
+    """One step of training changes all of them.
+
+    Except for what softmax ignores: a bias of all keys adds the same to all scores of a query. Only where keys have a
+    bias variable of their own is that a whole variable; no tiny net has one.
+    """
+    model = with_random_weights(TINY[name].build())
+    before = model.get_weights()
+    model.compile(keras.optimizers.SGD(1.0), "mse")
+    model.train_on_batch(images(), np.ones((2, model.output_shape[-1])))
+    for variable, old in zip(model.weights, before, strict=True):
+        step = np.abs(value(variable) - old).max()
+        assert 1e-6 < step < np.inf, variable.path
+
+
+@rows
+def test_rates_act_in_training_only(name):
+    """Each of them; and neither a name nor a weight depends on them."""
+    x, calm = images(16), shared(name)
+    for rate in rates(name):
+        model = TINY[name].build(**{rate: 0.5})
+        assert [v.path for v in model.weights] == [v.path for v in calm.weights]
+        model.set_weights(calm.get_weights())
+        assert_same(model(x), calm(x))
+        assert_same(model(x, training=False), calm(x))
+        first, second = model(x, training=True), model(x, training=True)
+        assert not np.allclose(first, second), rate
+        assert not np.allclose(first, calm(x)), rate
+
+
+@rows
+def test_dtype_reaches_every_layer(name):
+    for dtype in ("mixed_bfloat16", "float64"):
+        model = TINY[name].build(dtype=dtype)
+        others = {layer.name for layer in model.layers if layer.dtype_policy.name != dtype}
+        assert others <= {"image", "predictions"}
+        assert keras.config.dtype_policy().name == "float32"
+
+
+def test_dtype_is_restored_after_an_error():
+    with pytest.raises(ValueError, match="num_heads"):
+        vitgraph.build_vit(dim=10, num_heads=3, dtype="mixed_float16")
+    assert keras.config.dtype_policy().name == "float32"
+
+
+@rows
+def test_global_policy_and_float32_scores(name):
+    keras.config.set_dtype_policy("mixed_float16")
+    try:
+        model = TINY[name].build(classifier_activation="softmax")
+        backbone = TINY[name].build(include_top=False, dtype="float32")
+    finally:
+        keras.config.set_dtype_policy("float32")
+    assert model.get_layer("head").compute_dtype == "float16"
+    assert model.output.dtype == "float32"
+    assert {layer.compute_dtype for layer in backbone.layers} == {"float32"}
+
+
+@rows
+def test_input_tensor(name):
+    image = keras.Input((64, 64, 3), name="pixels")
+    model = TINY[name].build(input_tensor=keras.layers.Rescaling(2.0, name="scaled")(image))
+    assert model.input is image
+    model.set_weights(shared(name).get_weights())
+    assert_same(model(images()), shared(name)(2 * images()))
+
+
+@rows
+def test_another_size_than_built_for_is_refused(name):
+    with pytest.raises(ValueError, match="64, 64, 3"):
+        shared(name)(images(1, 96))
+
+
+@rows
+def test_recomputed_activations_give_the_same_gradients(name):
+    """RematScope, in the mode that names layers, for all layers."""
+    plain = shared(name)
+    inner = [layer.name for layer in plain.layers[1:]]
+    with keras.RematScope(mode="list_of_layers", layer_names=inner):
+        model = take_weights(TINY[name].build(), name)
+    gradients = []
+    for net in (plain, model):
+        with tf.GradientTape() as tape:
+            loss = tf.reduce_sum(net(images(), training=True) ** 2)
+        gradients.append(tape.gradient(loss, [v.value for v in net.trainable_variables]))
+    for one, other in zip(*gradients, strict=True):
+        assert_close(one, other)

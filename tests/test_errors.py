@@ -1,0 +1,274 @@
+"""Does a wrong argument get an error that says who was called, what was given and what is allowed?"""
+
+import pickle
+
+import keras
+import numpy as np
+import pytest
+from safetensors.numpy import save_file
+
+import vitgraph
+from tests.variants import BUILDERS, TINY, images, shared, value
+
+build_vit, build_pvt_v2, build_swin = vitgraph.build_vit, vitgraph.build_pvt_v2, vitgraph.build_swin
+
+HEADLESS = {"include_top": False}
+FOREIGN = keras.Sequential([keras.Input((8, 8, 3)), keras.layers.Conv2D(4, 3)], name="foreign")
+
+BORDER = [  # argument, value, error, what is allowed[, further arguments]: put to every builder
+    ("input_shape", 224, ValueError, "(height, width, channels)"),
+    ("input_shape", (224, 224), ValueError, "(height, width, channels)"),
+    ("input_shape", (1, 224, 224, 3), ValueError, "(height, width, channels)"),
+    ("input_shape", (224, 224, 0), ValueError, "at least 1 channel"),
+    ("input_shape", (224, 224, None), ValueError, "at least 1 channel"),
+    ("input_shape", (0, 224, 3), ValueError, "positive integers or None"),
+    ("input_shape", (224, -224, 3), ValueError, "positive integers or None"),
+    ("input_shape", (224.0, 224, 3), ValueError, "positive integers or None"),
+    ("input_shape", (None, 224, 3), ValueError, "both known or both None"),
+    ("input_shape", (3, 224, 3), ValueError, "height and width of at least"),
+    ("include_top", "no", TypeError, "True or False"),
+    ("num_classes", 0, ValueError, "an integer of at least 1"),
+    ("num_classes", -5, ValueError, "an integer of at least 1"),
+    ("num_classes", "5", TypeError, "an integer of at least 1"),
+    ("num_classes", 5.0, TypeError, "an integer of at least 1"),
+    ("num_classes", True, TypeError, "an integer of at least 1"),
+    ("num_classes", (5, 5), TypeError, "an integer of at least 1"),
+    ("classifier_activation", "sofmax", ValueError, "None or the name of a Keras activation"),
+    ("classifier_activation", 7, ValueError, "None or the name of a Keras activation"),
+    ("pooling", "mean", ValueError, "None, ", HEADLESS),
+    ("pooling", 3, ValueError, "None, ", HEADLESS),
+    ("pooling", "avg", ValueError, "None with include_top=True"),
+    ("input_tensor", "image", TypeError, "a KerasTensor"),
+    ("drop_rate", -0.1, ValueError, "0 <= rate < 1"),
+    ("drop_rate", 1, ValueError, "0 <= rate < 1"),
+    ("drop_path_rate", 1.5, ValueError, "0 <= rate < 1"),
+    ("drop_path_rate", float("nan"), ValueError, "0 <= rate < 1"),
+    ("attn_drop_rate", "0.1", TypeError, "a number"),
+    ("attn_drop_rate", None, TypeError, "a number"),
+    ("drop_rate", True, TypeError, "a number"),
+    ("dtype", "float17", ValueError, "None, or a Keras dtype policy"),
+    ("dtype", 16, ValueError, "None, or a Keras dtype policy"),
+    ("name", "a/b", ValueError, "a name without a slash"),
+    ("name", "", ValueError, "a name without a slash"),
+    ("name", 3, ValueError, "a name without a slash"),
+    ("norm_eps", -1e-6, ValueError, "numbers over 0"),
+    ("norm_eps", "1e-6", TypeError, "numbers over 0"),
+    ("num_heads", 0, (TypeError, ValueError), ""),
+    ("num_heads", "4", TypeError, ""),
+    ("qkv_bias", "yes", TypeError, "True or False"),
+]
+
+OWN = [  # builder, argument, value, error, what is allowed[, further arguments]
+    (build_vit, "num_heads", 5, ValueError, "divisors of the width, here 5 of 768"),
+    (build_vit, "dim", 0, ValueError, "an integer of at least 1"),
+    (build_vit, "dim", (64, 64), TypeError, "an integer of at least 1"),
+    (build_vit, "dim", 18, ValueError, "a multiple of 4 with pos_embed", {"num_heads": 2, "pos_embed": "sincos"}),
+    (build_vit, "depth", -1, ValueError, "an integer of at least 1"),
+    (build_vit, "depth", 2.5, TypeError, "an integer of at least 1"),
+    (build_vit, "depth", (2, 2), TypeError, "an integer of at least 1"),
+    (build_vit, "patch_size", 0, ValueError, "a positive integer, or two"),
+    (build_vit, "patch_size", "16", ValueError, "a positive integer, or two"),
+    (build_vit, "patch_size", (16, 16, 16), ValueError, "a positive integer, or two"),
+    (build_vit, "mlp_ratio", -4, ValueError, "numbers over 0"),
+    (build_vit, "mlp_ratio", "4", TypeError, "numbers over 0"),
+    (build_vit, "head_dim", 0, ValueError, "an integer of at least 1"),
+    (build_vit, "img_size", (224, 224, 3), ValueError, "a positive integer, or two"),
+    (build_vit, "img_size", (8, 8), ValueError, "height and width of at least 16", {"input_shape": (None, None, 3)}),
+    (build_vit, "pos_embed", "sin", ValueError, "'learn', 'sincos', 'none'"),
+    (build_vit, "global_pool", "cls", ValueError, "token, avg, max, avgmax, map"),
+    (build_vit, "global_pool", "token", ValueError, "'token' only with class_token=True", {"class_token": False}),
+    (
+        build_vit, "pooling", "token", ValueError, "not the class token: there is none",
+        {"class_token": False, "global_pool": "avg", **HEADLESS},
+    ),
+    (build_vit, "act", "gelo", ValueError, "gelu, gelu_tanh, quick_gelu"),
+    (build_vit, "block", "pre_norm_block", TypeError, "a function"),
+    (build_vit, "reg_tokens", -1, ValueError, "0 or more"),
+    (build_vit, "reg_tokens", "4", ValueError, "0 or more"),
+    (build_vit, "init_values", "1e-5", TypeError, "numbers over 0"),
+    (build_vit, "class_token", "no", TypeError, "True or False"),
+    (build_vit, "pos_drop_rate", 2, ValueError, "0 <= rate < 1"),
+    (build_pvt_v2, "dims", 32, TypeError, "a sequence, one entry a stage"),
+    (build_pvt_v2, "dims", (), ValueError, "integers of at least 1"),
+    (build_pvt_v2, "depths", (2, 2, 2), ValueError, "4 entries, as many as dims"),
+    (build_pvt_v2, "depths", (2, 2, 2, 0), ValueError, "integers of at least 1"),
+    (build_pvt_v2, "num_heads", (1, 2, 5, 7), ValueError, "divisors of the width, here 7 of 256"),
+    (build_pvt_v2, "mlp_ratios", (8, 8, 4), ValueError, "4 entries, as many as dims"),
+    (build_pvt_v2, "mlp_ratios", (8, 8, 4, -4), ValueError, "numbers over 0"),
+    (build_pvt_v2, "mlp_ratios", (8, 8, 4, "4"), TypeError, "numbers over 0"),
+    (build_pvt_v2, "sr_ratios", (8, 4, 2, 0), ValueError, "integers of at least 1"),
+    (build_pvt_v2, "input_shape", (32, 32, 3), ValueError, "of at least 64", {"sr_ratios": (16, 4, 2, 1)}),
+    (build_swin, "depths", 2, TypeError, "a sequence, one entry a stage"),
+    (build_swin, "num_heads", (3, 6, 12), ValueError, "4 entries, as many as depths"),
+    (build_swin, "num_heads", (3, 6, 12, 25), ValueError, "divisors of the width, here 25 of 768"),
+    (build_swin, "window_size", 0, ValueError, "a positive integer, (rows, columns), or 4 of these"),
+    (build_swin, "window_size", "7", ValueError, "a positive integer, (rows, columns), or 4 of these"),
+    (build_swin, "window_size", 7.0, ValueError, "a positive integer, (rows, columns), or 4 of these"),
+    (build_swin, "window_size", (7, 7, 7), ValueError, "a positive integer, (rows, columns), or 4 of these"),
+    (build_swin, "window_size", (7, 7, 7, (7, 7, 7)), ValueError, "a positive integer, (rows, columns), or 4 of these"),
+    (build_swin, "patch_size", (4, 4), TypeError, "an integer of at least 1"),
+    (build_swin, "mlp_ratio", 0, ValueError, "numbers over 0"),
+    (build_swin, "img_size", "224", ValueError, "a positive integer, or two"),
+    (build_swin, "head_dim", -8, ValueError, "an integer of at least 1"),
+]  # fmt: skip
+
+ROWS = [(builder, *row) for builder in sorted(BUILDERS, key=lambda b: b.__name__) for row in BORDER] + OWN
+
+
+@pytest.mark.parametrize("row", ROWS, ids=lambda row: f"{row[0].__name__}-{row[1]}={row[2]!r}")
+def test_bad_argument(row):
+    builder, argument, bad, error, allowed, *further = row
+    with pytest.raises(error) as caught:
+        builder(**{**(further[0] if further else {}), argument: bad})
+    start, _, end = str(caught.value).partition("; allowed: ")
+    assert start == f"{builder.__name__}: {argument}={bad!r}"
+    assert allowed in end and end
+
+
+@pytest.mark.parametrize("builder", BUILDERS)
+def test_unknown_argument(builder):
+    with pytest.raises(
+        TypeError, match=rf"{builder.__name__}: unknown argument 'num_class' \(did you mean 'num_classes'"
+    ):
+        builder(num_class=10)
+    with pytest.raises(TypeError, match=rf"{builder.__name__}: unknown argument 'zzz'; allowed: input_shape, "):
+        builder(zzz=10)
+    with pytest.raises(TypeError, match=rf"{builder.__name__}: too many positional arguments; only input_shape"):
+        builder((64, 64, 3), True)
+
+
+@pytest.mark.parametrize("builder", BUILDERS)
+def test_input_tensor(builder):
+    with pytest.raises(TypeError, match=rf"(?s){builder.__name__}: input_tensor=array.*allowed: a KerasTensor"):
+        builder(input_tensor=images())
+    with pytest.raises(
+        ValueError, match=rf"{builder.__name__}: input_tensor=\(None, 64, 3\); allowed: a tensor \(batch"
+    ):
+        builder(input_tensor=keras.Input((64, 3)))
+    with pytest.raises(ValueError, match=rf"{builder.__name__}: input_shape=\(2, 2, 3\); allowed: height and width"):
+        builder(input_tensor=keras.Input((2, 2, 3)))
+
+
+def test_create():
+    for name in ("vit_base", "", 3, None):
+        with pytest.raises(ValueError, match=f"create: unknown model {name!r}"):
+            vitgraph.create(name)
+    with pytest.raises(TypeError, match="build_pvt_v2: unknown argument 'windows'"):
+        vitgraph.create("pvt_v2_b0", windows=7)
+
+
+def damage(path, kind):
+    """Writes a file of this kind that is not a checkpoint."""
+    vitgraph.save_weights(shared("vit"), path.with_name("whole.safetensors"))
+    whole = path.with_name("whole.safetensors").read_bytes()
+    if path.suffix == ".npz":
+        arrays = {"cls_token": np.array([{}], dtype=object)} if kind == "pickled" else {"cls_token": np.zeros(1000)}
+        np.savez(path, **arrays)
+        whole = path.read_bytes()
+    elif path.suffix == ".keras":
+        shared("vit").save(path)
+        whole = path.read_bytes()
+    elif path.suffix == ".pth":
+        whole = pickle.dumps(print, protocol=2)
+    content = {"cut_off": whole[: len(whole) // 2], "empty": b"", "noise": b"\xff\x00" * 50}
+    path.write_bytes(content.get(kind, whole))
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("whole.bin", r"unknown kind '.bin'; allowed: .safetensors, "),
+        ("whole", r"unknown kind ''; allowed: .safetensors, "),
+        ("cut_off.safetensors", "no whole safetensors file"),
+        ("empty.safetensors", "no whole safetensors file"),
+        ("noise.safetensors", "no whole safetensors file"),
+        ("cut_off.npz", "no whole .npz file of plain arrays"),
+        ("empty.npz", "no whole .npz file of plain arrays"),
+        ("noise.npz", "no whole .npz file of plain arrays"),
+        ("pickled.npz", "no whole .npz file of plain arrays"),
+        ("cut_off.keras", "no whole .keras file"),
+        ("empty.keras", "no whole .keras file"),
+        ("noise.keras", "no whole .keras file"),
+        ("pickled.pth", "no whole file of plain tensors"),
+        ("noise.pth", "no whole file of plain tensors"),
+        ("empty.pth", "no whole file of plain tensors"),
+    ],
+)
+def test_damaged_file(name, message, tmp_path):
+    path = tmp_path / name
+    damage(path, path.stem)
+    with pytest.raises(ValueError, match=f"checkpoint '{name}'.*{message}"):
+        vitgraph.load_weights(shared("vit"), path)
+
+
+def test_absent_file(tmp_path):
+    for path in (tmp_path / "absent.safetensors", tmp_path):
+        with pytest.raises(OSError, match=f"no checkpoint at '{path}'"):
+            vitgraph.load_weights(shared("vit"), path)
+
+
+def weights(model):
+    return {variable.path: value(variable) for variable in model.weights}
+
+
+@pytest.mark.parametrize(
+    ("change", "messages"),
+    [
+        (lambda w: weights(shared("pvt_v2")), ["missing: patch_embed/kernel", " more"]),
+        (lambda w: {k: v for k, v in w.items() if k != "norm/gamma"}, ["missing: norm/gamma"]),
+        (lambda w: {**w, "extra/kernel": np.ones(3)}, ["unused: extra/kernel (3,)"]),
+        (lambda w: {**w, "norm/beta": np.ones(3)}, ["misfit: norm/beta (3,) for norm/beta (16,)"]),
+        (lambda w: {**w, "head/bias": np.ones(9)}, ["misfit: head/bias (9,) for head/bias (5,)", "skip_head=True"]),
+        (
+            lambda w: {**w, "pos_embed/table": np.ones((1, 8, 16))},
+            ["misfit: pos_embed/table (1, 8, 16) for pos_embed/"],
+        ),
+        (lambda w: {}, ["missing: "]),
+    ],
+    ids=["architecture", "missing", "unused", "misfit", "classes", "positions", "empty"],
+)
+def test_checkpoint_that_does_not_fit(change, messages, tmp_path):
+    """It says all that is wrong, and nothing is loaded, not even what fits."""
+    model = TINY["vit"].build()
+    before = model.get_weights()
+    save_file(change(weights(shared("vit"))), tmp_path / "other.safetensors")
+    with pytest.raises(ValueError, match="other.safetensors' .* doesn't fit model 'vit'; nothing was loaded") as caught:
+        vitgraph.load_weights(model, tmp_path / "other.safetensors")
+    for message in messages:
+        assert message in str(caught.value)
+    for old, new in zip(before, model.get_weights(), strict=True):
+        np.testing.assert_array_equal(old, new)
+
+
+def test_load_weights_arguments():
+    with pytest.raises(ValueError, match="load_weights: source='timm'; allowed: None, vitgraph, .*vit/timm"):
+        vitgraph.load_weights(shared("vit"), {}, source="timm")
+
+
+def test_save_weights_arguments(tmp_path):
+    with pytest.raises(ValueError, match=r"save_weights: path=.*weights.h5'; allowed: .* ends in .safetensors"):
+        vitgraph.save_weights(shared("vit"), tmp_path / "weights.h5")
+    with pytest.raises(OSError, match="absent"):
+        vitgraph.save_weights(shared("vit"), tmp_path / "absent" / "weights.safetensors")
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda: vitgraph.pyramid(FOREIGN), "'foreign' has no Stage layers: it was not built by this package"),
+        (lambda: vitgraph.attention(FOREIGN), "attention: model 'foreign' has no attention layers"),
+        (lambda: vitgraph.simple_feature_pyramid(FOREIGN), "'foreign' has no Stage layers"),
+        (lambda: vitgraph.load_weights(FOREIGN, {}), "load_weights: 'foreign' is no graph of this package"),
+        (lambda: vitgraph.pyramid(shared("swin"), levels=["P9"]), "pyramid: level 'P9' of model 'swin'; it has P2, P3"),
+        (lambda: vitgraph.pyramid(shared("vit"), blocks=[2]), "pyramid: block 2 of model 'vit'; it has 2"),
+        (lambda: vitgraph.pyramid(shared("vit"), blocks=[-3]), "pyramid: block -3 of model 'vit'; it has 2"),
+        (
+            lambda: vitgraph.simple_feature_pyramid(vitgraph.build_vit((28, 28, 3), patch_size=14, dim=12, depth=1)),
+            "simple_feature_pyramid: stride 14 of model 'vit'; allowed: 4, 8, 16, 32",
+        ),
+    ],
+)
+def test_features(call, message):
+    with pytest.raises(ValueError, match=message):
+        call()

@@ -1,0 +1,106 @@
+"""Are quantised and LoRA-tuned nets, read back by another process, exactly what was saved?
+
+Quantised answers are compared with the float ones by the root mean square of their difference, relative to that of the
+float answers; two nets that have nothing to do with each other differ by about 1.4.
+"""
+
+import gc
+
+import keras
+import numpy as np
+import pytest
+
+from tests.variants import CLASSES, TINY, images, value, with_random_weights
+from vitgraph import export
+
+# int8 rounds weights and inputs to 127 steps, 0.5 % a layer; int4 rounds weights to 7 steps, 10 % a layer.
+QUANTISED = {"int8": 0.05, "int4": 0.4}
+
+RELOAD = """
+import pathlib, sys
+import keras, numpy as np, vitgraph
+for path in sorted(pathlib.Path(sys.argv[1]).glob("*.keras")):
+    model, case = keras.models.load_model(path), np.load(path.with_suffix(".npz"))
+    np.testing.assert_array_equal(model(case["x"]), case["y"], err_msg=path.stem)
+    model.save(path)
+    np.testing.assert_array_equal(keras.models.load_model(path)(case["x"]), case["y"], err_msg=path.stem)
+    special = [layer.name for layer in model.layers if layer.quantization_mode or getattr(layer, "lora_rank", None)]
+    print(path.stem, *special)
+"""
+
+
+@pytest.fixture
+def reloaded(tmp_path, fresh_process):
+    """A function that saves models {name: model} and has another process read, compare, save and compare them again.
+
+    It gives {name: its quantised or LoRA layers}, as the other process found them.
+    """
+
+    def run(models):
+        for name, model in models.items():
+            model.save(tmp_path / f"{name}.keras")
+            np.savez(tmp_path / f"{name}.npz", x=images(), y=value(model(images())))
+        lines = [line.split() for line in fresh_process(RELOAD, tmp_path).splitlines()]
+        return {name: layers for name, *layers in lines}
+
+    return run
+
+
+@pytest.fixture
+def no_old_garbage():
+    """Keras collects garbage once a quantised layer: only what the test makes, or it takes half a minute."""
+    gc.freeze()
+    yield
+    gc.unfreeze()
+
+
+# `Model.quantize` says so of every layer without a matrix of weights, Keras' own included.
+quantises = pytest.mark.filterwarnings("ignore:Layer .* does not have a `quantize` method implemented:UserWarning")
+
+
+@quantises
+@pytest.mark.parametrize("mode", QUANTISED)
+def test_quantised(mode, reloaded, no_old_garbage):
+    models = {name: with_random_weights(tiny.build()) for name, tiny in TINY.items()}
+    dense = {}
+    for name, model in models.items():
+        exact = value(model(images(8)))
+        model.quantize(mode)
+        change = np.sqrt(np.mean((value(model(images(8))) - exact) ** 2) / np.mean(exact**2))
+        assert 0 < change < QUANTISED[mode], name
+        dense[name] = [layer.name for layer in model.layers if isinstance(layer, keras.layers.Dense)]
+    assert reloaded(models) == dense
+
+
+def test_lora_on_what_attention_projects_from(reloaded):
+    models = {name: with_random_weights(tiny.build()) for name, tiny in TINY.items()}
+    tuned = {}
+    for name, model in models.items():
+        plain = value(model(images()))
+        for layer in model.layers:
+            layer.trainable = layer.name.endswith(("_qkv", "_q", "_kv", "_in_proj"))
+            if layer.trainable:
+                layer.enable_lora(2)
+        tuned[name] = [layer.name for layer in model.layers if layer.trainable]
+        np.testing.assert_array_equal(model(images()), plain)
+
+        loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
+        model.compile(keras.optimizers.Adam(0.02), loss, run_eagerly=True)  # once, not worth being traced
+        model.fit(images(), np.arange(2) % CLASSES, verbose=0)
+        trained = {variable.name for variable in model.trainable_variables}
+        assert trained >= {"lora_kernel_a", "lora_kernel_b"} and "kernel" not in trained, name
+        assert np.abs(value(model(images())) - plain).max() > 1e-3, name
+    assert reloaded(models) == tuned
+
+
+@quantises
+def test_quantised_and_exported(tmp_path, no_old_garbage):
+    for mode in QUANTISED:
+        model = with_random_weights(TINY["vit"].build())
+        model.quantize(mode)
+        export.to_saved_model(model, tmp_path / mode)
+        if mode == "int8":
+            with pytest.raises(ValueError, match="'vit' is quantised to int8.*int4"):
+                export.to_litert(model, tmp_path / "net.tflite")
+        else:
+            assert export.to_litert(model, tmp_path / "net.tflite").difference < 1e-5

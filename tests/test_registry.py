@@ -1,0 +1,75 @@
+"""Does the registry hold the published nets, each of its published size, and cost nothing to import?"""
+
+import json
+import pathlib
+
+import keras
+import pytest
+
+import vitgraph
+from tests.variants import BUILDERS, TINY
+
+PARAMS = json.loads((pathlib.Path(__file__).parent / "data" / "params.json").read_text())
+"""{variant: parameters with 1000 classes}, of timm 1.0.31."""
+
+
+@pytest.fixture
+def without_memory():
+    """Variables that are never initialised: Keras defers that while a stateless scope lasts, and here for good."""
+    with keras.StatelessScope(initialize_variables=False):
+        yield
+    keras.utils.clear_session(free_memory=False)
+
+
+@pytest.mark.parametrize("name", vitgraph.list_models())
+def test_parameter_count(name, without_memory):
+    assert vitgraph.create(name).count_params() == PARAMS[name]
+
+
+def test_every_variant_has_a_count():
+    assert sorted(PARAMS) == vitgraph.list_models()
+
+
+def test_every_builder_has_a_tiny_net():
+    assert {tiny.builder for tiny in TINY.values()} == BUILDERS
+
+
+def test_every_builder_is_public():
+    assert {builder.__name__ for builder in BUILDERS} == {n for n in vitgraph.__all__ if n.startswith("build_")}
+
+
+def test_list_models():
+    assert vitgraph.list_models() == sorted(set(vitgraph.list_models()))
+    assert vitgraph.list_models("pvt_v2_b[01]") == ["pvt_v2_b0", "pvt_v2_b1"]
+    assert vitgraph.list_models("swin_*_384") == ["swin_base_patch4_window12_384", "swin_large_patch4_window12_384"]
+    assert vitgraph.list_models("resnet*") == []
+
+
+def test_unknown_name_suggests_the_nearest():
+    with pytest.raises(ValueError, match=r"'pvt_v2_bo'; nearest: pvt_v2_b.*; vitgraph.list_models\(\)"):
+        vitgraph.create("pvt_v2_bo")
+    with pytest.raises(ValueError, match=r"unknown model 'qqq'; vitgraph.list_models\(\)"):
+        vitgraph.create("qqq")
+
+
+def test_overrides():
+    model = vitgraph.create("pvt_v2_b0", input_shape=(64, 96, 1), num_classes=7, name="mine", depths=(1, 1, 1, 1))
+    assert (model.name, model.input_shape, model.output_shape) == ("mine", (None, 64, 96, 1), (None, 7))
+    assert vitgraph.create("pvt_v2_b0", include_top=False, pooling="avg").output_shape == (None, 256)
+
+
+def test_a_variant_is_named_after_itself():
+    assert vitgraph.create("pvt_v2_b0").name == "pvt_v2_b0"
+
+
+def test_import_loads_keras_and_nothing_heavier(fresh_process):
+    """Whatever Keras itself loads is there already; on top of it come only this package and Python's own modules."""
+    code = """
+import sys
+import keras
+before = set(sys.modules)
+import vitgraph
+new = {name.split(".")[0] for name in set(sys.modules) - before}
+print(sorted(new - sys.stdlib_module_names))
+"""
+    assert fresh_process(code).splitlines()[-1] == "['vitgraph']"

@@ -1,0 +1,7 @@
+"""`python -m vitgraph` is the command `vitgraph`."""
+
+import sys
+
+from vitgraph.cli import main
+
+sys.exit(main())

@@ -1,0 +1,122 @@
+"""Pictures of what a graph sees: its pyramid of maps, and its attention. They need matplotlib."""
+
+import math
+
+import numpy as np
+
+_WIDTH, _TITLE, _GAP = 2.1, 0.45, 0.08  # of a panel, in inches
+_GREY = "#666666"
+
+
+def plot_pyramid(image, maps, path):
+    """Draws an image beside its feature maps, each coloured by the three directions in which its channels vary most.
+
+    Args:
+        image: (H, W, 3), uint8, or floats in 0 ... 1.
+        maps: {"P2": (h, w, C), ...}, arrays or tensors, as `pyramid` names them; a leading axis of 1 is dropped.
+        path: the picture to write; its ending is the format.
+
+    Raises:
+        ValueError: an image or a map of another shape.
+        OSError: the picture can't be written.
+    """
+    image = _image("plot_pyramid", image)
+    panels = [(image, "image", _size(*image.shape))]
+    for level, values in maps.items():
+        values = _squeeze("plot_pyramid", level, values, 3)
+        stride = round(image.shape[0] / values.shape[0])
+        panels.append((_principal_colours(values), f"{level}, stride {stride}", _size(*values.shape)))
+    _draw([lambda axes, picture=picture: axes.imshow(picture) for picture, *_ in panels], panels, path)
+
+
+def plot_attention(image, probabilities, path, *, grid, query=0):
+    """Draws what one token of a plain net attends to, head by head and on average, over the image.
+
+    Each panel's colours span the middle 98 percent of its weights; above it stands how many times the largest weight
+    is the smallest, which is little where the net knows nothing yet.
+
+    Args:
+        image: (H, W, 3), uint8, or floats in 0 ... 1.
+        probabilities: (heads, N, N), one attention layer's entry of `attention`; a leading axis of 1 is dropped.
+        path: the picture to write; its ending is the format.
+        grid: rows and columns of patches, which are the last of the N tokens.
+        query: the token that looks; 0 is the class token.
+
+    Raises:
+        ValueError: shapes that don't fit.
+        OSError: the picture can't be written.
+    """
+    image = _image("plot_attention", image)
+    rows = _squeeze("plot_attention", "probabilities", probabilities, 3)[:, query]
+    if rows.shape[-1] < math.prod(grid):
+        raise ValueError(f"plot_attention: grid={grid!r}; allowed: at most {rows.shape[-1]} patches")
+    rows = rows[:, -math.prod(grid) :].reshape(-1, *grid)
+    heads = {f"head {i + 1}": row for i, row in enumerate(rows)} | {"mean of heads": rows.mean(axis=0)}
+    grey = image @ np.array([0.299, 0.587, 0.114])
+    extent = (-0.5, image.shape[1] - 0.5, image.shape[0] - 0.5, -0.5)
+
+    def overlay(row):
+        def draw(axes):
+            axes.imshow(grey, cmap="gray", vmin=0, vmax=1.2)
+            low, high = np.percentile(row, (1, 99))
+            axes.imshow(row, cmap="inferno", vmin=low, vmax=high, alpha=0.7, interpolation="bicubic", extent=extent)
+
+        return draw
+
+    panels = [(image, "image", _size(*image.shape))]
+    panels += [(row, title, f"largest is {row.max() / row.min():.3g} x smallest") for title, row in heads.items()]
+    _draw([lambda axes: axes.imshow(image), *map(overlay, heads.values())], panels, path)
+
+
+def _draw(drawings, panels, path):
+    """One row of panels, each under a title and a line of small print; no global state of matplotlib's is touched."""
+    from matplotlib.figure import Figure
+
+    rows, columns = panels[0][0].shape[:2]
+    panel = (_WIDTH, _WIDTH * rows / columns)
+    size = (len(panels) * (panel[0] + _GAP) + _GAP, panel[1] + _TITLE + _GAP)
+    figure = Figure(figsize=size, dpi=100)
+    for i, (draw, (_, title, note)) in enumerate(zip(drawings, panels, strict=True)):
+        left = _GAP + i * (panel[0] + _GAP)
+        axes = figure.add_axes((left / size[0], _GAP / size[1], panel[0] / size[0], panel[1] / size[1]))
+        draw(axes)
+        axes.set_axis_off()
+        axes.set_aspect("auto")
+        for text, height, style in ((title, 0.25, {"weight": "bold"}), (note, 0.07, {"color": _GREY})):
+            axes.annotate(
+                text, (0, 1), (0, 72 * height), size=9, xycoords="axes fraction", textcoords="offset points", **style
+            )
+    figure.savefig(path)
+
+
+def _principal_colours(values):
+    """(h, w, C) -> (h, w, 3) in 0 ... 1: the first three principal components, each over its middle 98 percent."""
+    height, width, channels = values.shape
+    flat = values.reshape(-1, channels) - values.mean(axis=(0, 1))
+    _, vectors = np.linalg.eigh(flat.T @ flat)
+    vectors = vectors[:, : -min(3, channels) - 1 : -1]
+    vectors = vectors * np.sign(vectors[np.abs(vectors).argmax(axis=0), np.arange(vectors.shape[1])])
+    components = flat @ vectors
+    low, high = np.percentile(components, (1, 99), axis=0)
+    colours = np.clip((components - low) / np.maximum(high - low, 1e-12), 0, 1).reshape(height, width, -1)
+    return np.concatenate([colours, np.zeros((height, width, 3 - colours.shape[-1]))], axis=-1)
+
+
+def _image(caller, image):
+    image = np.asarray(image)
+    if image.ndim != 3 or image.shape[-1] != 3:
+        raise ValueError(f"{caller}: image of shape {image.shape}; allowed: (H, W, 3)")
+    return image / 255 if image.dtype == np.uint8 else image
+
+
+def _squeeze(caller, name, values, rank):
+    values = np.asarray(values, "float64")
+    if values.ndim == rank + 1 and values.shape[0] == 1:
+        values = values[0]
+    if values.ndim != rank:
+        raise ValueError(f"{caller}: {name} of shape {values.shape}; allowed: {rank} axes, or a batch of one")
+    return values
+
+
+def _size(*shape):
+    return " x ".join(map(str, shape))
