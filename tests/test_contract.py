@@ -10,8 +10,7 @@ import pytest
 import tensorflow as tf
 
 import vitgraph
-from tests.test_grid import assert_close, assert_same, take_weights
-from tests.variants import TINY, images, shared, value, with_random_weights
+from tests.variants import TINY, assert_close, assert_same, images, shared, take_weights, value, with_random_weights
 from vitgraph.blocks.base import pair
 
 rows = pytest.mark.parametrize("name", TINY)
@@ -155,16 +154,20 @@ def test_another_size_than_built_for_is_refused(name):
 
 
 @rows
-def test_recomputed_activations_give_the_same_gradients(name):
-    """RematScope, in the mode that names layers, for all layers."""
+def test_recomputed_activations_give_the_same_gradients(name, monkeypatch):
+    """RematScope, in the mode that names layers, for all layers: each is called again on the way back."""
     plain = shared(name)
-    inner = [layer.name for layer in plain.layers[1:]]
-    with keras.RematScope(mode="list_of_layers", layer_names=inner):
-        model = take_weights(TINY[name].build(), name)
-    gradients = []
-    for net in (plain, model):
+    with keras.RematScope(mode="list_of_layers", layer_names=[layer.name for layer in plain.layers[1:]]):
+        recomputing = take_weights(TINY[name].build(), name)
+    calls, forward = [], vitgraph.blocks.Residual.call
+    monkeypatch.setattr(vitgraph.blocks.Residual, "call", lambda *args, **kw: calls.append(1) or forward(*args, **kw))
+    counts, gradients = [], []
+    for model in (plain, recomputing):
+        calls.clear()
         with tf.GradientTape() as tape:
-            loss = tf.reduce_sum(net(images(), training=True) ** 2)
-        gradients.append(tape.gradient(loss, [v.value for v in net.trainable_variables]))
+            loss = tf.reduce_sum(model(images(), training=True) ** 2)
+        gradients.append(tape.gradient(loss, [v.value for v in model.trainable_variables]))
+        counts.append(len(calls))
+    assert counts[1] == 2 * counts[0]
     for one, other in zip(*gradients, strict=True):
         assert_close(one, other)

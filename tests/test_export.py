@@ -122,7 +122,7 @@ def test_saved_model_of_raw_pixels(tmp_path):
 
 
 @ONNX
-@pytest.mark.parametrize("name", TINY)
+@pytest.mark.parametrize("name", ["vit_modern", "pvt_v2_linear", "swin"])
 def test_onnx(name, tmp_path):
     report = export.to_onnx(shared(name), tmp_path / "net.onnx")
     assert "MatMul" in report.ops
@@ -149,16 +149,15 @@ def test_maps_keep_their_names(file, tmp_path):
         np.testing.assert_allclose(given, expected[level], **CLOSE)
 
 
-@pytest.mark.parametrize("dtype", ["mixed_float16", "mixed_bfloat16"])
-def test_mixed_precision(dtype, tmp_path):
-    model = TINY["vit"].build(dtype=dtype)
+def test_mixed_precision(tmp_path):
+    model = TINY["vit"].build(dtype="mixed_float16")
     twin = TINY["vit"].build()
     twin.set_weights(model.get_weights())
     report = export.to_litert(model, tmp_path / "net.tflite")
     assert report.difference < 1e-5
     assert_answers_like(report.path, twin, images())
     export.to_saved_model(model, tmp_path / "net")
-    assert model.get_layer("head").compute_dtype == dtype.removeprefix("mixed_")
+    assert model.get_layer("head").compute_dtype == "float16"
 
 
 def test_a_net_within_a_net(tmp_path):

@@ -84,3 +84,18 @@ def images(batch=2, height=64, width=None, channels=3):
 
 def value(tensor):
     return keras.ops.convert_to_numpy(tensor)
+
+
+def assert_close(actual, expected):
+    """The same float32 numbers of order 1, with a few hundred roundings of 1e-7 between the two."""
+    np.testing.assert_allclose(value(actual), value(expected), rtol=1e-5, atol=1e-5)
+
+
+def assert_same(actual, expected):
+    np.testing.assert_array_equal(value(actual), value(expected))
+
+
+def take_weights(model, name):
+    """The shared net's weights; tables are resampled where `model` is of another size, a top it lacks is left out."""
+    vitgraph.load_weights(model, {v.path: value(v) for v in shared(name).weights}, source="vitgraph")
+    return model

@@ -148,25 +148,26 @@ class ProgressBar(keras.callbacks.Callback):
     WIDTH = 24
 
     def on_train_begin(self, logs=None):
-        self.start, self.epoch, self.held_out = time.perf_counter(), 0, float("nan")
+        self.start, self.epoch, self.held_out = time.perf_counter(), 0, ""
+        if sys.stdout.isatty():
+            self._draw(0, "tracing the first step", "\r")
 
     def on_train_batch_end(self, batch, logs=None):
         if sys.stdout.isatty():
-            self._draw((self.epoch + (batch + 1) / self.params["steps"]) / self.params["epochs"], logs, "\r")
+            self._draw(self.epoch + (batch + 1) / self.params["steps"], self._figures(logs), "\r")
 
     def on_epoch_end(self, epoch, logs=None):
-        self.epoch, self.held_out = epoch + 1, logs["val_accuracy"]
+        self.epoch, self.held_out = epoch + 1, f"   held out {logs['val_accuracy']:6.1%}"
         done = self.epoch == self.params["epochs"]
-        self._draw(self.epoch / self.params["epochs"], logs, "\r" if sys.stdout.isatty() and not done else "\n")
+        self._draw(self.epoch, self._figures(logs), "\r" if sys.stdout.isatty() and not done else "\n")
 
-    def _draw(self, share, logs, end):
+    def _figures(self, logs):
+        return f"loss {logs['loss']:.3f}   accuracy {logs['accuracy']:6.1%}{self.held_out}"
+
+    def _draw(self, epochs, figures, end):
+        share, seconds = epochs / self.params["epochs"], time.perf_counter() - self.start
         bar = "#" * int(share * self.WIDTH)
-        print(
-            f"  [{bar:.<{self.WIDTH}}] {share:4.0%}   loss {logs['loss']:.3f}   accuracy {logs['accuracy']:6.1%}   "
-            f"held out {self.held_out:6.1%}   {time.perf_counter() - self.start:4.0f} s",
-            end=end,
-            flush=True,
-        )
+        print(f"  [{bar:.<{self.WIDTH}}] {share:4.0%} {seconds:4.0f} s   {figures}", end=end, flush=True)
 
 
 def _check_accuracy(model, held_out, wanted):

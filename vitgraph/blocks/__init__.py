@@ -5,6 +5,7 @@ from vitgraph.blocks.attention import AttentionMap, CrossAttention, HeadsAttenti
 from vitgraph.blocks.base import Block
 from vitgraph.blocks.convolution import DepthwiseConv2D
 from vitgraph.blocks.graph import GraphModel, Stage
+from vitgraph.blocks.normalization import LayerNorm
 from vitgraph.blocks.pooling import AdaptiveAveragePooling
 from vitgraph.blocks.positions import PositionTable, SinCosPosition
 from vitgraph.blocks.residual import Residual
@@ -33,6 +34,7 @@ __all__ = [
     "GraphModel",
     "HeadsAttention",
     "Latent",
+    "LayerNorm",
     "PadToMultiple",
     "PatchMerging",
     "Patchify",

@@ -60,7 +60,7 @@ class AttentionCore(Block):
         return q.shape[-1] ** -0.5 if self.scale is None else self.scale
 
     def _softmax(self, q, k, bias):
-        q, k = ops.transpose(q * self._scale(q), (0, 2, 1, 3)), ops.transpose(k, (0, 2, 3, 1))
+        q, k = ops.transpose(q, (0, 2, 1, 3)), ops.transpose(k * self._scale(q), (0, 2, 3, 1))
         scores = ops.cast(ops.matmul(q, k), "float32")  # (B, heads, N, M)
         if bias is not None:
             scores = _add_bias(scores, ops.cast(bias, "float32"))
@@ -74,6 +74,8 @@ class AttentionCore(Block):
     def _split(self, x, parts):
         """(B, ..., parts heads d) -> `parts` tensors (B, N, heads, d)."""
         width = x.shape[-1] // (parts * self.num_heads)
+        if parts == 1:
+            return [ops.reshape(x, (ops.shape(x)[0], -1, self.num_heads, width))]
         x = ops.reshape(x, (ops.shape(x)[0], -1, parts, self.num_heads, width))
         return [x[:, :, i] for i in range(parts)]
 

@@ -92,7 +92,7 @@ def build_pvt_v2(
     """Builds a PVT v2 (arXiv:2106.13797): image (B, H, W, C) -> scores (B, num_classes).
 
     Args:
-        input_shape: (height, width, channels); height and width in pixels, or both None. The least is what the stages and
+        input_shape: (height, width, channels); height and width in pixels, or both None. The least is what stages and
             `sr_ratios` reduce to 1: 32 unless they are changed.
         include_top: False ends the graph at the last stage's map (B, ceil(H / 32), ceil(W / 32), dims[-1]).
         num_classes: number of class scores.

@@ -13,6 +13,7 @@ from vitgraph.blocks import (
     GELU,
     GatedActivation,
     HeadsAttention,
+    LayerNorm,
     PadToMultiple,
     QuickGELU,
     Residual,
@@ -25,7 +26,7 @@ ACTIVATIONS = ("gelu", "gelu_tanh", "quick_gelu", "relu", "silu", "hard_silu", "
 
 
 def layer_norm(x, epsilon, name):
-    return layers.LayerNormalization(epsilon=epsilon, name=name)(x)
+    return LayerNorm(epsilon, name=name)(x)
 
 
 def rms_norm(x, epsilon, name):

@@ -10,6 +10,9 @@ from vitgraph.registry import SOURCES
 from vitgraph.weights import resample
 from vitgraph.weights.files import read_checkpoint
 
+_OWN_HEAD = r"(head|fc_norm|attn_pool)\w*/.*"
+"""What only a graph with its top has, of our own names."""
+
 
 def load_weights(model, checkpoint, *, source=None, skip_head=False):
     """Loads a whole checkpoint into a graph, or changes nothing.
@@ -92,13 +95,11 @@ def _convert(model, tensors, kind, skip_head):
 
 
 def _unused(model, tensors, kind, used, skip_head):
-    allowed = r".*num_batches_tracked"
+    ignored, head = r"(?!)", _OWN_HEAD
     if kind != "vitgraph":
-        source = SOURCES[kind]
-        headless = skip_head or not any(layer.name.startswith("head") for layer in model.layers)
-        allowed = "|".join([allowed, source.ignored, *([source.head] if headless else [])])
-    elif skip_head:
-        allowed += r"|head\w*/.*"
+        ignored, head = SOURCES[kind].ignored, SOURCES[kind].head
+    headless = skip_head or not any(layer.name.startswith("head") for layer in model.layers)
+    allowed = "|".join([r".*num_batches_tracked", ignored, *([head] if headless else [])])
     return [name for name in tensors if name not in used and not re.fullmatch(allowed, name) and tensors[name].size]
 
 

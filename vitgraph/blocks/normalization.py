@@ -1,0 +1,44 @@
+"""Layer normalisation, in a form that TensorFlow runs faster than Keras' own."""
+
+import keras
+from keras import ops
+
+from vitgraph.blocks.base import Block
+
+
+class LayerNorm(Block):
+    """(..., C) -> (..., C): each vector less its mean, over its standard deviation, times `gamma`, plus `beta`.
+
+    Weights and values are those of `keras.layers.LayerNormalization`; like there, statistics are float32 or better
+    under any policy. On TensorFlow the centred input is computed once and used for both the variance and the result,
+    which takes fewer passes over memory. Milliseconds on one AVX-512 core, Keras' form and this one:
+
+    | input | TF graph | with gradient | XLA | with gradient |
+    |---|---|---|---|---|
+    | 8 x 56 x 56 x 32 | 1.75, 1.41 | 4.3, 3.2 | 0.49, 0.53 | 0.8, 1.0 |
+    | 8 x 56 x 56 x 96 | 7.0, 4.8 | 14.6, 9.4 | 2.1, 2.1 | 5.0, 3.3 |
+    | 8 x 197 x 384 | 1.13, 0.95 | 2.5, 1.8 | 0.53, 0.52 | 1.0, 0.8 |
+
+    Other backends have kernels of their own, which Keras calls.
+
+    Args:
+        epsilon: what is added to the variance.
+    """
+
+    def __init__(self, epsilon=1e-6, **kwargs):
+        super().__init__(**kwargs)
+        self.epsilon = epsilon
+
+    def build(self, input_shape):
+        self.gamma = self.add_weight(name="gamma", shape=(input_shape[-1],), initializer="ones")
+        self.beta = self.add_weight(name="beta", shape=(input_shape[-1],), initializer="zeros")
+
+    def call(self, x):
+        if keras.backend.backend() != "tensorflow":
+            return ops.layer_normalization(x, self.gamma, self.beta, axis=-1, epsilon=self.epsilon)
+        dtype = keras.backend.result_type(x.dtype, "float32")
+        y = ops.cast(x, dtype)
+        y = y - ops.mean(y, axis=-1, keepdims=True)
+        scale = ops.rsqrt(ops.mean(ops.square(y), axis=-1, keepdims=True) + self.epsilon)
+        y = y * scale * ops.cast(self.gamma, dtype) + ops.cast(self.beta, dtype)
+        return ops.cast(y, x.dtype)
