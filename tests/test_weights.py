@@ -110,7 +110,12 @@ def test_dinov2_adds_the_first_row_to_the_class_token():
 def test_dinov2_gated_names():
     model, weights, image, logits = golden("vit_swiglu")
     renamed = {k.replace("mlp.fc1", "mlp.w12").replace("mlp.fc2", "mlp.w3"): v for k, v in weights.items()}
-    assert_loads(model, renamed, image, logits, "vit/dinov2")
+    assert_loads(model, renamed, image, logits, "vit/dinov2_gated")
+
+
+def test_dinov2_without_registers_has_timms_names_and_a_mask_token():
+    model, weights, image, logits = golden("vit_eps")
+    assert_loads(model, {**weights, "mask_token": np.zeros((1, 24), "float32")}, image, logits, "vit/dinov2")
 
 
 def test_microsofts_swin_merges_at_the_end_of_a_stage():

@@ -70,10 +70,11 @@ def shared(name):
 
 
 def with_random_weights(model, seed=0):
-    """No weight keeps its initial value, least of all the zeros and ones that hide what a weight does."""
+    """Scales around 1 and all else around 0, none at it: ones and zeros hide what a weight does."""
     random = np.random.default_rng(seed)
     for variable in model.weights:
-        variable.assign(variable + 0.2 * random.standard_normal(variable.shape))
+        centre = 1.0 if variable.name in ("gamma", "scale") else 0.0
+        variable.assign(centre + 0.2 * random.standard_normal(variable.shape))
     return model
 
 

@@ -82,10 +82,9 @@ def _draw(drawings, panels, path):
         draw(axes)
         axes.set_axis_off()
         axes.set_aspect("auto")
-        for text, height, style in ((title, 0.25, {"weight": "bold"}), (note, 0.07, {"color": _GREY})):
-            axes.annotate(
-                text, (0, 1), (0, 72 * height), size=9, xycoords="axes fraction", textcoords="offset points", **style
-            )
+        for text, inches, weight, colour in ((title, 0.25, "bold", "black"), (note, 0.07, "normal", _GREY)):
+            y = 1 - (_TITLE - inches) / size[1]
+            figure.text(left / size[0], y, text, size=9, weight=weight, color=colour)
     figure.savefig(path)
 
 

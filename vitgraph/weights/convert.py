@@ -51,13 +51,14 @@ def load_weights(model, checkpoint, *, source=None, skip_head=False):
 
 
 def _find_source(model, tensors):
-    """The kind of checkpoint in which most of the graph's variables are found."""
+    """The kind of checkpoint in which most of the graph's variables are found, and of which least is left over."""
 
-    def found(kind):
+    def fit(kind):
         names = [_names(kind, variable.path)[0] for variable in model.weights]
-        return sum(bool(n) and all(name in tensors for name in n) for n in names)
+        found = sum(bool(n) and all(name in tensors for name in n) for n in names)
+        return found, -len(_unused(model, tensors, kind, {name for n in names for name in n}, skip_head=False))
 
-    return max(("vitgraph", *SOURCES), key=found)
+    return max(("vitgraph", *SOURCES), key=fit)
 
 
 def _names(kind, path):
