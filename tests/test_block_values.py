@@ -231,6 +231,32 @@ def test_attention_dropout_keeps_the_mean():
     assert (abs(samples.mean(0) - mean) < 5 * (variance / 256) ** 0.5).all()
 
 
+@pytest.mark.parametrize("epsilon", [1e-6, 0.1])
+def test_layer_norm(epsilon):
+    layer, stock = blocks.LayerNorm(epsilon), keras.layers.LayerNormalization(epsilon=epsilon)
+    x, pull = tf.constant(array(2, 5, 16)), array(2, 5, 16, seed=1)
+    for norm in (layer, stock):
+        norm.build(x.shape)
+        with_random_weights(norm)
+    exact = value(x).astype("float64")
+    exact = (exact - exact.mean(-1, keepdims=True)) / np.sqrt(exact.var(-1, keepdims=True) + epsilon)
+    np.testing.assert_allclose(layer(x), exact * value(layer.gamma) + value(layer.beta), **CLOSE)
+    gradients = []
+    for norm in (layer, stock):
+        with tf.GradientTape() as tape:
+            tape.watch(x)
+            loss = tf.reduce_sum(norm(x) * pull)
+        gradients.append(tape.gradient(loss, [x, norm.gamma.value, norm.beta.value]))
+    for one, other in zip(*gradients, strict=True):
+        np.testing.assert_allclose(one, other, **CLOSE)
+
+
+def test_layer_norm_of_large_float16_values():
+    """The squares of what goes in are no float16 numbers."""
+    x = np.array([[-60000.0, 60000.0, 0.0, 0.0]], "float16")
+    np.testing.assert_allclose(blocks.LayerNorm(dtype="mixed_float16")(x), [[-(2**0.5), 2**0.5, 0, 0]], rtol=2**-11)
+
+
 def test_activations():
     x = np.linspace(-6, 6, 101, dtype="float32")[None]
     normal = np.array([0.5 * (1 + math.erf(u / 2**0.5)) for u in x[0]])

@@ -25,7 +25,9 @@ def as_mit(model):
         raise TypeError(f"as_mit: model={model!r}; allowed: a model that a builder of vitgraph returned")
     widths = model.embedding_dims
     if not widths or len(set(widths)) < len(widths):
-        raise ValueError(f"as_mit: model {model.name!r} has levels of widths {widths}; allowed: one or more, all different")
+        raise ValueError(
+            f"as_mit: model {model.name!r} has levels of widths {widths}; allowed: one or more, all different"
+        )
     if None in model.input_shape[1:3]:
         raise ValueError(f"as_mit: model {model.name!r} has input_shape={model.input_shape[1:]}; allowed: a known size")
     return MiTModel(model.input, model.output, name=model.name)

@@ -1,0 +1,219 @@
+"""pyramid(), attention() and simple_feature_pyramid(): on models with and without a top, built and read back."""
+
+import keras
+import numpy as np
+import pytest
+
+import vitgraph
+from tests.variants import TINY, assert_close, assert_same, images, value, with_random_weights
+from vitgraph.blocks import AttentionMap, CrossAttention, HeadsAttention, SelfAttention
+from vitgraph.blocks.attention import AttentionCore
+
+NAMES = list(TINY)
+FORMS = ("closed", "open", "without top", "open without top", "reloaded", "open reloaded")
+
+
+def model_of(name, form, tmp_path, **overrides):
+    build = TINY[name].build_open if "open" in form else TINY[name].build
+    model = with_random_weights(build(include_top="without top" not in form, **overrides))
+    return reloaded(model, tmp_path) if "reloaded" in form else model
+
+
+def reloaded(model, tmp_path):
+    model.save(tmp_path / "model.keras")
+    return keras.saving.load_model(tmp_path / "model.keras")
+
+
+def input_of(form):
+    """What the form takes; an open one, also an image that is not square."""
+    return images(2, 64, 96 if "open" in form else 64)
+
+
+def outputs_of(model, layers, x):
+    return {layer.name: value(y) for layer, y in zip(layers, keras.Model(model.input, [y.output for y in layers])(x))}
+
+
+def assert_shapes_as_announced(model, outputs):
+    """The graph's own shapes, where it knows them, are those of the tensors."""
+    for name, tensor in model.output.items():
+        for announced, actual in zip(tensor.shape, outputs[name].shape, strict=True):
+            assert announced in (None, actual), (name, tensor.shape, outputs[name].shape)
+
+
+@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("name", NAMES)
+def test_pyramid_ends_in_the_stages_outputs(name, form, tmp_path):
+    model, x = model_of(name, form, tmp_path), input_of(form)
+    probe = vitgraph.pyramid(model)
+    maps, streams = probe(x), outputs_of(model, model.stages, x)
+    assert list(maps) == list(dict.fromkeys(stage.level for stage in model.stages))
+    assert_shapes_as_announced(probe, maps)
+    for stage in {stage.level: stage for stage in model.stages}.values():
+        stream, actual = streams[stage.name], value(maps[stage.level])
+        assert actual.shape == (2, 64 // stage.stride, x.shape[2] // stage.stride, stream.shape[-1])
+        assert_same(actual.reshape(2, -1, actual.shape[-1]), stream.reshape(2, -1, stream.shape[-1])[:, stage.prefix :])
+    assert {id(weight) for weight in probe.weights} <= {id(weight) for weight in model.weights}
+
+
+@pytest.mark.parametrize("form", FORMS)
+def test_pyramid_of_a_plain_nets_blocks(form, tmp_path):
+    model, x = model_of("vit_modern", form, tmp_path), input_of(form)
+    maps, streams = vitgraph.pyramid(model, blocks=(-1, 0))(x), outputs_of(model, model.stages, x)
+    assert list(maps) == ["block_1", "block_0"]
+    for name, stream in streams.items():  # after a class token and two registers
+        assert_same(maps[name], stream[:, 3:].reshape(2, 4, x.shape[2] // 16, 16))
+    assert_same(vitgraph.pyramid(model)(x)["P4"], maps["block_1"])
+
+
+def test_pyramid_of_some_levels():
+    model, x = with_random_weights(TINY["pvt_v2"].build()), images()
+    every, some = vitgraph.pyramid(model), vitgraph.pyramid(model, ("P4", "P2"))
+    assert list(some.output) == ["P4", "P2"]
+    for level, tensor in some(x).items():
+        assert_same(tensor, every(x)[level])
+    first = vitgraph.pyramid(model, ["P2"])
+    assert first.layers[-1].name == "stage_1"
+    assert first.pyramid_level_inputs == {"P2": "stage_1"}
+
+
+@pytest.mark.parametrize(
+    ("patch_size", "shape", "level"), [(14, (28, 42, 3), "stride_14"), ((16, 8), (32, 24, 3), "stride_16x8")]
+)
+def test_strides_that_are_no_powers_of_two_are_called_after_themselves(patch_size, shape, level, tmp_path):
+    model = vitgraph.build_vit(shape, patch_size=patch_size, dim=8, depth=1, num_heads=2)
+    for net in (model, reloaded(model, tmp_path)):
+        assert {key: tensor.shape for key, tensor in vitgraph.pyramid(net).output.items()} == {level: (None, 2, 3, 8)}
+
+
+@pytest.mark.parametrize("extract", [vitgraph.pyramid, vitgraph.attention])
+@pytest.mark.parametrize("name", NAMES)
+def test_what_is_extracted_is_a_model_like_any_other(name, extract, tmp_path):
+    """It is saved and read back, and a pyramid has its pyramid in turn."""
+    model, x = model_of(name, "open", tmp_path, attn_drop_rate=0.1), images(2, 64, 96)
+    probe = extract(model)
+    again = reloaded(probe, tmp_path)
+    expected, others = probe(x), [again(x)]
+    if extract is vitgraph.pyramid:
+        others += [vitgraph.pyramid(probe)(x), vitgraph.pyramid(again)(x)]
+    for other in others:
+        assert list(other) == list(expected)
+        for key, tensor in expected.items():
+            assert_same(other[key], tensor)
+
+
+VALUES = {SelfAttention: (0, 3), CrossAttention: (1, 2), HeadsAttention: (2, 1)}
+"""Which input of a core has the values, and how many parts it has: they are the last."""
+
+
+@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("name", NAMES)
+def test_attention_reproduces_what_every_core_gives(name, form, tmp_path):
+    model, x = model_of(name, form, tmp_path), input_of(form)
+    probe = vitgraph.attention(model)
+    maps = {key: value(tensor) for key, tensor in probe(x).items()}
+    cores = [layer for layer in model.layers if isinstance(layer, AttentionCore)]
+    assert list(maps) == [core.name for core in cores]
+    assert_shapes_as_announced(probe, maps)
+    results = outputs_of(model, cores, x)
+    for core in cores:
+        weights, (position, parts) = maps[core.name], VALUES[type(core)]
+        assert weights.dtype == "float32"
+        assert weights.min() >= 0
+        np.testing.assert_allclose(weights.sum(-1), 1, atol=1e-6)
+
+        source = (core.input if isinstance(core.input, list) else [core.input])[position]
+        values = value(keras.Model(model.input, source)(x))
+        values = values.reshape(len(weights), weights.shape[-1], parts, core.num_heads, -1)[:, :, -1]
+        expected = np.einsum("bhnm,bmhd->bnhd", weights, values)
+        assert_close(results[core.name].reshape(expected.shape), expected)
+
+
+@pytest.mark.parametrize("form", ["closed", "open", "reloaded"])
+def test_attention_does_not_cross_the_seam_of_a_shifted_map(form, tmp_path):
+    """What the shift brought together from opposite borders has no weight; all else in a window has."""
+    model, x = model_of("swin", form, tmp_path), input_of(form)
+    maps = vitgraph.attention(model)(x)
+    rows, columns, window = 64 // 4, x.shape[2] // 4, 4
+    for block, shift in (("stage_1_block_0", 0), ("stage_1_block_1", 2)):
+        position = np.stack(np.meshgrid(np.arange(rows), np.arange(columns), indexing="ij"), axis=-1)
+        position = np.roll(position, (-shift, -shift), axis=(0, 1))
+        position = position.reshape(rows // window, window, columns // window, window, 2).swapaxes(1, 2)
+        position = position.reshape(-1, window**2, 2)  # of each token of each window, on the map before the shift
+        distance = np.abs(position[:, :, None] - position[:, None]).max(-1)
+        across = np.tile(distance >= window, (2, 1, 1))
+        weights = value(maps[f"{block}_attn"])
+        assert weights.shape == (len(across), 2, window**2, window**2)
+        assert across.any() == bool(shift)
+        assert (weights.swapaxes(0, 1)[:, across] < 1e-30).all()
+        assert (weights.swapaxes(0, 1)[:, ~across] > 1e-12).all()
+
+
+def test_shapes_of_attention():
+    shapes = {name: tensor.shape for name, tensor in vitgraph.attention(TINY["pvt_v2"].build()).output.items()}
+    assert shapes == {  # 16 x 16, 8 x 8 and 4 x 4 queries; keys from maps reduced 4, 2 and 1 times
+        "stage_1_block_0_attn": (None, 1, 256, 16),
+        "stage_2_block_0_attn": (None, 2, 64, 16),
+        "stage_3_block_0_attn": (None, 3, 16, 16),
+    }
+    swin = vitgraph.attention(TINY["swin"].build()).output  # the batch axis holds the windows too
+    assert swin["stage_2_block_1_attn"].shape == (None, 4, 16, 16)
+    vit = vitgraph.attention(TINY["vit"].build()).output
+    assert vit["block_1_attn"].shape == (None, 2, 17, 17)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_attention_is_float32_under_any_policy(name):
+    model = TINY[name].build(dtype="mixed_bfloat16")
+    for weights in vitgraph.attention(model)(images()).values():
+        assert keras.backend.standardize_dtype(weights.dtype) == "float32"
+        np.testing.assert_allclose(value(weights).sum(-1), 1, atol=1e-6)
+
+
+def test_attention_leaves_the_model_as_it_was():
+    model = TINY["vit"].build()
+    config, outputs = model.get_config(), model(images())
+    vitgraph.attention(model)
+    vitgraph.pyramid(model)
+    assert model.get_config() == config
+    assert not any(isinstance(layer, AttentionMap) for layer in model.layers)
+    assert_same(model(images()), outputs)
+
+
+@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("patch_size", [4, 8, 16, 32])
+def test_simple_feature_pyramid_has_every_stride(patch_size, form, tmp_path):
+    model, x = model_of("vit", form, tmp_path, patch_size=patch_size), input_of(form)
+    net = vitgraph.simple_feature_pyramid(model, dim=12)
+    outputs = net(x)
+    assert list(outputs) == ["P2", "P3", "P4", "P5"]
+    assert_shapes_as_announced(net, outputs)
+    for level, tensor in outputs.items():
+        stride = 2 ** int(level[1])
+        assert tensor.shape == (2, 64 // stride, x.shape[2] // stride, 12)
+    assert net.pyramid_level_inputs == {"P2": "p2", "P3": "p3", "P4": "p4", "P5": "p5"}
+    assert net.get_layer("patch_embed") is model.get_layer("patch_embed")
+
+    again = reloaded(net, tmp_path)
+    for tensors in (again(x), vitgraph.pyramid(again)(x)):
+        for level, tensor in outputs.items():
+            assert_same(tensors[level], tensor)
+
+
+def test_simple_feature_pyramid_on_the_last_map():
+    """Levels of a net with patches of 16 pixels, recomputed from its map by their own layers."""
+    model, x = with_random_weights(TINY["vit"].build()), images()
+    net = with_random_weights(vitgraph.simple_feature_pyramid(model, dim=12))
+    last, outputs = vitgraph.pyramid(model)(x)["P4"], net(x)
+    starts = {
+        "p2": ["up_8", "up_8_norm", "up_8_act", "up_4"],
+        "p3": ["up_8"],
+        "p4": [],
+        "p5": ["down"],
+    }
+    for level, names in starts.items():
+        y = last
+        for name in (*names, "conv1", "norm1", "conv3", "norm3"):
+            y = net.get_layer(f"{level}_{name}")(y)
+        assert_same(outputs[level.upper()], y)
+    assert_same(net.get_layer("p5_down")(last), value(last).reshape(2, 2, 2, 2, 2, 16).max((2, 4)))
+    assert net.get_layer("p2_up_4").output.shape == (None, 16, 16, 4)  # each deconvolution halves the width
