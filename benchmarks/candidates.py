@@ -112,5 +112,5 @@ def tensorflow_step(model, mode):
 
 def known(table, name):
     if name not in table:
-        raise LookupError("has no such model")
+        raise LookupError(f"no {name}")
     return table[name]

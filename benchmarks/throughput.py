@@ -7,6 +7,7 @@ that whatever else the machine does falls on all of them alike. A ratio is the m
 import argparse
 import json
 import os
+import pathlib
 import platform
 import statistics
 import subprocess
@@ -20,10 +21,12 @@ PEERS = [name for name in MODES if name != "vitgraph"]
 class Worker:
     """A candidate's process."""
 
-    def __init__(self, candidate, mode, python):
-        self.candidate, self.mode = candidate, mode
-        self.label = f"{candidate} {mode}"
+    def __init__(self, candidate, mode, options):
+        self.candidate, self.label = candidate, f"{candidate} {mode}"
+        python = sys.executable if candidate == "vitgraph" else options.peer_python
         environment = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"}
+        if options.threads:
+            environment |= dict.fromkeys(("OMP_NUM_THREADS", "TF_NUM_INTRAOP_THREADS"), str(options.threads))
         if candidate == "kecam":
             environment["TF_USE_LEGACY_KERAS"] = "1"
         self.process = subprocess.Popen(
@@ -48,12 +51,12 @@ class Worker:
 
 
 def measure(model, options):
-    """One row of figures a candidate and mode, ours first."""
+    """One row of figures for each candidate and mode, ours first."""
     rows, workers = [], []
     pairs = [(name, mode) for name in ("vitgraph", *options.peers) for mode in modes(name, options.modes)]
     for name, mode in pairs:
         progress(f"{model}: building {name} {mode}")
-        worker = Worker(name, mode, sys.executable if name == "vitgraph" else options.peer_python)
+        worker = Worker(name, mode, options)
         worker.figures |= worker.ask(candidate=name, model=model, mode=mode, batch=options.batch, size=options.size)
         rows.append(worker.figures)
         if "error" in worker.figures:
@@ -102,13 +105,12 @@ def compare(workers):
 
 def table(model, rows):
     """A Markdown table of one model's figures."""
-    head = "images/s", "min to max", "x best peer", "images/CPU-s", "x best peer", "build s", "compile s", "peak MiB"
+    head = ["images/s", "min to max", "x best peer", "images/CPU-s", "x best peer", "build s", "compile s", "peak MiB"]
     lines = [f"| {model} | mode | " + " | ".join(head) + " |", "|---|---|" + "---:|" * len(head)]
     for row in rows:
         cells = [row["candidate"], row["mode"]]
         if "error" in row:
-            absent = row["error"].startswith("ModuleNotFoundError")
-            cells += [f"{'not installed' if absent else 'no figure'}: {row['error'].splitlines()[0][:90]}", *[""] * 7]
+            cells += [f"absent: {row['error'].splitlines()[0][:90]}", *[""] * (len(head) - 1)]
         else:
             low, high = row["spread"]
             cells += [f"{row['images_per_s']:.1f}", f"{low:.1f} to {high:.1f}", ratio(row["ratio"])]
@@ -142,6 +144,7 @@ def parse(arguments):
     parser.add_argument("--size", type=int, default=224, help="side of the images, in pixels")
     parser.add_argument("--rounds", type=int, default=7, help="turns of every candidate")
     parser.add_argument("--seconds", type=float, default=1.0, help="length of a turn")
+    parser.add_argument("--threads", type=int, default=0, help="of each candidate; 0: what its framework takes")
     parser.add_argument("--peer-python", default=sys.executable, help="interpreter that has the peers installed")
     parser.add_argument("--json", help="file for all figures")
     options = parser.parse_args(arguments)
@@ -160,8 +163,8 @@ def main(arguments=None):
         print(table(model, results[model]), end="\n\n", flush=True)
     if options.json:
         about = {"machine": platform.machine(), "cpus": os.cpu_count(), "python": platform.python_version()}
-        with open(options.json, "w") as file:
-            json.dump({**about, "batch": options.batch, "size": options.size, "models": results}, file, indent=1)
+        about |= {"batch": options.batch, "size": options.size, "threads": options.threads}
+        pathlib.Path(options.json).write_text(json.dumps({**about, "models": results}, indent=1) + "\n")
 
 
 if __name__ == "__main__":

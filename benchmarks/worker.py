@@ -1,7 +1,7 @@
 """One candidate in a process of its own: JSON requests on stdin, JSON answers on stdout, one line each.
 
-    {"candidate": ..., "model": ..., "mode": ..., "batch": ..., "size": ...} -> build and compile seconds, parameters
-    {"steps": n} -> wall and CPU seconds of n steps, after one that isn't counted; peak memory so far
+{"candidate": ..., "model": ..., "mode": ..., "batch": ..., "size": ...} -> build and compile seconds, parameters
+{"steps": n} -> wall and CPU seconds of n steps, after one that isn't counted; peak memory so far
 """
 
 import json
@@ -33,7 +33,7 @@ def build(candidate, model, mode, batch, size):
     from benchmarks import candidates
 
     builder = getattr(candidates, candidate)
-    importlib_warm(candidate)
+    __import__({"kecam": "keras_cv_attention_models"}.get(candidate, candidate))  # no part of building a model
     start = time.perf_counter()
     network, step = builder(model, mode)
     built = time.perf_counter()
@@ -43,11 +43,6 @@ def build(candidate, model, mode, batch, size):
     if scores.shape != (batch, 1000) or not np.allclose(scores.sum(-1), 1, atol=1e-3):
         raise ValueError(f"scores of shape {scores.shape} are no probabilities of 1000 classes")
     return step, images, {"build_s": built - start, "compile_s": compiled - built, "parameters": parameters(network)}
-
-
-def importlib_warm(candidate):
-    """Imports are no part of building a model."""
-    __import__({"kecam": "keras_cv_attention_models"}.get(candidate, candidate))
 
 
 def parameters(network):

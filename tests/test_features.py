@@ -30,7 +30,8 @@ def input_of(form):
 
 
 def outputs_of(model, layers, x):
-    return {layer.name: value(y) for layer, y in zip(layers, keras.Model(model.input, [y.output for y in layers])(x))}
+    tensors = keras.Model(model.input, [layer.output for layer in layers])(x)
+    return {layer.name: value(tensor) for layer, tensor in zip(layers, tensors, strict=True)}
 
 
 def assert_shapes_as_announced(model, outputs):

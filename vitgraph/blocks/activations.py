@@ -27,18 +27,6 @@ class GELU(Block):
         return y if shape is None else ops.reshape(y, shape)
 
 
-def _before_reshape(x):
-    """x, None; or, if x is bias_add(reshape(y, shape), bias) in a TensorFlow graph: bias_add(y, bias), shape."""
-    import tensorflow as tf
-
-    if not tf.is_symbolic_tensor(x) or x.op.type != "BiasAdd" or x.op.inputs[0].op.type != "Reshape":
-        return x, None
-    product, shape = x.op.inputs[0].op.inputs
-    if product.op.type != "MatMul":
-        return x, None
-    return tf.nn.bias_add(product, x.op.inputs[1]), shape
-
-
 class QuickGELU(Block):
     """x sigmoid(1.702 x), of the shape of x: the GELU of OpenAI's CLIP and of CvT."""
 
@@ -59,3 +47,15 @@ class GatedActivation(Block):
 
     def compute_output_shape(self, input_shape):
         return (*input_shape[:-1], input_shape[-1] // 2)
+
+
+def _before_reshape(x):
+    """x, None; or, if x is bias_add(reshape(y, shape), bias) in a TensorFlow graph: bias_add(y, bias), shape."""
+    import tensorflow as tf
+
+    if not tf.is_symbolic_tensor(x) or x.op.type != "BiasAdd" or x.op.inputs[0].op.type != "Reshape":
+        return x, None
+    product, shape = x.op.inputs[0].op.inputs
+    if product.op.type != "MatMul":
+        return x, None
+    return tf.nn.bias_add(product, x.op.inputs[1]), shape
