@@ -1,6 +1,5 @@
 """Pooling of maps."""
 
-
 from vitgraph.blocks.base import Block, pair, sizes
 from vitgraph.blocks.resample import pooling_matrix, resample_map
 
