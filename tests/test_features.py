@@ -180,7 +180,7 @@ def test_attention_leaves_the_model_as_it_was():
     assert_same(model(images()), outputs)
 
 
-@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("form", ["closed", "without top", "open reloaded"])
 @pytest.mark.parametrize("patch_size", [4, 8, 16, 32])
 def test_simple_feature_pyramid_has_every_stride(patch_size, form, tmp_path):
     model, x = model_of("vit", form, tmp_path, patch_size=patch_size), input_of(form)
