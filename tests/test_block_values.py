@@ -222,6 +222,13 @@ def test_cross_attention():
     assert_attends(blocks.CrossAttention(2), [q, kv], (mean.reshape(2, 3, 4, 8), weights))
 
 
+def test_attention_to_one_key():
+    """The last stage of a PVT at 32 x 32: whatever the scores, the one value is the answer."""
+    q, kv = array(2, 3, 8), array(2, 1, 16)
+    expected = np.broadcast_to(kv[:, :, 8:], (2, 3, 8)), np.ones((2, 2, 3, 1))
+    assert_attends(blocks.CrossAttention(2), [q, kv], expected)
+
+
 def test_attention_dropout_keeps_the_mean():
     layer, qkv = blocks.SelfAttention(1, drop=0.5), array(1, 8, 24)
     q, k, v = qkv.reshape(1, 8, 3, 1, 8).transpose(2, 0, 1, 3, 4)
