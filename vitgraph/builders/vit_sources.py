@@ -70,6 +70,29 @@ def _dinov2(*special):
 
 _BLOCK, _LAYER = r"block_(\d+)_", "transformer.layers.{0}."
 
+
+def _lucidrains(proj, fc2, head):
+    """vit-pytorch numbers a layer's parts; ViT's and SimpleViT's numbers differ."""
+    return Source(
+        renames=(
+            (r"patch_norm1", "to_patch_embedding.1"),
+            (r"patch_proj", "to_patch_embedding.2"),
+            (r"patch_embed", "to_patch_embedding.3"),
+            (r"pos_embed/table", "pos_embedding"),
+            (r"cls_token/token", "cls_token"),
+            (_BLOCK + "norm1", _LAYER + "0.norm"),
+            (_BLOCK + "attn_qkv", _LAYER + "0.to_qkv"),
+            (_BLOCK + "attn_proj", _LAYER + proj),
+            (_BLOCK + "norm2", _LAYER + "1.net.0"),
+            (_BLOCK + "mlp_fc1", _LAYER + "1.net.1"),
+            (_BLOCK + "mlp_fc2", _LAYER + fc2),
+            (r"norm", "transformer.norm"),
+            (r"head", head),
+        ),
+        head=rf"{head}\..*",
+    )
+
+
 SOURCES = {
     "timm": Source(
         renames=(
@@ -93,40 +116,8 @@ SOURCES = {
     "dinov2_gated": _dinov2(*_GATED),
     "dinov2_registers": _dinov2(*_REGISTERS),
     "dinov2_registers_gated": _dinov2(*_REGISTERS, *_GATED),
-    "lucidrains": Source(
-        renames=(
-            (r"patch_norm1", "to_patch_embedding.1"),
-            (r"patch_proj", "to_patch_embedding.2"),
-            (r"patch_embed", "to_patch_embedding.3"),
-            (r"pos_embed/table", "pos_embedding"),
-            (r"cls_token/token", "cls_token"),
-            (_BLOCK + "norm1", _LAYER + "0.norm"),
-            (_BLOCK + "attn_qkv", _LAYER + "0.to_qkv"),
-            (_BLOCK + "attn_proj", _LAYER + "0.to_out.0"),
-            (_BLOCK + "norm2", _LAYER + "1.net.0"),
-            (_BLOCK + "mlp_fc1", _LAYER + "1.net.1"),
-            (_BLOCK + "mlp_fc2", _LAYER + "1.net.4"),
-            (r"norm", "transformer.norm"),
-            (r"head", "mlp_head"),
-        ),
-        head=r"mlp_head\..*",
-    ),
-    "lucidrains_simple": Source(
-        renames=(
-            (r"patch_norm1", "to_patch_embedding.1"),
-            (r"patch_proj", "to_patch_embedding.2"),
-            (r"patch_embed", "to_patch_embedding.3"),
-            (_BLOCK + "norm1", _LAYER + "0.norm"),
-            (_BLOCK + "attn_qkv", _LAYER + "0.to_qkv"),
-            (_BLOCK + "attn_proj", _LAYER + "0.to_out"),
-            (_BLOCK + "norm2", _LAYER + "1.net.0"),
-            (_BLOCK + "mlp_fc1", _LAYER + "1.net.1"),
-            (_BLOCK + "mlp_fc2", _LAYER + "1.net.3"),
-            (r"norm", "transformer.norm"),
-            (r"head", "linear_head"),
-        ),
-        head=r"linear_head\..*",
-    ),
+    "lucidrains": _lucidrains(proj="0.to_out.0", fc2="1.net.4", head="mlp_head"),
+    "lucidrains_simple": _lucidrains(proj="0.to_out", fc2="1.net.3", head="linear_head"),
     "lucidrains_2022": Source(
         renames=(
             (r"patch_embed/kernel", "to_patch_embedding.1.weight", linear_to_conv),
