@@ -9,10 +9,11 @@ from vitgraph.blocks.base import Block
 class GELU(Block):
     """x Phi(x), exact or by tanh, of the shape of x.
 
-    On TensorFlow it is written with erf, not with erfc as TensorFlow's own: oneDNN fuses that with the bias and the
-    matrix product right before it, and ONNX has no erfc. A `Dense` layer reshapes between the product and the bias,
-    which is in the way of fusion, so the bias is added again before that reshape (the first addition is then unused,
-    and dropped). Measured on one AVX-512 core, whole models: Swin-T 5 % faster, ViT-S 2 %; under XLA no difference.
+    On TensorFlow it is written with erf, not with erfc as TensorFlow's own: ONNX has no erfc, and oneDNN has a faster
+    erf and fuses this form with a bias and a matrix product right before it. A `Dense` layer reshapes between the two,
+    which is in the way, so the bias is added again before that reshape; the first addition is then unused, and dropped.
+    Measured on one AVX-512 core in the TF graph: 8 x 56 x 56 x 256 behind a depthwise convolution 8.8 ms, with erfc
+    16.5; the fusion alone makes Swin-T 3.5 % and ViT-S 1.6 % faster.
     """
 
     def __init__(self, approximate=False, **kwargs):
