@@ -19,14 +19,16 @@ def array(*shape, seed=0):
     return np.random.default_rng(seed).standard_normal(shape).astype("float32")
 
 
-def depthwise(x, kernel, bias, stride):
+def depthwise(x, kernel, bias, stride, padding=None):
     """A weighted sum over the neighbours of every stride-th position; outside there are zeros."""
-    (rows, columns), (height, width) = kernel.shape[:2], x.shape[1:3]
-    padded = np.pad(x, ((0, 0), (rows // 2,) * 2, (columns // 2,) * 2, (0, 0)))
-    out = np.empty((len(x), -(-height // stride), -(-width // stride), x.shape[-1]))
-    for i, j in itertools.product(*map(range, out.shape[1:3])):
+    rows, columns = kernel.shape[:2]
+    up, left = (rows // 2, columns // 2) if padding is None else (padding, padding)
+    padded = np.pad(x, ((0, 0), (up, up), (left, left), (0, 0)))
+    height, width = ((n - k) // stride + 1 for n, k in zip(padded.shape[1:3], (rows, columns), strict=True))
+    out = np.empty((len(x), height, width, x.shape[-1] * kernel.shape[-1]))
+    for i, j in itertools.product(range(height), range(width)):
         window = padded[:, i * stride : i * stride + rows, j * stride : j * stride + columns]
-        out[:, i, j] = np.einsum("bijc,ijc->bc", window, kernel[..., 0]) + bias
+        out[:, i, j] = np.einsum("bijc,ijcm->bcm", window, kernel).reshape(len(x), -1) + bias
     return out
 
 
@@ -40,6 +42,20 @@ def test_depthwise_convolution(kernel_size, strides, jit):
     with_random_weights(layer)
     actual = tf.function(layer, jit_compile=jit)(x)
     np.testing.assert_allclose(actual, depthwise(x, value(layer.kernel), value(layer.bias), strides), **CLOSE)
+
+
+@pytest.mark.parametrize("jit", [False, True], ids=["graph", "xla"])
+@pytest.mark.parametrize(("kernel_size", "strides", "padding"), [(3, 1, 0), (3, 2, 2), (2, 2, 0), (3, 2, 1)])
+def test_depthwise_convolution_with_another_padding_and_several_outputs(kernel_size, strides, padding, jit):
+    layer = blocks.DepthwiseConv2D(kernel_size, strides, padding=padding, depth_multiplier=2)
+    x = array(2, 7, 10, 4)
+    layer.build(x.shape)
+    with_random_weights(layer)
+    assert layer.kernel.shape == (kernel_size, kernel_size, 4, 2)
+    actual = tf.function(layer, jit_compile=jit)(x)
+    expected = depthwise(x, value(layer.kernel), value(layer.bias), strides, padding)
+    np.testing.assert_allclose(actual, expected, **CLOSE)
+    assert actual.shape == layer.compute_output_shape(x.shape)
 
 
 @pytest.mark.parametrize("strides", [1, 2])

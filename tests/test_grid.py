@@ -11,6 +11,7 @@ import tensorflow as tf
 
 from tests.variants import (
     CLASSES,
+    OPEN,
     TINY,
     assert_close,
     assert_same,
@@ -21,7 +22,8 @@ from tests.variants import (
     with_random_weights,
 )
 
-pytestmark = pytest.mark.parametrize("name", TINY)
+rows = pytest.mark.parametrize("name", TINY)
+open_rows = pytest.mark.parametrize("name", OPEN)
 
 
 def labels(batch):
@@ -43,49 +45,59 @@ def batches(count, size, drop_remainder=False):
     return tf.data.Dataset.from_tensor_slices((images(count), labels(count))).batch(size, drop_remainder)
 
 
+@rows
 def test_eager_forward(name):
     logits = shared(name)(images(), training=False)
     assert logits.shape == (2, CLASSES)
     assert np.isfinite(logits).all()
 
 
+@rows
 def test_plain_call_is_inference(name):
     model = shared(name)
     assert_same(model(images()), model(images()))
     assert_same(model(images()), model(images(), training=False))
 
 
+@rows
 def test_predict_with_a_smaller_last_batch(name):
     model = shared(name)
     assert_close(model.predict(images(5), batch_size=2, verbose=0), model(images(5)))
 
 
+@rows
 def test_fit_with_a_smaller_last_batch(name):
     assert_fits(TINY[name].build(), batches(3, 2))
 
 
+@rows
 def test_fit_with_a_static_batch(name):
     assert_fits(TINY[name].build(), batches(4, 2, drop_remainder=True))
 
 
+@rows
 def test_fit_eagerly(name):
     assert_fits(TINY[name].build(), batches(2, 2), run_eagerly=True)
 
 
+@rows
 def test_fit_compiled_by_xla(name):
     assert_fits(TINY[name].build(), batches(4, 2, drop_remainder=True), jit_compile=True)
 
 
+@rows
 def test_forward_compiled_by_xla(name):
     assert_close(tf.function(shared(name), jit_compile=True)(images()), shared(name)(images()))
 
 
+@rows
 def test_inside_another_graph(name):
     image = keras.Input((64, 64, 3))
     outer = keras.Model(image, keras.layers.Rescaling(2.0)(shared(name)(image)))
     assert_close(outer.predict(images(), verbose=0), 2 * shared(name)(images()))
 
 
+@rows
 def test_every_layer_is_a_feature(name):
     """Also: every layer's output has the shape that the graph says it has."""
     model = shared(name)
@@ -98,6 +110,7 @@ def test_every_layer_is_a_feature(name):
             assert actual.dtype == planned.dtype, layer
 
 
+@rows
 def test_without_top(name):
     model = take_weights(TINY[name].build(include_top=False), name)
     feature_map = model(images())
@@ -110,11 +123,13 @@ def test_without_top(name):
             assert_close(take_weights(pooled, name)(images()), reduce(value(feature_map), axis=(1, 2)))
 
 
+@rows
 def test_keras_file(name, tmp_path):
     shared(name).save(tmp_path / "model.keras")
     assert_same(keras.saving.load_model(tmp_path / "model.keras")(images()), shared(name)(images()))
 
 
+@rows
 def test_weights_file(name, tmp_path):
     shared(name).save_weights(tmp_path / "model.weights.h5")
     fresh = TINY[name].build()
@@ -122,12 +137,14 @@ def test_weights_file(name, tmp_path):
     assert_same(fresh(images()), shared(name)(images()))
 
 
+@rows
 def test_weights_as_arrays(name):
     fresh = TINY[name].build()
     fresh.set_weights(shared(name).get_weights())
     assert_same(fresh(images()), shared(name)(images()))
 
 
+@rows
 def test_config(name):
     fresh = type(shared(name)).from_config(shared(name).get_config())
     assert fresh.get_config() == shared(name).get_config()
@@ -135,6 +152,7 @@ def test_config(name):
     assert_same(fresh(images()), shared(name)(images()))
 
 
+@rows
 @pytest.mark.parametrize(("dtype", "unit"), [("float16", 2.0**-11), ("bfloat16", 2.0**-8)])
 def test_mixed_precision(name, dtype, unit):
     """Each node rounds its output once, by at most `unit` relative to it; independent roundings add as squares.
@@ -148,12 +166,14 @@ def test_mixed_precision(name, dtype, unit):
     assert 0 < error < unit * len(model.layers) ** 0.5
 
 
+@rows
 def test_function_of_unknown_batch(name):
     function = tf.function(shared(name), input_signature=[tf.TensorSpec((None, 64, 64, 3))])
     for batch in (1, 3):
         assert_close(function(images(batch)), shared(name)(images(batch)))
 
 
+@open_rows
 def test_function_of_unknown_size(name):
     model = take_weights(TINY[name].build_open(), name)
     function = tf.function(model, input_signature=[tf.TensorSpec((None, None, None, 3))])
@@ -161,6 +181,7 @@ def test_function_of_unknown_size(name):
     assert_close(function(images(1, 128, 96)), model(images(1, 128, 96)))
 
 
+@open_rows
 @pytest.mark.parametrize("size", [(128, 128), (32, 32), (64, 96)])
 def test_other_sizes(name, size):
     """One open graph answers as the graphs that are built for each size do."""
@@ -170,12 +191,24 @@ def test_other_sizes(name, size):
     assert_close(take_weights(open_model, name)(x), take_weights(model, name)(x))
 
 
+@open_rows
 def test_odd_sizes(name):
     for size in ((100, 70), (33, 47)):
         for model in (TINY[name].build_open(), TINY[name].build((*size, 3))):
             assert np.isfinite(model(images(1, *size))).all()
 
 
+@rows
+def test_a_tied_net_says_that_it_is(name):
+    """Weights that hold for one size only: the error for an open size names the argument and the reason."""
+    if TINY[name].tied:
+        with pytest.raises(ValueError, match="input_shape"):
+            TINY[name].build((None, None, 3))
+    else:
+        assert TINY[name].build_open().input_shape == (None, None, None, 3)
+
+
+@rows
 @pytest.mark.parametrize("channels", [1, 5])
 def test_channels(name, channels):
     model = with_random_weights(TINY[name].build((64, 64, channels)))
@@ -185,11 +218,13 @@ def test_channels(name, channels):
         assert not np.allclose(model(x * (np.arange(channels) != channel)), logits)
 
 
+@rows
 def test_logits_and_probabilities(name):
     model = take_weights(TINY[name].build(classifier_activation="softmax"), name)
     assert_close(model(images()), keras.ops.softmax(shared(name)(images())))
 
 
+@rows
 def test_saved_model(name, tmp_path):
     shared(name).export(tmp_path / "saved", verbose=False)
     served = tf.saved_model.load(tmp_path / "saved")

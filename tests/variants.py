@@ -19,6 +19,8 @@ class Tiny(NamedTuple):
 
     builder: Callable
     arguments: dict
+    tied: str = ""
+    """Why its weights hold for one image size only; empty: they don't."""
 
     def build(self, input_shape=(64, 64, 3), **overrides):
         """Gives logits unless told otherwise."""
@@ -60,6 +62,9 @@ TINY = {
     ),
 }  # fmt: skip
 
+OPEN = [name for name, tiny in TINY.items() if not tiny.tied]
+"""Those that take images of any size."""
+
 BUILDERS = {variant(name)[0] for name in vitgraph.list_models()}
 
 
@@ -73,7 +78,7 @@ def with_random_weights(model, seed=0):
     """Scales around 1 and all else around 0, none at it: ones and zeros hide what a weight does."""
     random = np.random.default_rng(seed)
     for variable in model.weights:
-        centre = 1.0 if variable.name in ("gamma", "scale") else 0.0
+        centre = 1.0 if variable.name in ("gamma", "scale", "moving_variance") else 0.0
         variable.assign(centre + 0.2 * random.standard_normal(variable.shape))
     return model
 

@@ -1,7 +1,7 @@
 """Vision transformers as pure builder functions that wire Keras layers into one static Functional graph."""
 
-from vitgraph import blocks
-from vitgraph.builders import build_pvt_v2, build_swin, build_vit
+from vitgraph import blocks, builders
+from vitgraph.builders import *  # noqa: F403  (every build_* function)
 from vitgraph.create import create
 from vitgraph.features import attention, pyramid, simple_feature_pyramid
 from vitgraph.registry import list_models
@@ -9,11 +9,9 @@ from vitgraph.weights import list_weights, load_weights, save_weights
 
 __version__ = "0.1.0"
 __all__ = [
+    *builders.__all__,
     "attention",
     "blocks",
-    "build_pvt_v2",
-    "build_swin",
-    "build_vit",
     "create",
     "list_models",
     "list_weights",

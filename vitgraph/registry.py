@@ -6,16 +6,16 @@ import fnmatch
 from vitgraph.builders import pvt_v2, swin, vit
 
 _FAMILIES = (
-    (vit.build_vit, vit),
-    (pvt_v2.build_pvt_v2, pvt_v2),
-    (swin.build_swin, swin),
+    (vit.build_vit, vit.VARIANTS, vit.SOURCES),
+    (pvt_v2.build_pvt_v2, pvt_v2.VARIANTS, pvt_v2.SOURCES),
+    (swin.build_swin, swin.VARIANTS, swin.SOURCES),
 )
-_VARIANTS = {name: (build, row) for build, family in _FAMILIES for name, row in family.VARIANTS.items()}
+_VARIANTS = {name: (build, row) for build, variants, _ in _FAMILIES for name, row in variants.items()}
 
 SOURCES = {
     f"{build.__name__.removeprefix('build_')}/{name}": source
-    for build, family in _FAMILIES
-    for name, source in family.SOURCES.items()
+    for build, _, sources in _FAMILIES
+    for name, source in sources.items()
 }
 """Every kind of checkpoint that can be read: {"swin/timm": Source, ...}."""
 

@@ -1,8 +1,10 @@
 """Golden parity: a reference's file -> our graph with its weights -> the largest difference of logits and features."""
 
 import dataclasses
+import importlib
 import json
 import pathlib
+import pkgutil
 
 import keras
 import numpy as np
@@ -30,20 +32,17 @@ class Port:
 
 def compare(path):
     """{golden tensor: largest absolute difference} for one golden file."""
-    from tests.parity import official, timm
-
     with safe_open(path, framework="numpy") as file:
         header = file.metadata()
         tensors = {name: file.get_tensor(name) for name in file.keys()}
     config = json.loads(header["config"])
     weights = {name.removeprefix("weights/"): v for name, v in tensors.items() if name.startswith("weights/")}
     if pathlib.Path(path).stem == "resampling":
-        return timm.resampling(config, tensors)
+        from tests.parity.resampling import resampling
+
+        return resampling(config, tensors)
     image = tensors["input"].transpose(0, 2, 3, 1)
-    translate = timm.TRANSLATIONS.get(header.get("constructor")) or official.TRANSLATIONS.get(header.get("builder"))
-    if translate is None:
-        raise NotImplementedError(f"no translation of {header.get('constructor') or header.get('builder')}")
-    port = translate(config, image.shape[1:], weights)
+    port = _translation(header.get("constructor") or header.get("builder"))(config, image.shape[1:], weights)
     load_weights(port.model, weights, source=port.source)
     names = [name for name in port.outputs if name in tensors]
     nodes = [port.model.get_layer(port.outputs[name][0]).output for name in names]
@@ -58,13 +57,18 @@ def compare(path):
     }
 
 
+def _translation(reference):
+    """The function (config, image shape, weights) -> Port for a reference, out of this package's modules."""
+    for module in pkgutil.iter_modules(__path__, f"{__name__}."):
+        translations = getattr(importlib.import_module(module.name), "TRANSLATIONS", {})
+        if reference in translations:
+            return translations[reference]
+    raise NotImplementedError(f"no translation of {reference}")
+
+
 def _difference(ours, theirs):
     assert ours.shape == theirs.shape, f"shape {ours.shape}, reference {theirs.shape}"
     return float(np.max(np.abs(ours - theirs)))
-
-
-def _numpy(tensor):
-    return keras.ops.convert_to_numpy(tensor)
 
 
 def same(x):

@@ -46,6 +46,17 @@ def conv(x, filters, kernel_size, strides, name, padding=0, use_bias=True):
     return layers.Conv2D(filters, kernel_size, strides, use_bias=use_bias, kernel_initializer=initializer, name=name)(x)
 
 
+def batch_norm(x, name, epsilon=1e-5):
+    """PyTorch's defaults: its momentum 0.1 is what Keras calls 0.9."""
+    return layers.BatchNormalization(momentum=0.9, epsilon=epsilon, name=name)(x)
+
+
+def conv_norm(x, filters, kernel_size, strides, name, padding=0, epsilon=1e-5):
+    """A convolution without a bias, and the batch norm that follows it (`name`_norm)."""
+    x = conv(x, filters, kernel_size, strides, name, padding, use_bias=False)
+    return batch_norm(x, f"{name}_norm", epsilon)
+
+
 def pad_to_patch(x, patch_size):
     """Zeros at the bottom and the right of an image that patches don't divide; no node where they surely do."""
     rows, columns = pair(patch_size)

@@ -107,8 +107,8 @@ def _unused(model, tensors, kind, used, skip_head):
 def _reorder(value, layer, variable, kind):
     """The source's axis order -> Keras'."""
     if kind != "vitgraph" and SOURCES[kind].layout == "torch" and variable.path.endswith("/kernel"):
-        if isinstance(layer, DepthwiseConv2D):  # (C, 1, rows, columns)
-            value = value.transpose(2, 3, 0, 1)
+        if isinstance(layer, DepthwiseConv2D):  # (C m, 1, rows, columns), the m outputs of a channel side by side
+            value = value.reshape(-1, layer.depth_multiplier, *value.shape[2:]).transpose(2, 3, 0, 1)
         elif isinstance(layer, keras.layers.Conv2D):  # (out, in, rows, columns)
             value = value.transpose(2, 3, 1, 0)
         else:  # (out, in), at times with two axes of length 1

@@ -1,0 +1,43 @@
+"""PVT v2 of timm and of the official repository -> ours."""
+
+from tests.parity import Port, as_tokens, channels_first, same
+from tests.parity.official import no_more
+from tests.parity.timm import begin, finish, hierarchical, norm_of, top_of
+from vitgraph import build_pvt_v2
+
+PVT_V2 = {
+    "embed_dims": "dims",
+    "depths": "depths",
+    "num_heads": "num_heads",
+    "sr_ratios": "sr_ratios",
+    "mlp_ratios": "mlp_ratios",
+    "qkv_bias": "qkv_bias",
+    "linear": "linear",
+}
+
+
+def timm_pvt_v2(config, image_shape, weights):
+    kwargs, ours = begin(config, PVT_V2)
+    kwargs.pop("img_size", None)
+    ours.update(norm_of(kwargs.pop("norm_layer", None), 1e-6))
+    assert kwargs.pop("global_pool", "avg") == "avg"
+    finish(kwargs)
+    model = build_pvt_v2(image_shape, **top_of(ours, pooling="avg"), **ours)
+    return Port(model, "pvt_v2/timm", hierarchical(model, model.stages[-1].name, channels_first))
+
+
+def official_pvt_v2(config, image_shape, weights):
+    config = dict(config)
+    names = {"embed_dims": "dims"}
+    kept = ("num_classes", "num_heads", "mlp_ratios", "qkv_bias", "norm_eps", "depths", "sr_ratios", "linear")
+    ours = {names.get(k, k): v for k, v in config.items() if k in kept or k in names}
+    no_more(config, (*kept, *names, "img_size", "patch_size"))
+    model = build_pvt_v2(image_shape, classifier_activation=None, **ours)
+    outputs = {f"features/{i}": (stage.name, as_tokens) for i, stage in enumerate(model.stages)}
+    return Port(model, "pvt_v2/official", {**outputs, "logits": ("predictions", same)})
+
+
+TRANSLATIONS = {
+    "timm.models.pvt_v2.PyramidVisionTransformerV2": timm_pvt_v2,
+    "official_pvt_v2": official_pvt_v2,
+}

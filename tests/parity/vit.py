@@ -1,0 +1,144 @@
+"""ViTs of timm, MAE and vit-pytorch -> ours."""
+
+from tests.parity import Port, same, tokens_as_map
+from tests.parity.official import no_more
+from tests.parity.timm import activation_of, bare_name, begin, finish, norm_of, top_of, with_options
+from vitgraph import build_vit
+from vitgraph.blocks.base import pair
+from vitgraph.builders import vit
+
+VIT = {
+    "embed_dim": "dim",
+    "depth": "depth",
+    "num_heads": "num_heads",
+    "mlp_ratio": "mlp_ratio",
+    "patch_size": "patch_size",
+    "qkv_bias": "qkv_bias",
+    "qk_norm": "qk_norm",
+    "scale_attn_norm": "attn_norm",
+    "scale_mlp_norm": "mlp_norm",
+    "init_values": "init_values",
+    "class_token": "class_token",
+    "no_embed_class": "no_embed_class",
+    "reg_tokens": "reg_tokens",
+    "pre_norm": "pre_norm",
+    "final_norm": "final_norm",
+    "fc_norm": "fc_norm",
+    "pool_include_prefix": "pool_include_prefix",
+    "global_pool": "global_pool",
+}
+BLOCKS = {
+    "Block": vit.pre_norm_block,
+    "ResPostBlock": vit.res_post_norm_block,
+    "ParallelThingsBlock": vit.parallel_things_block,
+    "ParallelScalingBlock": vit.parallel_scaling_block,
+}
+
+
+def vision_transformer(config, image_shape, weights):
+    kwargs, ours = begin(config, VIT)
+    img_size = pair(kwargs.pop("img_size", 224))
+    open_size = kwargs.pop("dynamic_img_size", False) | kwargs.pop("dynamic_img_pad", False)
+    ours["pos_embed"] = "none" if kwargs.pop("pos_embed", "learn") in ("", "none") else "learn"
+    ours["proj_bias"] = ours["mlp_bias"] = kwargs.pop("proj_bias", True)
+    ours.update(norm_of(kwargs.pop("norm_layer", None), 1e-6))
+    ours["act"] = activation_of(kwargs.pop("act_layer", None))
+    block, options = bare_name(kwargs.pop("block_fn", "Block"))
+    ours["block"] = with_options(BLOCKS[block], options)
+    mlp_layer, options = bare_name(kwargs.pop("mlp_layer", "Mlp"))
+    gate_first = mlp_layer == "SwiGLUPacked" or options.get("gate_last") is False
+    ours["gated_mlp"] = {"Mlp": False, "SwiGLUPacked": True, "GluMlp": gate_first}[mlp_layer]
+    if mlp_layer == "GluMlp" and not gate_first:
+        raise NotImplementedError("GluMlp with gate_last=True")
+    finish(kwargs)
+
+    top = top_of(ours, pooling=ours.get("global_pool", "token"))
+    shape = (None, None, image_shape[-1]) if open_size else image_shape
+    model = build_vit(shape, img_size=img_size, **top, **ours)
+    prefix = int(ours.get("class_token", True)) + ours.get("reg_tokens", 0)
+    patch = pair(ours.get("patch_size", 16))
+    grid = [-(-n // p) if open_size else n // p for n, p in zip(image_shape, patch, strict=False)]
+    names = [layer.name for layer in model.layers]
+    before_head = next(n for n in ("head_drop", "fc_norm", "pool") if n in names)
+    last_block = f"block_{ours.get('depth', 12) - 1}"
+    outputs = {
+        "logits": ("predictions" if top["include_top"] else before_head, same),
+        "pre_logits": (before_head, same),
+        "forward_features": ("norm" if "norm" in names else last_block, same),
+    }
+    for i, stage in enumerate(model.stages):
+        outputs[f"features/{i}"] = (stage.name, tokens_as_map(prefix, *grid))
+    return Port(model, "vit/timm", outputs)
+
+
+def mae_vit(config, image_shape, weights):
+    config = dict(config)
+    ours = {"dim": config["embed_dim"], "global_pool": "avg" if config.get("global_pool") else "token"}
+    kept = ("patch_size", "num_classes", "depth", "num_heads", "mlp_ratio", "qkv_bias", "norm_eps")
+    ours.update({k: config[k] for k in kept if k in config})
+    no_more(config, (*kept, "embed_dim", "global_pool", "img_size"))
+    model = build_vit(image_shape, classifier_activation=None, **ours)
+    outputs = {f"features/{i}": (stage.name, same) for i, stage in enumerate(model.stages)}
+    return Port(model, "vit/timm", {**outputs, "logits": ("predictions", same)})
+
+
+def lucid_vit(config, image_shape, weights):
+    """vit-pytorch 1.26: norms around the patch embedding; with mean pooling no class token."""
+    mean = config.get("pool", "cls") == "mean"
+    ours = {"class_token": not mean, "global_pool": "avg" if mean else "token", "fc_norm": False}
+    model = _lucid(config, image_shape, dual_patch_norm=True, **ours)
+    return Port(model, "vit/lucidrains", _lucid_outputs("norm"))
+
+
+def lucid22_vit(config, image_shape, weights):
+    """vit-pytorch of 2022: no patch norm, no final norm but one in the head, the mean includes the class token."""
+    mean = config.get("pool", "cls") == "mean"
+    ours = {"global_pool": "avg" if mean else "token", "pool_include_prefix": mean, "fc_norm": True}
+    model = _lucid(config, image_shape, **ours)
+    return Port(model, "vit/lucidrains_2022", _lucid_outputs(f"block_{config['depth'] - 1}"))
+
+
+def lucid_simple_vit(config, image_shape, weights):
+    ours = {"class_token": False, "global_pool": "avg", "fc_norm": False, "proj_bias": False, "attn_proj": True}
+    model = _lucid(config, image_shape, dual_patch_norm=True, pos_embed="sincos", **ours)
+    return Port(model, "vit/lucidrains_simple", _lucid_outputs("norm"))
+
+
+def _lucid(config, image_shape, **ours):
+    known = "image_size patch_size num_classes dim depth heads mlp_dim dim_head pool channels dropout emb_dropout"
+    no_more(config, known.split())
+    dim, heads, head_dim = config["dim"], config["heads"], config.get("dim_head", 64)
+    return build_vit(
+        image_shape,
+        **{
+            "classifier_activation": None,
+            "num_classes": config["num_classes"],
+            "patch_size": pair(config["patch_size"]),
+            "dim": dim,
+            "depth": config["depth"],
+            "num_heads": heads,
+            "head_dim": head_dim,
+            "mlp_ratio": config["mlp_dim"] / dim,
+            "qkv_bias": False,
+            "attn_proj": not (heads == 1 and head_dim == dim),
+            "norm_eps": 1e-5,
+            **ours,
+        },
+    )
+
+
+def _lucid_outputs(last):
+    return {
+        "features/tokens": ("tokens", same),
+        "features/transformer": (last, same),
+        "logits": ("predictions", same),
+    }
+
+
+TRANSLATIONS = {
+    "timm.models.vision_transformer.VisionTransformer": vision_transformer,
+    "official_mae_vit": mae_vit,
+    "lucid_vit": lucid_vit,
+    "lucid22_vit": lucid22_vit,
+    "lucid_simple_vit": lucid_simple_vit,
+}
