@@ -55,7 +55,8 @@ def fold_batchnorm(model):
 
 def _pairs(model):
     """Which batch norm is before and which is after each linear layer, where the two see nobody else."""
-    calls, takers = {}, {id(tensor): [model] for tensor in model.outputs}
+    calls: dict = {}
+    takers: dict = {id(tensor): [model] for tensor in model.outputs}
     for node in itertools.chain(*model._nodes_by_depth.values()):
         calls.setdefault(node.operation, []).append(node)
         for tensor in node.input_tensors:
