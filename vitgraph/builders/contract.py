@@ -135,7 +135,8 @@ def _check_border(check, arguments):
     if arguments["include_top"]:
         check.positive(num_classes=arguments["num_classes"])
         check.that(pooling is None, "pooling", pooling, "None with include_top=True: the top has its own")
-    pools = POOLS if "global_pool" in arguments else ("avg", "max")
+    pools = ("token", "avg", "max") if "class_token" in arguments else ("avg", "max")
+    pools = POOLS if "global_pool" in arguments else pools
     check.that(pooling in (None, *pools), "pooling", pooling, f"None, {', '.join(pools)}")
     if not arguments.get("class_token", True):
         check.that(pooling != "token", "pooling", pooling, "not the class token: there is none")

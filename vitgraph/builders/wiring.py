@@ -11,6 +11,7 @@ from keras import layers
 
 from vitgraph.blocks import (
     GELU,
+    CrossAttention,
     GatedActivation,
     HeadsAttention,
     LayerNorm,
@@ -19,6 +20,8 @@ from vitgraph.blocks import (
     Residual,
     SelfAttention,
     SplitHeads,
+    TakeToken,
+    ToMap,
 )
 from vitgraph.blocks.base import pair
 
@@ -87,6 +90,22 @@ def mlp(x, hidden, act, name, drop=0.0):
     return dense(x, dim, f"{name}_fc2")
 
 
+def spatial_reduction(x, ratio, name):
+    """A map (B, H, W, C) whose sides are `ratio` times smaller: convolution and norm; with 1, the map as it is."""
+    if ratio == 1:
+        return x
+    return layer_norm(conv(x, x.shape[-1], ratio, ratio, f"{name}_sr"), 1e-5, f"{name}_norm")
+
+
+def reduced_attention(x, reduced, num_heads, qkv_bias, drop, name, qk_scale=None):
+    """q from x (B, ..., C), kv from `reduced` (B, ..., C), softmax attention, proj: -> (B, ..., C)."""
+    dim = x.shape[-1]
+    q = dense(x, dim, f"{name}_q", qkv_bias)
+    kv = dense(reduced, 2 * dim, f"{name}_kv", qkv_bias)
+    x = CrossAttention(num_heads, qk_scale, drop, name=name)(q, kv)
+    return dense(x, dim, f"{name}_proj")
+
+
 def head(x, num_classes, classifier_activation, drop_rate=0.0):
     """(B, C) -> (B, num_classes): dropout, `head`, and the activation in float32 under any dtype policy."""
     x = dropout(x, drop_rate, "head_drop")
@@ -101,6 +120,20 @@ def map_top(x, *, include_top, num_classes, classifier_activation, pooling, drop
     elif pooling == "max":
         x = layers.GlobalMaxPooling2D(name="pool")(x)
     return head(x, num_classes, classifier_activation, drop_rate) if include_top else x
+
+
+def token_top(x, grid, *, include_top, pooling, **top):
+    """The end of a net that may have a class token: for tokens (B, 1 + H W, C) that token, for a map see `map_top`.
+
+    Without a top and with another pooling the tokens become a map, which is as large as `grid` (B, H, W, .).
+    """
+    tokens = len(x.shape) == 3
+    if tokens and (include_top or pooling == "token"):
+        x = TakeToken(name="pool")(x)
+        return head(x, top["num_classes"], top["classifier_activation"], top["drop_rate"]) if include_top else x
+    if tokens:
+        x = ToMap(1, name="map")(x, grid)
+    return map_top(x, include_top=include_top, pooling=pooling, **top)
 
 
 def drop_path_rates(rate, depth):
@@ -130,6 +163,7 @@ class Transformer:
     rms_norm: bool = False
     attn_drop: float = 0.0
     proj_drop: float = 0.0
+    qk_scale: float | None = None
 
     @property
     def attn_dim(self):
@@ -152,10 +186,10 @@ class Transformer:
     def attend(self, qkv, name):
         """The core, with queries and keys normalised head by head where the architecture does so."""
         if not self.qk_norm:
-            return SelfAttention(self.num_heads, drop=self.attn_drop, name=name)(qkv)
+            return SelfAttention(self.num_heads, self.qk_scale, self.attn_drop, name=name)(qkv)
         q, k, v = SplitHeads(self.num_heads, name=f"{name}_heads")(qkv)
         q, k = self.norm(q, f"{name}_q_norm"), self.norm(k, f"{name}_k_norm")
-        return HeadsAttention(self.num_heads, drop=self.attn_drop, name=name)(q, k, v)
+        return HeadsAttention(self.num_heads, self.qk_scale, self.attn_drop, name=name)(q, k, v)
 
     def mlp(self, x, name):
         """fc1, activation or gate, fc2."""
