@@ -22,7 +22,7 @@ last map; the official code always has one.
 import dataclasses
 
 from vitgraph.blocks import PositionTable, PrependTokens, Residual, Stage, ToMap, ToTokens
-from vitgraph.blocks.base import is_static, pair
+from vitgraph.blocks.base import pair
 from vitgraph.builders.contract import Check, begin, builder, finish, is_sides, shape_of
 from vitgraph.builders.sources import Source
 from vitgraph.builders.wiring import (
@@ -31,6 +31,7 @@ from vitgraph.builders.wiring import (
     dropout,
     layer_norm,
     mlp,
+    planned_size,
     reduced_attention,
     spatial_reduction,
     token_top,
@@ -193,40 +194,33 @@ class Pyramid:
                 tokens where a class token stands before the positions of the map `grid`.
             include_top, pooling, **top: see `token_top`.
         """
-        x, size, stride = image, self._planned(image), (1, 1)
+        x, size, stride = image, list(planned_size(image, self.img_size)), [1, 1]
         rates = iter(drop_path_rates(self.drop_path, sum(self.depths)))
         for i, depth in enumerate(self.depths):
             stage, patch = f"stage_{i + 1}", pair(self.patch_sizes[i])
             size = [n // p for n, p in zip(size, patch, strict=True)]
-            stride = tuple(n * p for n, p in zip(stride, patch, strict=True))
+            stride = [n * p for n, p in zip(stride, patch, strict=True)]
             prefix = int(self.class_token and i == len(self.depths) - 1)
-            x = grid = self._embed(x, self.dims[i], patch, f"{stage}_embed")
-            if prefix:
-                x = PrependTokens(name="cls_token")(ToTokens(name="tokens")(x))
-            x = PositionTable(size, prefix, "bilinear", antialias=False, name=f"{stage}_pos_embed")(x, grid)
-            x = dropout(x, self.pos_drop, f"{stage}_pos_drop")
+            x, grid = self._embed(x, self.dims[i], patch, size, prefix, stage)
             for j in range(depth):
                 block, drop_path = f"{stage}_block_{j}", next(rates)
                 x = self._attention(x, i, drop_path, block)
                 x = feed_forward(x, grid, int(self.dims[i] * self.mlp_ratios[i]), drop_path, block)
             if prefix and not include_top and pooling != "token":  # then the last level is a map as the others are
                 x, prefix = ToMap(prefix, name=f"{stage}_map")(x, grid), 0
-            x = Stage(
-                stride[0] if stride[0] == stride[1] else stride, prefix, f"{stage}_embed_norm" if prefix else None,
-                name=stage,
-            )(x)  # fmt: skip
+            step = stride[0] if stride[0] == stride[1] else stride
+            x = Stage(step, prefix, f"{stage}_embed_norm" if prefix else None, name=stage)(x)
         x = layer_norm(x, self.norm_eps, "norm")
         return token_top(x, grid, include_top=include_top, pooling=pooling, **top)
 
-    def _planned(self, image):
-        """The image size whose grids the tables have."""
-        if self.img_size is not None:
-            return pair(self.img_size)
-        return image.shape[1:3] if is_static(*image.shape[1:3]) else (224, 224)
-
-    def _embed(self, x, dim, patch, name):
-        """Map -> map of patches (B, H / p, W / q, dim)."""
-        return layer_norm(conv(x, dim, patch, patch, name), 1e-5, f"{name}_norm")
+    def _embed(self, x, dim, patch, size, prefix, stage):
+        """Map -> patches with their positions, as a map, or after a class token; and the map that they lie on."""
+        x = conv(x, dim, patch, patch, f"{stage}_embed")
+        x = grid = layer_norm(x, 1e-5, f"{stage}_embed_norm")
+        if prefix:
+            x = PrependTokens(name="cls_token")(ToTokens(name="tokens")(x))
+        x = PositionTable(size, prefix, "bilinear", antialias=False, name=f"{stage}_pos_embed")(x, grid)
+        return dropout(x, self.pos_drop, f"{stage}_pos_drop"), grid
 
     def _attention(self, x, i, drop_path, block):
         """The first half of stage i's blocks, on a map, or on tokens where nothing is reduced."""

@@ -23,7 +23,7 @@ from vitgraph.blocks import (
     TakeToken,
     ToMap,
 )
-from vitgraph.blocks.base import pair
+from vitgraph.blocks.base import is_static, pair
 
 ACTIVATIONS = ("gelu", "gelu_tanh", "quick_gelu", "relu", "silu", "hard_silu", "relu6")
 
@@ -58,6 +58,13 @@ def conv_norm(x, filters, kernel_size, strides, name, padding=0, epsilon=1e-5):
     """A convolution without a bias, and the batch norm that follows it (`name`_norm)."""
     x = conv(x, filters, kernel_size, strides, name, padding, use_bias=False)
     return batch_norm(x, f"{name}_norm", epsilon)
+
+
+def planned_size(image, img_size):
+    """The image size whose grid a position table has: `img_size`, else the image's own, else 224 x 224."""
+    if img_size is not None:
+        return pair(img_size)
+    return tuple(image.shape[1:3]) if is_static(*image.shape[1:3]) else (224, 224)
 
 
 def pad_to_patch(x, patch_size):
