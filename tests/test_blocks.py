@@ -58,6 +58,7 @@ ROWS = [  # a block, and the shapes of its inputs
     (DepthwiseConv2D((3, 5), strides=2, use_bias=False), (2, 7, 10, 8)),
     (PositionTable((6, 10), 1), TOKENS, MAP),
     (PositionTable((4, 4)), (2, 60, 8), MAP),
+    (PositionTable((4, 4), kernel="bilinear", antialias=False), MAP, MAP),
     (SinCosPosition(), (2, 60, 8), MAP),
     (Residual(0.1, 0.5, 0.5), MAP, MAP),
     (Residual(), TOKENS, TOKENS),

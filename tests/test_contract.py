@@ -97,7 +97,8 @@ def test_gradients_reach_every_weight(name):
     """One step of training changes all of them.
 
     Except for what softmax ignores: a bias of all keys adds the same to all scores of a query. Only where keys have a
-    bias variable of their own is that a whole variable; no tiny net has one.
+    bias variable of their own is that a whole variable; no tiny net has one. And except for those that the row of
+    the net says are never reached.
     """
     model = with_random_weights(TINY[name].build())
     before = model.get_weights()
@@ -105,7 +106,7 @@ def test_gradients_reach_every_weight(name):
     model.train_on_batch(images(), np.ones((2, model.output_shape[-1])))
     for variable, old in zip(model.weights, before, strict=True):
         step = np.abs(value(variable) - old).max()
-        assert 1e-6 < step < np.inf, variable.path
+        assert 1e-6 < step < np.inf or re.fullmatch(TINY[name].unreached, variable.path), variable.path
 
 
 @rows

@@ -10,7 +10,9 @@ from safetensors.numpy import save_file
 import vitgraph
 from tests.variants import BUILDERS, TINY, images, shared, value
 
-build_vit, build_pvt_v2, build_swin = vitgraph.build_vit, vitgraph.build_pvt_v2, vitgraph.build_swin
+build_vit, build_swin = vitgraph.build_vit, vitgraph.build_swin
+build_localvit, build_localvit_pvt = vitgraph.build_localvit, vitgraph.build_localvit_pvt
+build_pvt, build_pvt_v2 = vitgraph.build_pvt, vitgraph.build_pvt_v2
 
 HEADLESS = {"include_top": False}
 FOREIGN = keras.Sequential([keras.Input((8, 8, 3)), keras.layers.Conv2D(4, 3)], name="foreign")
@@ -88,6 +90,40 @@ OWN = [  # builder, argument, value, error, what is allowed[, further arguments]
     (build_vit, "init_values", "1e-5", TypeError, "numbers over 0"),
     (build_vit, "class_token", "no", TypeError, "True or False"),
     (build_vit, "pos_drop_rate", 2, ValueError, "0 <= rate < 1"),
+    (build_localvit, "num_heads", 5, ValueError, "divisors of the width, here 5 of 192"),
+    (build_localvit, "dim", 0, ValueError, "an integer of at least 1"),
+    (build_localvit, "depth", 2.5, TypeError, "an integer of at least 1"),
+    (build_localvit, "patch_size", (16, 16, 16), ValueError, "a positive integer, or two"),
+    (build_localvit, "mlp_ratio", 0, ValueError, "numbers over 0"),
+    (build_localvit, "act", "hs", ValueError, "gelu, gelu_tanh, quick_gelu"),
+    (build_localvit, "channel_attention", "hs+se", ValueError, "None, 'se', 'eca', 'ecah'"),
+    (build_localvit, "reduction", 0, ValueError, "an integer of at least 1"),
+    (build_localvit, "reduction", 800, ValueError, "at most the widened channels, here 768"),
+    (build_localvit, "depthwise", True, ValueError, "'middle', 'first', 'none'"),
+    (build_localvit, "qk_scale", "0.1", TypeError, "numbers over 0"),
+    (build_localvit, "img_size", (8, 16), ValueError, "height and width of at least 16"),
+    (build_localvit_pvt, "channel_attention", "cbam", ValueError, "None, 'se', 'eca', 'ecah'"),
+    (build_localvit_pvt, "reduction", 513, ValueError, "at most the widened channels, here 512"),
+    (build_localvit_pvt, "sr_ratios", (8, 4, 2, 2), ValueError, "1 in the last stage with class_token=True"),
+    (build_pvt, "dims", 64, TypeError, "a sequence, one entry a stage"),
+    (build_pvt, "depths", (2, 2, 2), ValueError, "4 entries, as many as dims"),
+    (build_pvt, "num_heads", (1, 2, 5, 7), ValueError, "divisors of the width, here 7 of 512"),
+    (build_pvt, "patch_sizes", (4, 2, 2), ValueError, "4 entries, as many as dims"),
+    (build_pvt, "patch_sizes", (4, 2, 2, 0), ValueError, "a positive integer or (rows, columns), one a stage"),
+    (build_pvt, "patch_sizes", 4, TypeError, "a sequence, one entry a stage"),
+    (build_pvt, "mlp_ratios", (8, 8, 4, -4), ValueError, "numbers over 0"),
+    (build_pvt, "sr_ratios", (8, 4, 2, 2), ValueError, "1 in the last stage with class_token=True"),
+    (build_pvt, "sr_ratios", (8, 4, 2, 0), ValueError, "integers of at least 1"),
+    (build_pvt, "qk_scale", 0, ValueError, "numbers over 0"),
+    (build_pvt, "img_size", "224", ValueError, "a positive integer, or two"),
+    (build_pvt, "img_size", (224, 16), ValueError, "height and width of at least 32"),
+    (build_pvt, "class_token", 1, TypeError, "True or False"),
+    (build_pvt, "proj_drop_rate", 1, ValueError, "0 <= rate < 1"),
+    (build_pvt, "pooling", "map", ValueError, "None, token, avg, max", HEADLESS),
+    (
+        build_pvt, "pooling", "token", ValueError, "not the class token: there is none",
+        {"class_token": False, **HEADLESS},
+    ),
     (build_pvt_v2, "dims", 32, TypeError, "a sequence, one entry a stage"),
     (build_pvt_v2, "dims", (), ValueError, "integers of at least 1"),
     (build_pvt_v2, "depths", (2, 2, 2), ValueError, "4 entries, as many as dims"),

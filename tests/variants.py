@@ -12,6 +12,8 @@ from vitgraph.builders import vit
 from vitgraph.registry import variant
 
 CLASSES = 5
+PLANNED = (vitgraph.build_vit, vitgraph.build_pvt, vitgraph.build_localvit, vitgraph.build_localvit_pvt)
+"""Those whose position tables have the grid of one image size."""
 
 
 class Tiny(NamedTuple):
@@ -21,6 +23,8 @@ class Tiny(NamedTuple):
     arguments: dict
     tied: str = ""
     """Why its weights hold for one image size only; empty: they don't."""
+    unreached: str = r"(?!)"
+    """Pattern of the weights that no score depends on, in the official net too."""
 
     def build(self, input_shape=(64, 64, 3), **overrides):
         """Gives logits unless told otherwise."""
@@ -29,7 +33,7 @@ class Tiny(NamedTuple):
 
     def build_open(self, **overrides):
         """For images of any size, with tables for the usual one."""
-        planned = {"img_size": (64, 64)} if self.builder is vitgraph.build_vit else {}
+        planned = {"img_size": (64, 64)} if self.builder in PLANNED else {}
         return self.build((None, None, 3), **planned, **overrides)
 
 
@@ -41,6 +45,26 @@ TINY = {
             "patch_size": 16, "dim": 16, "depth": 2, "num_heads": 2, "reg_tokens": 2, "no_embed_class": True,
             "block": vit.parallel_scaling_block, "qk_norm": True, "rms_norm": True, "act": "silu", "gated_mlp": True,
             "init_values": 0.1, "global_pool": "map",
+        },
+    ),
+    "localvit": Tiny(
+        vitgraph.build_localvit,
+        {"patch_size": 16, "dim": 16, "depth": 2, "num_heads": 2, "mlp_ratio": 2, "reduction": 4},
+        unreached=r"block_1_mlp_.*",  # the class token passes by the last feed-forward layer
+    ),
+    "localvit_pvt": Tiny(
+        vitgraph.build_localvit_pvt,
+        {
+            "patch_sizes": (4, 2), "dims": (8, 16), "depths": (1, 2), "num_heads": (1, 2), "mlp_ratios": (2, 2),
+            "sr_ratios": (2, 1), "channel_attention": "ecah", "depthwise": "first", "act": "relu6",
+            "class_token": False,
+        },
+    ),
+    "pvt": Tiny(
+        vitgraph.build_pvt,
+        {
+            "patch_sizes": (4, 2), "dims": (8, 16), "depths": (1, 2), "num_heads": (1, 2), "mlp_ratios": (2, 2),
+            "sr_ratios": (2, 1),
         },
     ),
     "pvt_v2": Tiny(

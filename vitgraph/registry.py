@@ -3,10 +3,13 @@
 import difflib
 import fnmatch
 
-from vitgraph.builders import pvt_v2, swin, vit
+from vitgraph.builders import localvit, localvit_pvt, pvt, pvt_v2, swin, vit
 
 _FAMILIES = (
     (vit.build_vit, vit.VARIANTS, vit.SOURCES),
+    (localvit.build_localvit, localvit.VARIANTS, localvit.SOURCES),
+    (localvit_pvt.build_localvit_pvt, localvit_pvt.VARIANTS, localvit_pvt.SOURCES),
+    (pvt.build_pvt, pvt.VARIANTS, pvt.SOURCES),
     (pvt_v2.build_pvt_v2, pvt_v2.VARIANTS, pvt_v2.SOURCES),
     (swin.build_swin, swin.VARIANTS, swin.SOURCES),
 )

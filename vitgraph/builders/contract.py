@@ -135,7 +135,7 @@ def _check_border(check, arguments):
     if arguments["include_top"]:
         check.positive(num_classes=arguments["num_classes"])
         check.that(pooling is None, "pooling", pooling, "None with include_top=True: the top has its own")
-    pools = POOLS if "global_pool" in arguments else ("avg", "max")
+    pools = _pools(arguments)
     check.that(pooling in (None, *pools), "pooling", pooling, f"None, {', '.join(pools)}")
     if not arguments.get("class_token", True):
         check.that(pooling != "token", "pooling", pooling, "not the class token: there is none")
@@ -146,6 +146,12 @@ def _check_border(check, arguments):
         check.that(False, "classifier_activation", activation, "None or the name of a Keras activation")
     name = arguments["name"]
     check.that(isinstance(name, str) and name and "/" not in name, "name", name, "a name without a slash")
+
+
+def _pools(arguments):
+    if "global_pool" in arguments:
+        return POOLS
+    return ("token", "avg", "max") if "class_token" in arguments else ("avg", "max")
 
 
 def _check_kinds(check, arguments, signature):

@@ -11,6 +11,7 @@ from keras import layers
 
 from vitgraph.blocks import (
     GELU,
+    CrossAttention,
     GatedActivation,
     HeadsAttention,
     LayerNorm,
@@ -19,8 +20,10 @@ from vitgraph.blocks import (
     Residual,
     SelfAttention,
     SplitHeads,
+    TakeToken,
+    ToMap,
 )
-from vitgraph.blocks.base import pair
+from vitgraph.blocks.base import is_static, pair
 
 ACTIVATIONS = ("gelu", "gelu_tanh", "quick_gelu", "relu", "silu", "hard_silu", "relu6")
 
@@ -57,6 +60,13 @@ def conv_norm(x, filters, kernel_size, strides, name, padding=0, epsilon=1e-5):
     return batch_norm(x, f"{name}_norm", epsilon)
 
 
+def planned_size(image, img_size):
+    """The image size whose grid a position table has: `img_size`, else the image's own, else 224 x 224."""
+    if img_size is not None:
+        return pair(img_size)
+    return tuple(image.shape[1:3]) if is_static(*image.shape[1:3]) else (224, 224)
+
+
 def pad_to_patch(x, patch_size):
     """Zeros at the bottom and the right of an image that patches don't divide; no node where they surely do."""
     rows, columns = pair(patch_size)
@@ -87,6 +97,22 @@ def mlp(x, hidden, act, name, drop=0.0):
     return dense(x, dim, f"{name}_fc2")
 
 
+def spatial_reduction(x, ratio, name):
+    """A map (B, H, W, C) whose sides are `ratio` times smaller: convolution and norm; with 1, the map as it is."""
+    if ratio == 1:
+        return x
+    return layer_norm(conv(x, x.shape[-1], ratio, ratio, f"{name}_sr"), 1e-5, f"{name}_norm")
+
+
+def reduced_attention(x, reduced, num_heads, qkv_bias, drop, name, qk_scale=None):
+    """q from x (B, ..., C), kv from `reduced` (B, ..., C), softmax attention, proj: -> (B, ..., C)."""
+    dim = x.shape[-1]
+    q = dense(x, dim, f"{name}_q", qkv_bias)
+    kv = dense(reduced, 2 * dim, f"{name}_kv", qkv_bias)
+    x = CrossAttention(num_heads, qk_scale, drop, name=name)(q, kv)
+    return dense(x, dim, f"{name}_proj")
+
+
 def head(x, num_classes, classifier_activation, drop_rate=0.0):
     """(B, C) -> (B, num_classes): dropout, `head`, and the activation in float32 under any dtype policy."""
     x = dropout(x, drop_rate, "head_drop")
@@ -101,6 +127,20 @@ def map_top(x, *, include_top, num_classes, classifier_activation, pooling, drop
     elif pooling == "max":
         x = layers.GlobalMaxPooling2D(name="pool")(x)
     return head(x, num_classes, classifier_activation, drop_rate) if include_top else x
+
+
+def token_top(x, grid, *, include_top, pooling, **top):
+    """The end of a net that may have a class token: for tokens (B, 1 + H W, C) that token, for a map see `map_top`.
+
+    Without a top and with another pooling the tokens become a map, which is as large as `grid` (B, H, W, .).
+    """
+    tokens = len(x.shape) == 3
+    if tokens and (include_top or pooling == "token"):
+        x = TakeToken(name="pool")(x)
+        return head(x, top["num_classes"], top["classifier_activation"], top["drop_rate"]) if include_top else x
+    if tokens:
+        x = ToMap(1, name="map")(x, grid)
+    return map_top(x, include_top=include_top, pooling=pooling, **top)
 
 
 def drop_path_rates(rate, depth):
@@ -130,6 +170,7 @@ class Transformer:
     rms_norm: bool = False
     attn_drop: float = 0.0
     proj_drop: float = 0.0
+    qk_scale: float | None = None
 
     @property
     def attn_dim(self):
@@ -152,10 +193,10 @@ class Transformer:
     def attend(self, qkv, name):
         """The core, with queries and keys normalised head by head where the architecture does so."""
         if not self.qk_norm:
-            return SelfAttention(self.num_heads, drop=self.attn_drop, name=name)(qkv)
+            return SelfAttention(self.num_heads, self.qk_scale, self.attn_drop, name=name)(qkv)
         q, k, v = SplitHeads(self.num_heads, name=f"{name}_heads")(qkv)
         q, k = self.norm(q, f"{name}_q_norm"), self.norm(k, f"{name}_k_norm")
-        return HeadsAttention(self.num_heads, drop=self.attn_drop, name=name)(q, k, v)
+        return HeadsAttention(self.num_heads, self.qk_scale, self.attn_drop, name=name)(q, k, v)
 
     def mlp(self, x, name):
         """fc1, activation or gate, fc2."""
