@@ -21,6 +21,8 @@ class Tiny(NamedTuple):
     arguments: dict
     tied: str = ""
     """Why its weights hold for one image size only; empty: they don't."""
+    inert: str = r"(?!)"
+    """Pattern of the variables that the scores don't depend on; the row says why."""
 
     def build(self, input_shape=(64, 64, 3), **overrides):
         """Gives logits unless told otherwise."""
@@ -59,6 +61,16 @@ TINY = {
     ),
     "swin": Tiny(
         vitgraph.build_swin, {"dim": 8, "depths": (2, 2), "num_heads": (2, 4), "window_size": 4, "mlp_ratio": 2}
+    ),
+    "cvt": Tiny(
+        vitgraph.build_cvt,
+        {
+            "dims": (8, 16), "depths": (1, 2), "num_heads": (1, 2), "mlp_ratios": (2, 2), "class_token": (False, True),
+            "qkv_method": ("avg", "dw_bn"), "patch_sizes": (7, 3), "patch_strides": (4, 2), "patch_paddings": (2, 1),
+        },
+        # Softmax ignores what is added to all keys alike; of the last queries only the class token's counts, which is
+        # not convolved.
+        inert=r".*_attn_k/bias|stage_2_block_1_attn_q_conv(/kernel|_norm/gamma|_norm/beta)",
     ),
 }  # fmt: skip
 

@@ -33,8 +33,8 @@ def rms_norm(x, epsilon, name):
     return layers.RMSNormalization(epsilon=epsilon, name=name)(x)
 
 
-def dense(x, units, name, use_bias=True):
-    initializer = keras.initializers.TruncatedNormal(stddev=0.02)
+def dense(x, units, name, use_bias=True, initializer=None):
+    initializer = initializer or keras.initializers.TruncatedNormal(stddev=0.02)
     return layers.Dense(units, use_bias=use_bias, kernel_initializer=initializer, name=name)(x)
 
 
@@ -78,13 +78,13 @@ def dropout(x, rate, name):
     return layers.Dropout(rate, name=name)(x) if rate else x
 
 
-def mlp(x, hidden, act, name, drop=0.0):
+def mlp(x, hidden, act, name, drop=0.0, initializer=None):
     """fc1, activation, fc2: (..., C) -> (..., C)."""
     dim = x.shape[-1]
-    x = dense(x, hidden, f"{name}_fc1")
+    x = dense(x, hidden, f"{name}_fc1", initializer=initializer)
     x = activation(x, act, f"{name}_act")
     x = dropout(x, drop, f"{name}_drop")
-    return dense(x, dim, f"{name}_fc2")
+    return dense(x, dim, f"{name}_fc2", initializer=initializer)
 
 
 def head(x, num_classes, classifier_activation, drop_rate=0.0):
