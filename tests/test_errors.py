@@ -12,7 +12,7 @@ import vitgraph
 from tests.variants import BUILDERS, TINY, images, shared, value
 
 build_vit, build_pvt_v2, build_swin = vitgraph.build_vit, vitgraph.build_pvt_v2, vitgraph.build_swin
-build_cvt = vitgraph.build_cvt
+build_cvt, build_levit = vitgraph.build_cvt, vitgraph.build_levit
 
 HEADLESS = {"include_top": False}
 FOREIGN = keras.Sequential([keras.Input((8, 8, 3)), keras.layers.Conv2D(4, 3)], name="foreign")
@@ -139,6 +139,20 @@ OWN = [  # builder, argument, value, error, what is allowed[, further arguments]
     (build_cvt, "drop_path_rate", (0.0, 0.0, 1.0), ValueError, "0 <= rate < 1"),
     (build_cvt, "input_shape", (64, 64, 3), ValueError, "of at least 80", {"kernel_qkv": 7, "padding_q": 3}),
     (build_cvt, "pooling", "token", ValueError, "not the class token", {"class_token": False, **HEADLESS}),
+    (build_levit, "input_shape", (None, None, 3), ValueError, "tables of the offsets on the grid of one image size"),
+    (build_levit, "dims", 256, TypeError, "a sequence, one entry a stage"),
+    (build_levit, "dims", (12, 24, 48), ValueError, "a first width that 8 divides", {"key_dim": 4}),
+    (build_levit, "depths", (4, 4), ValueError, "3 entries, as many as dims"),
+    (build_levit, "num_heads", (4, 6, 0), ValueError, "integers of at least 1"),
+    (build_levit, "attn_ratios", 2, TypeError, "a sequence, one entry a stage"),
+    (build_levit, "mlp_ratios", (2, 2, 0), ValueError, "numbers over 0"),
+    (build_levit, "patch_size", 12, ValueError, "a power of two, at least 2"),
+    (build_levit, "patch_size", 1, ValueError, "a power of two, at least 2"),
+    (build_levit, "key_dim", 300, ValueError, "at most the least width, here 256"),
+    (build_levit, "act", "gelo", ValueError, "gelu, gelu_tanh, quick_gelu"),
+    (build_levit, "attn_act", "gelo", ValueError, "None, gelu, gelu_tanh, quick_gelu"),
+    (build_levit, "distilled", 2, TypeError, "True or False"),
+    (build_levit, "pooling", "token", ValueError, "None, avg, max", HEADLESS),
 ]  # fmt: skip
 
 ROWS = [

@@ -22,7 +22,7 @@ class Tiny(NamedTuple):
     tied: str = ""
     """Why its weights hold for one image size only; empty: they don't."""
     inert: str = r"(?!)"
-    """Pattern of the variables that the scores don't depend on; the row says why."""
+    """Pattern of the variables that the scores in training don't depend on; the row says why."""
 
     def build(self, input_shape=(64, 64, 3), **overrides):
         """Gives logits unless told otherwise."""
@@ -71,6 +71,16 @@ TINY = {
         # Softmax ignores what is added to all keys alike; of the last queries only the class token's counts, which is
         # not convolved.
         inert=r".*_attn_k/bias|stage_2_block_1_attn_q_conv(/kernel|_norm/gamma|_norm/beta)",
+    ),
+    "levit": Tiny(
+        vitgraph.build_levit,
+        {
+            "patch_size": 8, "dims": (8, 12), "depths": (1, 1), "num_heads": (1, 2), "key_dim": 4,
+            "attn_ratios": (2, 2), "mlp_ratios": (2, 2),
+        },
+        tied="the biases of attention are tables of the offsets on one grid",
+        # All that reads the stream is linear and then normed over the batch, which takes away what is added to it all.
+        inert=r"(stem_conv3|.*_attn_proj|.*_mlp_fc2)_norm/beta",
     ),
 }  # fmt: skip
 

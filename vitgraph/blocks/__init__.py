@@ -13,6 +13,7 @@ from vitgraph.blocks.base import Block
 from vitgraph.blocks.convolution import DepthwiseConv2D
 from vitgraph.blocks.graph import GraphModel, Stage
 from vitgraph.blocks.normalization import LayerNorm
+from vitgraph.blocks.offset_attention import InterleavedCrossAttention, InterleavedSelfAttention, OffsetBias
 from vitgraph.blocks.pooling import AdaptiveAveragePooling, AveragePooling
 from vitgraph.blocks.positions import PositionTable, SinCosPosition
 from vitgraph.blocks.residual import Residual
@@ -42,8 +43,11 @@ __all__ = [
     "GatedActivation",
     "GraphModel",
     "HeadsAttention",
+    "InterleavedCrossAttention",
+    "InterleavedSelfAttention",
     "Latent",
     "LayerNorm",
+    "OffsetBias",
     "PadToMultiple",
     "PatchMerging",
     "Patchify",

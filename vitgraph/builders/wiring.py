@@ -46,15 +46,21 @@ def conv(x, filters, kernel_size, strides, name, padding=0, use_bias=True):
     return layers.Conv2D(filters, kernel_size, strides, use_bias=use_bias, kernel_initializer=initializer, name=name)(x)
 
 
-def batch_norm(x, name, epsilon=1e-5):
-    """PyTorch's defaults: its momentum 0.1 is what Keras calls 0.9."""
-    return layers.BatchNormalization(momentum=0.9, epsilon=epsilon, name=name)(x)
+def batch_norm(x, name, epsilon=1e-5, gamma="ones"):
+    """PyTorch's defaults: its momentum 0.1 is what Keras calls 0.9. `gamma` is the initializer of the scale."""
+    return layers.BatchNormalization(momentum=0.9, epsilon=epsilon, gamma_initializer=gamma, name=name)(x)
 
 
 def conv_norm(x, filters, kernel_size, strides, name, padding=0, epsilon=1e-5):
     """A convolution without a bias, and the batch norm that follows it (`name`_norm)."""
     x = conv(x, filters, kernel_size, strides, name, padding, use_bias=False)
     return batch_norm(x, f"{name}_norm", epsilon)
+
+
+def dense_norm(x, units, name, gamma="ones"):
+    """A linear layer without a bias, and the batch norm that follows it (`name`_norm)."""
+    x = dense(x, units, name, use_bias=False)
+    return batch_norm(x, f"{name}_norm", gamma=gamma)
 
 
 def pad_to_patch(x, patch_size):
@@ -90,17 +96,27 @@ def mlp(x, hidden, act, name, drop=0.0, initializer=None):
 def head(x, num_classes, classifier_activation, drop_rate=0.0):
     """(B, C) -> (B, num_classes): dropout, `head`, and the activation in float32 under any dtype policy."""
     x = dropout(x, drop_rate, "head_drop")
-    x = dense(x, num_classes, "head")
+    return predictions(dense(x, num_classes, "head"), classifier_activation)
+
+
+def predictions(x, classifier_activation):
+    """Logits -> scores."""
     return layers.Activation(classifier_activation or "linear", dtype="float32", name="predictions")(x)
 
 
 def map_top(x, *, include_top, num_classes, classifier_activation, pooling, drop_rate):
     """The end of a hierarchical net: the map (B, H, W, C), its mean or maximum (B, C), or the class scores."""
-    if include_top or pooling == "avg":
-        x = layers.GlobalAveragePooling2D(name="pool")(x)
-    elif pooling == "max":
-        x = layers.GlobalMaxPooling2D(name="pool")(x)
+    x = map_pool(x, "avg" if include_top else pooling)
     return head(x, num_classes, classifier_activation, drop_rate) if include_top else x
+
+
+def map_pool(x, pooling):
+    """The map (B, H, W, C), or its mean or maximum (B, C)."""
+    if pooling == "avg":
+        return layers.GlobalAveragePooling2D(name="pool")(x)
+    if pooling == "max":
+        return layers.GlobalMaxPooling2D(name="pool")(x)
+    return x
 
 
 def drop_path_rates(rate, depth):
