@@ -23,8 +23,8 @@ class Tiny(NamedTuple):
     arguments: dict
     tied: str = ""
     """Why its weights hold for one image size only; empty: they don't."""
-    unreached: str = r"(?!)"
-    """Pattern of the weights that no score depends on, in the official net too."""
+    inert: str = r"(?!)"
+    """Pattern of the variables that the scores in training don't depend on; the row says why."""
 
     def build(self, input_shape=(64, 64, 3), **overrides):
         """Gives logits unless told otherwise."""
@@ -50,7 +50,7 @@ TINY = {
     "localvit": Tiny(
         vitgraph.build_localvit,
         {"patch_size": 16, "dim": 16, "depth": 2, "num_heads": 2, "mlp_ratio": 2, "reduction": 4},
-        unreached=r"block_1_mlp_.*",  # the class token passes by the last feed-forward layer
+        inert=r"block_1_mlp_.*",  # the class token passes by the last feed-forward layer
     ),
     "localvit_pvt": Tiny(
         vitgraph.build_localvit_pvt,
@@ -83,6 +83,26 @@ TINY = {
     ),
     "swin": Tiny(
         vitgraph.build_swin, {"dim": 8, "depths": (2, 2), "num_heads": (2, 4), "window_size": 4, "mlp_ratio": 2}
+    ),
+    "cvt": Tiny(
+        vitgraph.build_cvt,
+        {
+            "dims": (8, 16), "depths": (1, 2), "num_heads": (1, 2), "mlp_ratios": (2, 2), "class_token": (False, True),
+            "qkv_method": ("avg", "dw_bn"), "patch_sizes": (7, 3), "patch_strides": (4, 2), "patch_paddings": (2, 1),
+        },
+        # Softmax ignores what is added to all keys alike; of the last queries only the class token's counts, which is
+        # not convolved.
+        inert=r".*_attn_k/bias|stage_2_block_1_attn_q_conv(/kernel|_norm/gamma|_norm/beta)",
+    ),
+    "levit": Tiny(
+        vitgraph.build_levit,
+        {
+            "patch_size": 8, "dims": (8, 12), "depths": (1, 1), "num_heads": (1, 2), "key_dim": 4,
+            "attn_ratios": (2, 2), "mlp_ratios": (2, 2),
+        },
+        tied="the biases of attention are tables of the offsets on one grid",
+        # All that reads the stream is linear and then normed over the batch, which takes away what is added to it all.
+        inert=r"(stem_conv3|.*_attn_proj|.*_mlp_fc2)_norm/beta",
     ),
 }  # fmt: skip
 

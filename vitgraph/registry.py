@@ -4,6 +4,7 @@ import difflib
 import fnmatch
 
 from vitgraph.builders import localvit, localvit_pvt, pvt, pvt_v2, swin, vit
+from vitgraph.builders import cvt, levit, pvt_v2, swin, vit
 
 _FAMILIES = (
     (vit.build_vit, vit.VARIANTS, vit.SOURCES),
@@ -12,6 +13,8 @@ _FAMILIES = (
     (pvt.build_pvt, pvt.VARIANTS, pvt.SOURCES),
     (pvt_v2.build_pvt_v2, pvt_v2.VARIANTS, pvt_v2.SOURCES),
     (swin.build_swin, swin.VARIANTS, swin.SOURCES),
+    (cvt.build_cvt, cvt.VARIANTS, cvt.SOURCES),
+    (levit.build_levit, levit.VARIANTS, levit.SOURCES),
 )
 _VARIANTS = {name: (build, row) for build, variants, _ in _FAMILIES for name, row in variants.items()}
 

@@ -1,12 +1,20 @@
 """The layers that graphs are made of, beside Keras' own. A saved model needs nothing else of this package."""
 
 from vitgraph.blocks.activations import GELU, GatedActivation, QuickGELU
-from vitgraph.blocks.attention import AttentionMap, CrossAttention, HeadsAttention, SelfAttention, SplitHeads
+from vitgraph.blocks.attention import (
+    AttentionMap,
+    CrossAttention,
+    HeadsAttention,
+    QKVAttention,
+    SelfAttention,
+    SplitHeads,
+)
 from vitgraph.blocks.base import Block
 from vitgraph.blocks.convolution import DepthwiseConv2D
 from vitgraph.blocks.graph import GraphModel, Stage
 from vitgraph.blocks.normalization import LayerNorm
-from vitgraph.blocks.pooling import AdaptiveAveragePooling
+from vitgraph.blocks.offset_attention import InterleavedCrossAttention, InterleavedSelfAttention, OffsetBias
+from vitgraph.blocks.pooling import AdaptiveAveragePooling, AveragePooling
 from vitgraph.blocks.positions import PositionTable, SinCosPosition
 from vitgraph.blocks.residual import Residual
 from vitgraph.blocks.tokens import (
@@ -15,6 +23,7 @@ from vitgraph.blocks.tokens import (
     PadToMultiple,
     Patchify,
     PrependTokens,
+    RejoinPrefix,
     SplitParallel,
     TakeToken,
     ToMap,
@@ -25,6 +34,7 @@ from vitgraph.blocks.windows import PatchMerging, WindowBias, WindowPartition, W
 __all__ = [
     "AdaptiveAveragePooling",
     "AttentionMap",
+    "AveragePooling",
     "Block",
     "CrossAttention",
     "DepthwiseConv2D",
@@ -33,14 +43,19 @@ __all__ = [
     "GatedActivation",
     "GraphModel",
     "HeadsAttention",
+    "InterleavedCrossAttention",
+    "InterleavedSelfAttention",
     "Latent",
     "LayerNorm",
+    "OffsetBias",
     "PadToMultiple",
     "PatchMerging",
     "Patchify",
     "PositionTable",
     "PrependTokens",
+    "QKVAttention",
     "QuickGELU",
+    "RejoinPrefix",
     "Residual",
     "SelfAttention",
     "SinCosPosition",

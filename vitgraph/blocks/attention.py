@@ -114,6 +114,19 @@ class CrossAttention(AttentionCore):
         return q_shape
 
 
+class QKVAttention(AttentionCore):
+    """(B, ..., C), (B, M..., C), (B, M..., D) -> (B, ..., D): queries, keys and values, each from a projection."""
+
+    def call(self, q, k, v, training=False):
+        return self.attend(q, k, v, training=training)
+
+    def heads(self, q, k, v):
+        return *self._split(q, 1), *self._split(k, 1), *self._split(v, 1), None
+
+    def compute_output_shape(self, q_shape, k_shape, v_shape):
+        return (*q_shape[:-1], v_shape[-1])
+
+
 class SplitHeads(Block):
     """(B, N, 3 C) -> queries, keys, values, each (B, N, heads, d): where something happens to them before attention."""
 

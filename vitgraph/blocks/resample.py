@@ -51,6 +51,19 @@ def pooling_matrix(old, new):
     return inside / xp.sum(inside, axis=1, keepdims=True)
 
 
+def window_matrix(old, new, kernel_size, strides, padding):
+    """The (new, old) matrix of means over windows of a signal between `padding` zeros on each side.
+
+    A window that reaches beyond these zeros is a mean over what it has.
+    """
+    xp = np if is_static(old, new) else ops
+    end = old + padding
+    first = (_range(xp, new) * strides - padding)[:, None]
+    after = xp.minimum(first + kernel_size, end if xp is np else ops.cast(end, "float32"))
+    position = _range(xp, old)[None, :]
+    return xp.where((position >= first) & (position < after), 1.0 / (after - first), 0.0)
+
+
 def resample_map(x, rows, columns):
     """Applies a (new height, height) and a (new width, width) matrix to the map (..., H, W, C)."""
     rows, columns = (ops.cast(matrix, x.dtype) for matrix in (rows, columns))

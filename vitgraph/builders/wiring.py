@@ -36,8 +36,8 @@ def rms_norm(x, epsilon, name):
     return layers.RMSNormalization(epsilon=epsilon, name=name)(x)
 
 
-def dense(x, units, name, use_bias=True):
-    initializer = keras.initializers.TruncatedNormal(stddev=0.02)
+def dense(x, units, name, use_bias=True, initializer=None):
+    initializer = initializer or keras.initializers.TruncatedNormal(stddev=0.02)
     return layers.Dense(units, use_bias=use_bias, kernel_initializer=initializer, name=name)(x)
 
 
@@ -49,9 +49,9 @@ def conv(x, filters, kernel_size, strides, name, padding=0, use_bias=True):
     return layers.Conv2D(filters, kernel_size, strides, use_bias=use_bias, kernel_initializer=initializer, name=name)(x)
 
 
-def batch_norm(x, name, epsilon=1e-5):
-    """PyTorch's defaults: its momentum 0.1 is what Keras calls 0.9."""
-    return layers.BatchNormalization(momentum=0.9, epsilon=epsilon, name=name)(x)
+def batch_norm(x, name, epsilon=1e-5, gamma="ones"):
+    """PyTorch's defaults: its momentum 0.1 is what Keras calls 0.9. `gamma` is the initializer of the scale."""
+    return layers.BatchNormalization(momentum=0.9, epsilon=epsilon, gamma_initializer=gamma, name=name)(x)
 
 
 def conv_norm(x, filters, kernel_size, strides, name, padding=0, epsilon=1e-5):
@@ -65,6 +65,10 @@ def planned_size(image, img_size):
     if img_size is not None:
         return pair(img_size)
     return tuple(image.shape[1:3]) if is_static(*image.shape[1:3]) else (224, 224)
+def dense_norm(x, units, name, gamma="ones"):
+    """A linear layer without a bias, and the batch norm that follows it (`name`_norm)."""
+    x = dense(x, units, name, use_bias=False)
+    return batch_norm(x, f"{name}_norm", gamma=gamma)
 
 
 def pad_to_patch(x, patch_size):
@@ -88,13 +92,13 @@ def dropout(x, rate, name):
     return layers.Dropout(rate, name=name)(x) if rate else x
 
 
-def mlp(x, hidden, act, name, drop=0.0):
+def mlp(x, hidden, act, name, drop=0.0, initializer=None):
     """fc1, activation, fc2: (..., C) -> (..., C)."""
     dim = x.shape[-1]
-    x = dense(x, hidden, f"{name}_fc1")
+    x = dense(x, hidden, f"{name}_fc1", initializer=initializer)
     x = activation(x, act, f"{name}_act")
     x = dropout(x, drop, f"{name}_drop")
-    return dense(x, dim, f"{name}_fc2")
+    return dense(x, dim, f"{name}_fc2", initializer=initializer)
 
 
 def spatial_reduction(x, ratio, name):
@@ -116,17 +120,27 @@ def reduced_attention(x, reduced, num_heads, qkv_bias, drop, name, qk_scale=None
 def head(x, num_classes, classifier_activation, drop_rate=0.0):
     """(B, C) -> (B, num_classes): dropout, `head`, and the activation in float32 under any dtype policy."""
     x = dropout(x, drop_rate, "head_drop")
-    x = dense(x, num_classes, "head")
+    return predictions(dense(x, num_classes, "head"), classifier_activation)
+
+
+def predictions(x, classifier_activation):
+    """Logits -> scores."""
     return layers.Activation(classifier_activation or "linear", dtype="float32", name="predictions")(x)
 
 
 def map_top(x, *, include_top, num_classes, classifier_activation, pooling, drop_rate):
     """The end of a hierarchical net: the map (B, H, W, C), its mean or maximum (B, C), or the class scores."""
-    if include_top or pooling == "avg":
-        x = layers.GlobalAveragePooling2D(name="pool")(x)
-    elif pooling == "max":
-        x = layers.GlobalMaxPooling2D(name="pool")(x)
+    x = map_pool(x, "avg" if include_top else pooling)
     return head(x, num_classes, classifier_activation, drop_rate) if include_top else x
+
+
+def map_pool(x, pooling):
+    """The map (B, H, W, C), or its mean or maximum (B, C)."""
+    if pooling == "avg":
+        return layers.GlobalAveragePooling2D(name="pool")(x)
+    if pooling == "max":
+        return layers.GlobalMaxPooling2D(name="pool")(x)
+    return x
 
 
 def token_top(x, grid, *, include_top, pooling, **top):
