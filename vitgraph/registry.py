@@ -3,8 +3,7 @@
 import difflib
 import fnmatch
 
-from vitgraph.builders import localvit, localvit_pvt, pvt, pvt_v2, swin, vit
-from vitgraph.builders import cvt, levit, pvt_v2, swin, vit
+from vitgraph.builders import cvt, levit, localvit, localvit_pvt, pvt, pvt_v2, swin, vit
 
 _FAMILIES = (
     (vit.build_vit, vit.VARIANTS, vit.SOURCES),

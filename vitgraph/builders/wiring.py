@@ -65,6 +65,8 @@ def planned_size(image, img_size):
     if img_size is not None:
         return pair(img_size)
     return tuple(image.shape[1:3]) if is_static(*image.shape[1:3]) else (224, 224)
+
+
 def dense_norm(x, units, name, gamma="ones"):
     """A linear layer without a bias, and the batch norm that follows it (`name`_norm)."""
     x = dense(x, units, name, use_bias=False)
