@@ -11,6 +11,7 @@ import vitgraph
 from tests.variants import BUILDERS, TINY, images, shared, value
 
 build_vit, build_pvt_v2, build_swin = vitgraph.build_vit, vitgraph.build_pvt_v2, vitgraph.build_swin
+build_twins_pcpvt, build_twins_svt = vitgraph.build_twins_pcpvt, vitgraph.build_twins_svt
 
 HEADLESS = {"include_top": False}
 FOREIGN = keras.Sequential([keras.Input((8, 8, 3)), keras.layers.Conv2D(4, 3)], name="foreign")
@@ -110,6 +111,15 @@ OWN = [  # builder, argument, value, error, what is allowed[, further arguments]
     (build_swin, "mlp_ratio", 0, ValueError, "numbers over 0"),
     (build_swin, "img_size", "224", ValueError, "a positive integer, or two"),
     (build_swin, "head_dim", -8, ValueError, "an integer of at least 1"),
+    (build_twins_pcpvt, "patch_sizes", (4, 2, 2), ValueError, "4 entries, as many as dims"),
+    (build_twins_pcpvt, "mlp_ratios", (8, 8, 4, 0), ValueError, "numbers over 0"),
+    (build_twins_pcpvt, "num_heads", (1, 2, 5, 7), ValueError, "divisors of the width, here 7 of 512"),
+    (build_twins_pcpvt, "peg_kernel_size", 4, ValueError, "an odd number"),
+    (build_twins_pcpvt, "peg_kernel_size", (3, 3), TypeError, "an integer of at least 1"),
+    (build_twins_pcpvt, "input_shape", (32, 32, 3), ValueError, "of at least 64", {"sr_ratios": (8, 8, 2, 1)}),
+    (build_twins_svt, "window_sizes", 7, TypeError, "a sequence, one entry a stage"),
+    (build_twins_svt, "window_sizes", (7, 7, 7, 0), ValueError, "integers of at least 1"),
+    (build_twins_svt, "depths", (2, 2, 10), ValueError, "4 entries, as many as dims"),
 ]  # fmt: skip
 
 ROWS = [(builder, *row) for builder in sorted(BUILDERS, key=lambda b: b.__name__) for row in BORDER] + OWN

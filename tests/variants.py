@@ -60,6 +60,20 @@ TINY = {
     "swin": Tiny(
         vitgraph.build_swin, {"dim": 8, "depths": (2, 2), "num_heads": (2, 4), "window_size": 4, "mlp_ratio": 2}
     ),
+    "twins_pcpvt": Tiny(
+        vitgraph.build_twins_pcpvt,
+        {
+            "patch_sizes": (4, 2), "dims": (8, 16), "depths": (2, 1), "num_heads": (1, 2), "mlp_ratios": (2, 2),
+            "sr_ratios": (2, 1),
+        },
+    ),
+    "twins_svt": Tiny(
+        vitgraph.build_twins_svt,
+        {
+            "patch_sizes": (4, 2), "dims": (8, 16), "depths": (2, 2), "num_heads": (1, 2), "mlp_ratios": (2, 2),
+            "window_sizes": (5, 4), "sr_ratios": (2, 1),
+        },
+    ),
 }  # fmt: skip
 
 OPEN = [name for name, tiny in TINY.items() if not tiny.tied]

@@ -3,12 +3,14 @@
 import difflib
 import fnmatch
 
-from vitgraph.builders import pvt_v2, swin, vit
+from vitgraph.builders import pvt_v2, swin, twins_pcpvt, twins_svt, vit
 
 _FAMILIES = (
     (vit.build_vit, vit.VARIANTS, vit.SOURCES),
     (pvt_v2.build_pvt_v2, pvt_v2.VARIANTS, pvt_v2.SOURCES),
     (swin.build_swin, swin.VARIANTS, swin.SOURCES),
+    (twins_pcpvt.build_twins_pcpvt, twins_pcpvt.VARIANTS, twins_pcpvt.SOURCES),
+    (twins_svt.build_twins_svt, twins_svt.VARIANTS, twins_svt.SOURCES),
 )
 _VARIANTS = {name: (build, row) for build, variants, _ in _FAMILIES for name, row in variants.items()}
 

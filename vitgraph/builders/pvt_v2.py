@@ -19,10 +19,20 @@ the official code.
 
 from keras import layers
 
-from vitgraph.blocks import AdaptiveAveragePooling, CrossAttention, DepthwiseConv2D, Residual, Stage
+from vitgraph.blocks import AdaptiveAveragePooling, DepthwiseConv2D, Residual, Stage
 from vitgraph.builders.contract import Check, begin, builder, finish, shape_of
 from vitgraph.builders.sources import Source
-from vitgraph.builders.wiring import activation, conv, dense, drop_path_rates, dropout, layer_norm, map_top
+from vitgraph.builders.wiring import (
+    activation,
+    conv,
+    cross_attention,
+    dense,
+    drop_path_rates,
+    dropout,
+    layer_norm,
+    map_top,
+    sr_attention,
+)
 
 _WIDE = {"dims": (64, 128, 320, 512)}
 
@@ -154,18 +164,13 @@ def build_pvt_v2(
 
 
 def _attention(x, num_heads, sr_ratio, linear, qkv_bias, drop, name):
-    """Spatial-reduction attention: queries from x (B, H, W, C), keys and values from a smaller map."""
-    dim = x.shape[-1]
-    q = dense(x, dim, f"{name}_q", qkv_bias)
-    if linear:
-        x = AdaptiveAveragePooling(7, name=f"{name}_pool")(x)
-        x = conv(x, dim, 1, 1, f"{name}_sr")
-        x = activation(layer_norm(x, 1e-5, f"{name}_norm"), "gelu", f"{name}_act")
-    elif sr_ratio > 1:
-        x = layer_norm(conv(x, dim, sr_ratio, sr_ratio, f"{name}_sr"), 1e-5, f"{name}_norm")
-    kv = dense(x, 2 * dim, f"{name}_kv", qkv_bias)
-    x = CrossAttention(num_heads, drop=drop, name=name)(q, kv)
-    return dense(x, dim, f"{name}_proj")
+    """Spatial-reduction attention, by a convolution or (`linear`) by pooling."""
+    if not linear:
+        return sr_attention(x, num_heads, sr_ratio, name, qkv_bias, drop)
+    source = AdaptiveAveragePooling(7, name=f"{name}_pool")(x)
+    source = conv(source, x.shape[-1], 1, 1, f"{name}_sr")
+    source = activation(layer_norm(source, 1e-5, f"{name}_norm"), "gelu", f"{name}_act")
+    return cross_attention(x, source, num_heads, name, qkv_bias, drop)
 
 
 def _mlp(x, hidden, linear, drop, name):

@@ -11,6 +11,7 @@ from keras import layers
 
 from vitgraph.blocks import (
     GELU,
+    CrossAttention,
     GatedActivation,
     HeadsAttention,
     LayerNorm,
@@ -85,6 +86,24 @@ def mlp(x, hidden, act, name, drop=0.0):
     x = activation(x, act, f"{name}_act")
     x = dropout(x, drop, f"{name}_drop")
     return dense(x, dim, f"{name}_fc2")
+
+
+def sr_attention(x, num_heads, sr_ratio, name, qkv_bias=True, drop=0.0):
+    """PVT's spatial-reduction attention: queries from x (B, H, W, C), keys and values from a smaller map of it."""
+    source = x
+    if sr_ratio > 1:
+        source = conv(x, x.shape[-1], sr_ratio, sr_ratio, f"{name}_sr")
+        source = layer_norm(source, 1e-5, f"{name}_norm")
+    return cross_attention(x, source, num_heads, name, qkv_bias, drop)
+
+
+def cross_attention(x, source, num_heads, name, qkv_bias=True, drop=0.0):
+    """q from x (B, ..., C), kv from `source`, softmax attention, proj."""
+    dim = x.shape[-1]
+    q = dense(x, dim, f"{name}_q", qkv_bias)
+    kv = dense(source, 2 * dim, f"{name}_kv", qkv_bias)
+    x = CrossAttention(num_heads, drop=drop, name=name)(q, kv)
+    return dense(x, dim, f"{name}_proj")
 
 
 def head(x, num_classes, classifier_activation, drop_rate=0.0):
