@@ -11,6 +11,7 @@ import vitgraph
 from tests.variants import BUILDERS, TINY, images, shared, value
 
 build_vit, build_pvt_v2, build_swin = vitgraph.build_vit, vitgraph.build_pvt_v2, vitgraph.build_swin
+build_crossformer = vitgraph.build_crossformer
 build_twins_pcpvt, build_twins_svt = vitgraph.build_twins_pcpvt, vitgraph.build_twins_svt
 
 HEADLESS = {"include_top": False}
@@ -111,6 +112,17 @@ OWN = [  # builder, argument, value, error, what is allowed[, further arguments]
     (build_swin, "mlp_ratio", 0, ValueError, "numbers over 0"),
     (build_swin, "img_size", "224", ValueError, "a positive integer, or two"),
     (build_swin, "head_dim", -8, ValueError, "an integer of at least 1"),
+    (build_crossformer, "dims", (8, 192, 384, 768), ValueError, "widths of at least 16", {"num_heads": (2, 6, 12, 24)}),
+    (build_crossformer, "kernel_sizes", ((4, 8), (2,), (2,)), ValueError, "4 entries, as many as dims"),
+    (build_crossformer, "kernel_sizes", ((4, 7), (2,), (2,), (2,)), ValueError, "its stride (here 4) and numbers larger by"),
+    (build_crossformer, "kernel_sizes", ((4, 8), 2, 2, 2), ValueError, "sequences, one a stage, of its stride"),
+    (build_crossformer, "group_sizes", (7, 7, 7, 0), ValueError, "a positive integer a stage, or"),
+    (build_crossformer, "group_sizes", (7, 7, (7, 7), 7), ValueError, "a sequence, one a block"),
+    (build_crossformer, "group_sizes", 7, TypeError, "a sequence, one entry a stage"),
+    (build_crossformer, "intervals", (8, 4, 2, 0), ValueError, "integers of at least 1"),
+    (build_crossformer, "intervals", (8, 4), ValueError, "4 entries, as many as dims"),
+    (build_crossformer, "qk_scale", 0, ValueError, "numbers over 0"),
+    (build_crossformer, "input_shape", (None, None, 3), ValueError, "a known height and width", {"pos_embed": True}),
     (build_twins_pcpvt, "patch_sizes", (4, 2, 2), ValueError, "4 entries, as many as dims"),
     (build_twins_pcpvt, "mlp_ratios", (8, 8, 4, 0), ValueError, "numbers over 0"),
     (build_twins_pcpvt, "num_heads", (1, 2, 5, 7), ValueError, "divisors of the width, here 7 of 512"),

@@ -21,6 +21,8 @@ class Tiny(NamedTuple):
     arguments: dict
     tied: str = ""
     """Why its weights hold for one image size only; empty: they don't."""
+    inert: str = r"(?!)"
+    """Pattern of weights without an effect: what adds the same to all scores of a query, which softmax ignores."""
 
     def build(self, input_shape=(64, 64, 3), **overrides):
         """Gives logits unless told otherwise."""
@@ -59,6 +61,14 @@ TINY = {
     ),
     "swin": Tiny(
         vitgraph.build_swin, {"dim": 8, "depths": (2, 2), "num_heads": (2, 4), "window_size": 4, "mlp_ratio": 2}
+    ),
+    "crossformer": Tiny(
+        vitgraph.build_crossformer,
+        {
+            "kernel_sizes": ((4, 8), (2, 4)), "strides": (4, 2), "dims": (64, 64), "depths": (4, 2),
+            "num_heads": (2, 4), "mlp_ratios": (1, 1), "group_sizes": (3, 4), "intervals": (2, 2), "cooling": True,
+        },
+        inert=r".*_attn_pos3_fc/bias",
     ),
     "twins_pcpvt": Tiny(
         vitgraph.build_twins_pcpvt,

@@ -3,10 +3,11 @@
 import difflib
 import fnmatch
 
-from vitgraph.builders import pvt_v2, swin, twins_pcpvt, twins_svt, vit
+from vitgraph.builders import crossformer, pvt_v2, swin, twins_pcpvt, twins_svt, vit
 
 _FAMILIES = (
     (vit.build_vit, vit.VARIANTS, vit.SOURCES),
+    (crossformer.build_crossformer, crossformer.VARIANTS, crossformer.SOURCES),
     (pvt_v2.build_pvt_v2, pvt_v2.VARIANTS, pvt_v2.SOURCES),
     (swin.build_swin, swin.VARIANTS, swin.SOURCES),
     (twins_pcpvt.build_twins_pcpvt, twins_pcpvt.VARIANTS, twins_pcpvt.SOURCES),

@@ -5,6 +5,7 @@ from vitgraph.blocks.attention import AttentionMap, CrossAttention, HeadsAttenti
 from vitgraph.blocks.base import Block
 from vitgraph.blocks.convolution import DepthwiseConv2D
 from vitgraph.blocks.graph import GraphModel, Stage
+from vitgraph.blocks.groups import GroupBias, GroupOffsets, GroupPartition, GroupReverse
 from vitgraph.blocks.normalization import LayerNorm
 from vitgraph.blocks.pooling import AdaptiveAveragePooling
 from vitgraph.blocks.positions import PositionTable, SinCosPosition
@@ -32,6 +33,10 @@ __all__ = [
     "GELU",
     "GatedActivation",
     "GraphModel",
+    "GroupBias",
+    "GroupOffsets",
+    "GroupPartition",
+    "GroupReverse",
     "HeadsAttention",
     "Latent",
     "LayerNorm",

@@ -1,9 +1,11 @@
 """One architecture family per file: a pure function from hyper-parameters to a graph."""
 
+from vitgraph.builders.crossformer import build_crossformer
 from vitgraph.builders.pvt_v2 import build_pvt_v2
 from vitgraph.builders.swin import build_swin
 from vitgraph.builders.twins_pcpvt import build_twins_pcpvt
 from vitgraph.builders.twins_svt import build_twins_svt
 from vitgraph.builders.vit import build_vit
 
-__all__ = ["build_pvt_v2", "build_swin", "build_twins_pcpvt", "build_twins_svt", "build_vit"]
+__all__ = ["build_crossformer",
+    "build_pvt_v2", "build_swin", "build_twins_pcpvt", "build_twins_svt", "build_vit"]
