@@ -114,7 +114,7 @@ OWN = [  # builder, argument, value, error, what is allowed[, further arguments]
     (build_swin, "head_dim", -8, ValueError, "an integer of at least 1"),
     (build_crossformer, "dims", (8, 192, 384, 768), ValueError, "widths of at least 16", {"num_heads": (2, 6, 12, 24)}),
     (build_crossformer, "kernel_sizes", ((4, 8), (2,), (2,)), ValueError, "4 entries, as many as dims"),
-    (build_crossformer, "kernel_sizes", ((4, 7), (2,), (2,), (2,)), ValueError, "its stride (here 4) and numbers larger by"),
+    (build_crossformer, "kernel_sizes", ((4, 7), (2,), (2,), (2,)), ValueError, "its stride (here 4) and numbers"),
     (build_crossformer, "kernel_sizes", ((4, 8), 2, 2, 2), ValueError, "sequences, one a stage, of its stride"),
     (build_crossformer, "group_sizes", (7, 7, 7, 0), ValueError, "a positive integer a stage, or"),
     (build_crossformer, "group_sizes", (7, 7, (7, 7), 7), ValueError, "a sequence, one a block"),

@@ -7,5 +7,4 @@ from vitgraph.builders.twins_pcpvt import build_twins_pcpvt
 from vitgraph.builders.twins_svt import build_twins_svt
 from vitgraph.builders.vit import build_vit
 
-__all__ = ["build_crossformer",
-    "build_pvt_v2", "build_swin", "build_twins_pcpvt", "build_twins_svt", "build_vit"]
+__all__ = ["build_crossformer", "build_pvt_v2", "build_swin", "build_twins_pcpvt", "build_twins_svt", "build_vit"]
