@@ -16,6 +16,10 @@ from vitgraph.blocks import (
     DepthwiseConv2D,
     DropPrefix,
     GatedActivation,
+    GroupBias,
+    GroupOffsets,
+    GroupPartition,
+    GroupReverse,
     HeadsAttention,
     InterleavedCrossAttention,
     InterleavedSelfAttention,
@@ -93,6 +97,16 @@ ROWS = [  # a block, and the shapes of its inputs
     (WindowBias((4, 5), 2, (2, 2)), MAP),
     (WindowBias(16, 2, 8), MAP),
     (PatchMerging(), (2, 7, 10, 8)),
+    (GroupPartition(3), MAP),
+    (GroupPartition(2, 2, centre=True), (2, 7, 10, 8)),
+    (GroupPartition(6, 2), MAP),
+    (GroupReverse(2, 2, centre=True), (24, 4, 8), (2, 7, 10, 8)),
+    (GroupReverse(3, None), (16, 9, 8), (2, 7, 10, 8)),
+    (GroupOffsets(3, 2), MAP),
+    (GroupOffsets(8), MAP),
+    (GroupBias(2, 2, centre=True), (1, 9, 2), (2, 7, 10, 8)),
+    (GroupBias(3, mask=False), (1, 25, 2), (2, 7, 10, 8)),
+    (GroupBias(3, None), (1, 25, 2), (2, 7, 10, 8)),
 ]
 
 rows = pytest.mark.parametrize("row", ROWS, ids=lambda row: f"{type(row[0]).__name__}-{row[1:]}")

@@ -16,6 +16,8 @@ build_localvit, build_localvit_pvt = vitgraph.build_localvit, vitgraph.build_loc
 build_pvt, build_pvt_v2 = vitgraph.build_pvt, vitgraph.build_pvt_v2
 build_vit, build_pvt_v2, build_swin = vitgraph.build_vit, vitgraph.build_pvt_v2, vitgraph.build_swin
 build_cvt, build_levit = vitgraph.build_cvt, vitgraph.build_levit
+build_crossformer = vitgraph.build_crossformer
+build_twins_pcpvt, build_twins_svt = vitgraph.build_twins_pcpvt, vitgraph.build_twins_svt
 
 HEADLESS = {"include_top": False}
 FOREIGN = keras.Sequential([keras.Input((8, 8, 3)), keras.layers.Conv2D(4, 3)], name="foreign")
@@ -190,6 +192,26 @@ OWN = [  # builder, argument, value, error, what is allowed[, further arguments]
     (build_levit, "attn_act", "gelo", ValueError, "None, gelu, gelu_tanh, quick_gelu"),
     (build_levit, "distilled", 2, TypeError, "True or False"),
     (build_levit, "pooling", "token", ValueError, "None, avg, max", HEADLESS),
+    (build_crossformer, "dims", (8, 192, 384, 768), ValueError, "widths of at least 16", {"num_heads": (2, 6, 12, 24)}),
+    (build_crossformer, "kernel_sizes", ((4, 8), (2,), (2,)), ValueError, "4 entries, as many as dims"),
+    (build_crossformer, "kernel_sizes", ((4, 7), (2,), (2,), (2,)), ValueError, "its stride (here 4) and numbers"),
+    (build_crossformer, "kernel_sizes", ((4, 8), 2, 2, 2), ValueError, "sequences, one a stage, of its stride"),
+    (build_crossformer, "group_sizes", (7, 7, 7, 0), ValueError, "a positive integer a stage, or"),
+    (build_crossformer, "group_sizes", (7, 7, (7, 7), 7), ValueError, "a sequence, one a block"),
+    (build_crossformer, "group_sizes", 7, TypeError, "a sequence, one entry a stage"),
+    (build_crossformer, "intervals", (8, 4, 2, 0), ValueError, "integers of at least 1"),
+    (build_crossformer, "intervals", (8, 4), ValueError, "4 entries, as many as dims"),
+    (build_crossformer, "qk_scale", 0, ValueError, "numbers over 0"),
+    (build_crossformer, "input_shape", (None, None, 3), ValueError, "a known height and width", {"pos_embed": True}),
+    (build_twins_pcpvt, "patch_sizes", (4, 2, 2), ValueError, "4 entries, as many as dims"),
+    (build_twins_pcpvt, "mlp_ratios", (8, 8, 4, 0), ValueError, "numbers over 0"),
+    (build_twins_pcpvt, "num_heads", (1, 2, 5, 7), ValueError, "divisors of the width, here 7 of 512"),
+    (build_twins_pcpvt, "peg_kernel_size", 4, ValueError, "an odd number"),
+    (build_twins_pcpvt, "peg_kernel_size", (3, 3), TypeError, "an integer of at least 1"),
+    (build_twins_pcpvt, "input_shape", (32, 32, 3), ValueError, "of at least 64", {"sr_ratios": (8, 8, 2, 1)}),
+    (build_twins_svt, "window_sizes", 7, TypeError, "a sequence, one entry a stage"),
+    (build_twins_svt, "window_sizes", (7, 7, 7, 0), ValueError, "integers of at least 1"),
+    (build_twins_svt, "depths", (2, 2, 10), ValueError, "4 entries, as many as dims"),
 ]  # fmt: skip
 
 ROWS = [

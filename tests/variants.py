@@ -104,6 +104,28 @@ TINY = {
         # All that reads the stream is linear and then normed over the batch, which takes away what is added to it all.
         inert=r"(stem_conv3|.*_attn_proj|.*_mlp_fc2)_norm/beta",
     ),
+    "crossformer": Tiny(
+        vitgraph.build_crossformer,
+        {
+            "kernel_sizes": ((4, 8), (2, 4)), "strides": (4, 2), "dims": (64, 64), "depths": (4, 2),
+            "num_heads": (2, 4), "mlp_ratios": (1, 1), "group_sizes": (3, 4), "intervals": (2, 2), "cooling": True,
+        },
+        inert=r".*_attn_pos3_fc/bias",
+    ),
+    "twins_pcpvt": Tiny(
+        vitgraph.build_twins_pcpvt,
+        {
+            "patch_sizes": (4, 2), "dims": (8, 16), "depths": (2, 1), "num_heads": (1, 2), "mlp_ratios": (2, 2),
+            "sr_ratios": (2, 1),
+        },
+    ),
+    "twins_svt": Tiny(
+        vitgraph.build_twins_svt,
+        {
+            "patch_sizes": (4, 2), "dims": (8, 16), "depths": (2, 2), "num_heads": (1, 2), "mlp_ratios": (2, 2),
+            "window_sizes": (5, 4), "sr_ratios": (2, 1),
+        },
+    ),
 }  # fmt: skip
 
 OPEN = [name for name, tiny in TINY.items() if not tiny.tied]

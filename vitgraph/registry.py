@@ -3,17 +3,19 @@
 import difflib
 import fnmatch
 
-from vitgraph.builders import cvt, levit, localvit, localvit_pvt, pvt, pvt_v2, swin, vit
+from vitgraph.builders import crossformer, levit, localvit, localvit_pvt, pvt, pvt_v2, swin, twins_pcpvt, twins_svt, vit
 
 _FAMILIES = (
     (vit.build_vit, vit.VARIANTS, vit.SOURCES),
+    (crossformer.build_crossformer, crossformer.VARIANTS, crossformer.SOURCES),
+    (levit.build_levit, levit.VARIANTS, levit.SOURCES),
     (localvit.build_localvit, localvit.VARIANTS, localvit.SOURCES),
     (localvit_pvt.build_localvit_pvt, localvit_pvt.VARIANTS, localvit_pvt.SOURCES),
     (pvt.build_pvt, pvt.VARIANTS, pvt.SOURCES),
     (pvt_v2.build_pvt_v2, pvt_v2.VARIANTS, pvt_v2.SOURCES),
     (swin.build_swin, swin.VARIANTS, swin.SOURCES),
-    (cvt.build_cvt, cvt.VARIANTS, cvt.SOURCES),
-    (levit.build_levit, levit.VARIANTS, levit.SOURCES),
+    (twins_pcpvt.build_twins_pcpvt, twins_pcpvt.VARIANTS, twins_pcpvt.SOURCES),
+    (twins_svt.build_twins_svt, twins_svt.VARIANTS, twins_svt.SOURCES),
 )
 _VARIANTS = {name: (build, row) for build, variants, _ in _FAMILIES for name, row in variants.items()}
 

@@ -12,6 +12,7 @@ from vitgraph.blocks.attention import (
 from vitgraph.blocks.base import Block
 from vitgraph.blocks.convolution import DepthwiseConv2D
 from vitgraph.blocks.graph import GraphModel, Stage
+from vitgraph.blocks.groups import GroupBias, GroupOffsets, GroupPartition, GroupReverse
 from vitgraph.blocks.normalization import LayerNorm
 from vitgraph.blocks.offset_attention import InterleavedCrossAttention, InterleavedSelfAttention, OffsetBias
 from vitgraph.blocks.pooling import AdaptiveAveragePooling, AveragePooling
@@ -42,6 +43,10 @@ __all__ = [
     "GELU",
     "GatedActivation",
     "GraphModel",
+    "GroupBias",
+    "GroupOffsets",
+    "GroupPartition",
+    "GroupReverse",
     "HeadsAttention",
     "InterleavedCrossAttention",
     "InterleavedSelfAttention",

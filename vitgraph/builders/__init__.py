@@ -1,13 +1,25 @@
 """One architecture family per file: a pure function from hyper-parameters to a graph."""
 
-from vitgraph.builders.cvt import build_cvt
+from vitgraph.builders.crossformer import build_crossformer
 from vitgraph.builders.levit import build_levit
 from vitgraph.builders.localvit import build_localvit
 from vitgraph.builders.localvit_pvt import build_localvit_pvt
 from vitgraph.builders.pvt import build_pvt
 from vitgraph.builders.pvt_v2 import build_pvt_v2
 from vitgraph.builders.swin import build_swin
+from vitgraph.builders.twins_pcpvt import build_twins_pcpvt
+from vitgraph.builders.twins_svt import build_twins_svt
 from vitgraph.builders.vit import build_vit
 
-__all__ = ["build_localvit", "build_localvit_pvt", "build_pvt", "build_pvt_v2", "build_swin", "build_vit"]
-__all__ = ["build_cvt", "build_levit", "build_pvt_v2", "build_swin", "build_vit"]
+__all__ = [
+    "build_crossformer",
+    "build_levit",
+    "build_localvit",
+    "build_localvit_pvt",
+    "build_pvt",
+    "build_pvt_v2",
+    "build_swin",
+    "build_twins_pcpvt",
+    "build_twins_svt",
+    "build_vit",
+]

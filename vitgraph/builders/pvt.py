@@ -27,12 +27,12 @@ from vitgraph.builders.contract import Check, begin, builder, finish, is_sides, 
 from vitgraph.builders.sources import Source
 from vitgraph.builders.wiring import (
     conv,
+    cross_attention,
     drop_path_rates,
     dropout,
     layer_norm,
     mlp,
     planned_size,
-    reduced_attention,
     spatial_reduction,
     token_top,
 )
@@ -226,5 +226,5 @@ class Pyramid:
         """The first half of stage i's blocks, on a map, or on tokens where nothing is reduced."""
         y, attn = layer_norm(x, self.norm_eps, f"{block}_norm1"), f"{block}_attn"
         reduced = spatial_reduction(y, self.sr_ratios[i], attn)
-        y = reduced_attention(y, reduced, self.num_heads[i], self.qkv_bias, self.attn_drop, attn, self.qk_scale)
+        y = cross_attention(y, reduced, self.num_heads[i], attn, self.qkv_bias, self.attn_drop, self.qk_scale)
         return Residual(drop_path=drop_path, dropout=self.proj_drop, name=f"{block}_res1")(x, y)

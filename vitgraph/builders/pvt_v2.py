@@ -25,12 +25,12 @@ from vitgraph.builders.sources import Source
 from vitgraph.builders.wiring import (
     activation,
     conv,
+    cross_attention,
     dense,
     drop_path_rates,
     dropout,
     layer_norm,
     map_top,
-    reduced_attention,
     spatial_reduction,
 )
 
@@ -146,7 +146,7 @@ def build_pvt_v2(
             y = layer_norm(x, norm_eps, f"{block}_norm1")
             attn = f"{block}_attn"
             reduced = _pooled(y, attn) if linear else spatial_reduction(y, sr_ratios[i], attn)
-            y = reduced_attention(y, reduced, num_heads[i], qkv_bias, attn_drop_rate, attn)
+            y = cross_attention(y, reduced, num_heads[i], attn, qkv_bias, attn_drop_rate)
             x = Residual(drop_path=drop_path, dropout=drop_rate, name=f"{block}_res1")(x, y)
             y = layer_norm(x, norm_eps, f"{block}_norm2")
             y = _mlp(y, int(dims[i] * mlp_ratios[i]), linear, drop_rate, f"{block}_mlp")

@@ -110,11 +110,11 @@ def spatial_reduction(x, ratio, name):
     return layer_norm(conv(x, x.shape[-1], ratio, ratio, f"{name}_sr"), 1e-5, f"{name}_norm")
 
 
-def reduced_attention(x, reduced, num_heads, qkv_bias, drop, name, qk_scale=None):
-    """q from x (B, ..., C), kv from `reduced` (B, ..., C), softmax attention, proj: -> (B, ..., C)."""
+def cross_attention(x, source, num_heads, name, qkv_bias=True, drop=0.0, qk_scale=None):
+    """q from x (B, ..., C), kv from `source` (B, ..., C), softmax attention, proj: -> (B, ..., C)."""
     dim = x.shape[-1]
     q = dense(x, dim, f"{name}_q", qkv_bias)
-    kv = dense(reduced, 2 * dim, f"{name}_kv", qkv_bias)
+    kv = dense(source, 2 * dim, f"{name}_kv", qkv_bias)
     x = CrossAttention(num_heads, qk_scale, drop, name=name)(q, kv)
     return dense(x, dim, f"{name}_proj")
 
