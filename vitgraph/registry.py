@@ -3,11 +3,24 @@
 import difflib
 import fnmatch
 
-from vitgraph.builders import crossformer, levit, localvit, localvit_pvt, pvt, pvt_v2, swin, twins_pcpvt, twins_svt, vit
+from vitgraph.builders import (
+    crossformer,
+    cvt,
+    levit,
+    localvit,
+    localvit_pvt,
+    pvt,
+    pvt_v2,
+    swin,
+    twins_pcpvt,
+    twins_svt,
+    vit,
+)
 
 _FAMILIES = (
     (vit.build_vit, vit.VARIANTS, vit.SOURCES),
     (crossformer.build_crossformer, crossformer.VARIANTS, crossformer.SOURCES),
+    (cvt.build_cvt, cvt.VARIANTS, cvt.SOURCES),
     (levit.build_levit, levit.VARIANTS, levit.SOURCES),
     (localvit.build_localvit, localvit.VARIANTS, localvit.SOURCES),
     (localvit_pvt.build_localvit_pvt, localvit_pvt.VARIANTS, localvit_pvt.SOURCES),

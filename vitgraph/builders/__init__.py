@@ -1,6 +1,7 @@
 """One architecture family per file: a pure function from hyper-parameters to a graph."""
 
 from vitgraph.builders.crossformer import build_crossformer
+from vitgraph.builders.cvt import build_cvt
 from vitgraph.builders.levit import build_levit
 from vitgraph.builders.localvit import build_localvit
 from vitgraph.builders.localvit_pvt import build_localvit_pvt
@@ -13,6 +14,7 @@ from vitgraph.builders.vit import build_vit
 
 __all__ = [
     "build_crossformer",
+    "build_cvt",
     "build_levit",
     "build_localvit",
     "build_localvit_pvt",
