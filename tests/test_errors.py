@@ -11,6 +11,7 @@ import vitgraph
 from tests.variants import BUILDERS, TINY, images, shared, value
 
 build_vit, build_pvt_v2, build_swin = vitgraph.build_vit, vitgraph.build_pvt_v2, vitgraph.build_swin
+build_scalablevit = vitgraph.build_scalablevit
 
 HEADLESS = {"include_top": False}
 FOREIGN = keras.Sequential([keras.Input((8, 8, 3)), keras.layers.Conv2D(4, 3)], name="foreign")
@@ -110,6 +111,18 @@ OWN = [  # builder, argument, value, error, what is allowed[, further arguments]
     (build_swin, "mlp_ratio", 0, ValueError, "numbers over 0"),
     (build_swin, "img_size", "224", ValueError, "a positive integer, or two"),
     (build_swin, "head_dim", -8, ValueError, "an integer of at least 1"),
+    (build_scalablevit, "dims", 64, TypeError, "a sequence, one entry a stage"),
+    (build_scalablevit, "c_ratios", (1.25, 1.25, 1), ValueError, "4 entries, as many as dims"),
+    (build_scalablevit, "c_ratios", (1.25, 1.25, 1.25, 0), ValueError, "numbers over 0"),
+    (build_scalablevit, "c_ratios", (1.27, 1.25, 1.25, 1), ValueError, "a multiple of the heads, here 81 for 2 heads"),
+    (build_scalablevit, "c_ratios", (0.01, 1, 1, 1), ValueError, "a multiple of the heads, here 0 for 2 heads"),
+    (build_scalablevit, "num_heads", (2, 4, 8, 17), ValueError, "divisors of the width, here 17 of 512"),
+    (build_scalablevit, "window_size", (7, 7, 7), ValueError, "a positive integer, None, or 4 of these"),
+    (build_scalablevit, "window_size", (7, 7, 7, 0), ValueError, "a positive integer, None, or 4 of these"),
+    (build_scalablevit, "window_size", "7", ValueError, "a positive integer, None, or 4 of these"),
+    (build_scalablevit, "patch_size", 2, ValueError, "4 or more"),
+    (build_scalablevit, "head_hidden", 0, ValueError, "an integer of at least 1"),
+    (build_scalablevit, "input_shape", (32, 32, 3), ValueError, "of at least 64", {"sr_ratios": (16, 4, 2, 1)}),
 ]  # fmt: skip
 
 ROWS = [(builder, *row) for builder in sorted(BUILDERS, key=lambda b: b.__name__) for row in BORDER] + OWN

@@ -60,6 +60,13 @@ TINY = {
     "swin": Tiny(
         vitgraph.build_swin, {"dim": 8, "depths": (2, 2), "num_heads": (2, 4), "window_size": 4, "mlp_ratio": 2}
     ),
+    "scalablevit": Tiny(
+        vitgraph.build_scalablevit,
+        {
+            "dims": (8, 16), "depths": (2, 2), "num_heads": (1, 2), "mlp_ratios": (2, 2), "window_size": (4, None),
+            "sr_ratios": (2, 1), "c_ratios": (1.25, 1.25), "head_hidden": 32,
+        },
+    ),
 }  # fmt: skip
 
 OPEN = [name for name, tiny in TINY.items() if not tiny.tied]

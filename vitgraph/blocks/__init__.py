@@ -20,6 +20,7 @@ from vitgraph.blocks.tokens import (
     ToMap,
     ToTokens,
 )
+from vitgraph.blocks.values import TakeValues
 from vitgraph.blocks.windows import PatchMerging, WindowBias, WindowPartition, WindowReverse
 
 __all__ = [
@@ -48,6 +49,7 @@ __all__ = [
     "SplitParallel",
     "Stage",
     "TakeToken",
+    "TakeValues",
     "ToMap",
     "ToTokens",
     "WindowBias",
