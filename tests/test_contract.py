@@ -105,7 +105,7 @@ def test_gradients_reach_every_weight(name):
     model.train_on_batch(images(), np.ones((2, model.output_shape[-1])))
     for variable, old in zip(model.weights, before, strict=True):
         step = np.abs(value(variable) - old).max()
-        assert 1e-6 < step < np.inf, variable.path
+        assert step == 0 if variable.path in TINY[name].unused else 1e-6 < step < np.inf, variable.path
 
 
 @rows

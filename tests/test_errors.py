@@ -11,7 +11,7 @@ import vitgraph
 from tests.variants import BUILDERS, TINY, images, shared, value
 
 build_vit, build_pvt_v2, build_swin = vitgraph.build_vit, vitgraph.build_pvt_v2, vitgraph.build_swin
-build_scalablevit = vitgraph.build_scalablevit
+build_regionvit, build_scalablevit = vitgraph.build_regionvit, vitgraph.build_scalablevit
 
 HEADLESS = {"include_top": False}
 FOREIGN = keras.Sequential([keras.Input((8, 8, 3)), keras.layers.Conv2D(4, 3)], name="foreign")
@@ -111,6 +111,21 @@ OWN = [  # builder, argument, value, error, what is allowed[, further arguments]
     (build_swin, "mlp_ratio", 0, ValueError, "numbers over 0"),
     (build_swin, "img_size", "224", ValueError, "a positive integer, or two"),
     (build_swin, "head_dim", -8, ValueError, "an integer of at least 1"),
+    (build_regionvit, "dims", (64, 128, 200, 512), ValueError, "multiples, each of the one", {"num_heads": (2,) * 4}),
+    (build_regionvit, "dims", (64, 128, 256, 512), ValueError, "and the first of 48", {"embed_dim": 48}),
+    (build_regionvit, "embed_dim", 0, ValueError, "an integer of at least 1"),
+    (build_regionvit, "num_heads", (2, 4, 8, 17), ValueError, "divisors of the width, here 17 of 512"),
+    (build_regionvit, "downsampling", (1, 2, 2), ValueError, "4 entries, as many as dims"),
+    (build_regionvit, "downsampling", (1, 2, 2, 4), ValueError, "1 or 2 for every stage"),
+    (build_regionvit, "patch_conv_type", "2conv", ValueError, "3conv, 1conv, linear"),
+    (build_regionvit, "patch_size", 8, ValueError, "4 with '3conv'"),
+    (build_regionvit, "window_size", (7, 7, 7, 5), ValueError, "one a stage, none smaller than the first"),
+    (build_regionvit, "window_size", (7, 7, 7), ValueError, "a positive integer, or 4 of them"),
+    (build_regionvit, "window_size", "7", ValueError, "a positive integer, or 4 of them"),
+    (build_regionvit, "mlp_ratio", -1, ValueError, "numbers over 0"),
+    (build_regionvit, "mlp_ratio", (4, 4), ValueError, "4 entries, as many as dims"),
+    (build_regionvit, "qk_scale", 0, ValueError, "numbers over 0"),
+    (build_regionvit, "peg", 1, TypeError, "True or False"),
     (build_scalablevit, "dims", 64, TypeError, "a sequence, one entry a stage"),
     (build_scalablevit, "c_ratios", (1.25, 1.25, 1), ValueError, "4 entries, as many as dims"),
     (build_scalablevit, "c_ratios", (1.25, 1.25, 1.25, 0), ValueError, "numbers over 0"),

@@ -21,6 +21,8 @@ class Tiny(NamedTuple):
     arguments: dict
     tied: str = ""
     """Why its weights hold for one image size only; empty: they don't."""
+    unused: tuple = ()
+    """Weights that the scores don't depend on: the last block's, of what the head doesn't see."""
 
     def build(self, input_shape=(64, 64, 3), **overrides):
         """Gives logits unless told otherwise."""
@@ -66,6 +68,14 @@ TINY = {
             "dims": (8, 16), "depths": (2, 2), "num_heads": (1, 2), "mlp_ratios": (2, 2), "window_size": (4, None),
             "sr_ratios": (2, 1), "c_ratios": (1.25, 1.25), "head_hidden": 32,
         },
+    ),
+    "regionvit": Tiny(
+        vitgraph.build_regionvit,
+        {
+            "dims": (8, 16), "depths": (2, 2), "num_heads": (1, 2), "mlp_ratio": 2, "window_size": 3,
+            "downsampling": (1, 2), "peg": True,
+        },
+        unused=("stage_2_block_1_attn_bias/table",),
     ),
 }  # fmt: skip
 

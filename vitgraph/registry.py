@@ -3,13 +3,14 @@
 import difflib
 import fnmatch
 
-from vitgraph.builders import pvt_v2, scalablevit, swin, vit
+from vitgraph.builders import pvt_v2, regionvit, scalablevit, swin, vit
 
 _FAMILIES = (
     (vit.build_vit, vit.VARIANTS, vit.SOURCES),
     (pvt_v2.build_pvt_v2, pvt_v2.VARIANTS, pvt_v2.SOURCES),
     (swin.build_swin, swin.VARIANTS, swin.SOURCES),
     (scalablevit.build_scalablevit, scalablevit.VARIANTS, scalablevit.SOURCES),
+    (regionvit.build_regionvit, regionvit.VARIANTS, regionvit.SOURCES),
 )
 _VARIANTS = {name: (build, row) for build, variants, _ in _FAMILIES for name, row in variants.items()}
 

@@ -8,6 +8,15 @@ from vitgraph.blocks.graph import GraphModel, Stage
 from vitgraph.blocks.normalization import LayerNorm
 from vitgraph.blocks.pooling import AdaptiveAveragePooling
 from vitgraph.blocks.positions import PositionTable, SinCosPosition
+from vitgraph.blocks.regions import (
+    Alongside,
+    CropTo,
+    JoinRegional,
+    PadCentred,
+    PadToRegions,
+    RegionBias,
+    TakeRegional,
+)
 from vitgraph.blocks.residual import Residual
 from vitgraph.blocks.tokens import (
     DropPrefix,
@@ -25,8 +34,10 @@ from vitgraph.blocks.windows import PatchMerging, WindowBias, WindowPartition, W
 
 __all__ = [
     "AdaptiveAveragePooling",
+    "Alongside",
     "AttentionMap",
     "Block",
+    "CropTo",
     "CrossAttention",
     "DepthwiseConv2D",
     "DropPrefix",
@@ -34,20 +45,25 @@ __all__ = [
     "GatedActivation",
     "GraphModel",
     "HeadsAttention",
+    "JoinRegional",
     "Latent",
     "LayerNorm",
+    "PadCentred",
     "PadToMultiple",
+    "PadToRegions",
     "PatchMerging",
     "Patchify",
     "PositionTable",
     "PrependTokens",
     "QuickGELU",
+    "RegionBias",
     "Residual",
     "SelfAttention",
     "SinCosPosition",
     "SplitHeads",
     "SplitParallel",
     "Stage",
+    "TakeRegional",
     "TakeToken",
     "TakeValues",
     "ToMap",

@@ -1,8 +1,9 @@
 """One architecture family per file: a pure function from hyper-parameters to a graph."""
 
 from vitgraph.builders.pvt_v2 import build_pvt_v2
+from vitgraph.builders.regionvit import build_regionvit
 from vitgraph.builders.scalablevit import build_scalablevit
 from vitgraph.builders.swin import build_swin
 from vitgraph.builders.vit import build_vit
 
-__all__ = ["build_pvt_v2", "build_scalablevit", "build_swin", "build_vit"]
+__all__ = ["build_pvt_v2", "build_regionvit", "build_scalablevit", "build_swin", "build_vit"]
