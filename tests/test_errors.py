@@ -18,6 +18,7 @@ build_vit, build_pvt_v2, build_swin = vitgraph.build_vit, vitgraph.build_pvt_v2,
 build_cvt, build_levit = vitgraph.build_cvt, vitgraph.build_levit
 build_crossformer = vitgraph.build_crossformer
 build_twins_pcpvt, build_twins_svt = vitgraph.build_twins_pcpvt, vitgraph.build_twins_svt
+build_regionvit, build_scalablevit = vitgraph.build_regionvit, vitgraph.build_scalablevit
 
 HEADLESS = {"include_top": False}
 FOREIGN = keras.Sequential([keras.Input((8, 8, 3)), keras.layers.Conv2D(4, 3)], name="foreign")
@@ -212,6 +213,33 @@ OWN = [  # builder, argument, value, error, what is allowed[, further arguments]
     (build_twins_svt, "window_sizes", 7, TypeError, "a sequence, one entry a stage"),
     (build_twins_svt, "window_sizes", (7, 7, 7, 0), ValueError, "integers of at least 1"),
     (build_twins_svt, "depths", (2, 2, 10), ValueError, "4 entries, as many as dims"),
+    (build_regionvit, "dims", (64, 128, 200, 512), ValueError, "multiples, each of the one", {"num_heads": (2,) * 4}),
+    (build_regionvit, "dims", (64, 128, 256, 512), ValueError, "and the first of 48", {"embed_dim": 48}),
+    (build_regionvit, "embed_dim", 0, ValueError, "an integer of at least 1"),
+    (build_regionvit, "num_heads", (2, 4, 8, 17), ValueError, "divisors of the width, here 17 of 512"),
+    (build_regionvit, "downsampling", (1, 2, 2), ValueError, "4 entries, as many as dims"),
+    (build_regionvit, "downsampling", (1, 2, 2, 4), ValueError, "1 or 2 for every stage"),
+    (build_regionvit, "patch_conv_type", "2conv", ValueError, "3conv, 1conv, linear"),
+    (build_regionvit, "patch_size", 8, ValueError, "4 with '3conv'"),
+    (build_regionvit, "window_size", (7, 7, 7, 5), ValueError, "one a stage, none smaller than the first"),
+    (build_regionvit, "window_size", (7, 7, 7), ValueError, "a positive integer, or 4 of them"),
+    (build_regionvit, "window_size", "7", ValueError, "a positive integer, or 4 of them"),
+    (build_regionvit, "mlp_ratio", -1, ValueError, "numbers over 0"),
+    (build_regionvit, "mlp_ratio", (4, 4), ValueError, "4 entries, as many as dims"),
+    (build_regionvit, "qk_scale", 0, ValueError, "numbers over 0"),
+    (build_regionvit, "peg", 1, TypeError, "True or False"),
+    (build_scalablevit, "dims", 64, TypeError, "a sequence, one entry a stage"),
+    (build_scalablevit, "c_ratios", (1.25, 1.25, 1), ValueError, "4 entries, as many as dims"),
+    (build_scalablevit, "c_ratios", (1.25, 1.25, 1.25, 0), ValueError, "numbers over 0"),
+    (build_scalablevit, "c_ratios", (1.27, 1.25, 1.25, 1), ValueError, "a multiple of the heads, here 81 for 2 heads"),
+    (build_scalablevit, "c_ratios", (0.01, 1, 1, 1), ValueError, "a multiple of the heads, here 0 for 2 heads"),
+    (build_scalablevit, "num_heads", (2, 4, 8, 17), ValueError, "divisors of the width, here 17 of 512"),
+    (build_scalablevit, "window_size", (7, 7, 7), ValueError, "a positive integer, None, or 4 of these"),
+    (build_scalablevit, "window_size", (7, 7, 7, 0), ValueError, "a positive integer, None, or 4 of these"),
+    (build_scalablevit, "window_size", "7", ValueError, "a positive integer, None, or 4 of these"),
+    (build_scalablevit, "patch_size", 2, ValueError, "4 or more"),
+    (build_scalablevit, "head_hidden", 0, ValueError, "an integer of at least 1"),
+    (build_scalablevit, "input_shape", (32, 32, 3), ValueError, "of at least 64", {"sr_ratios": (16, 4, 2, 1)}),
 ]  # fmt: skip
 
 ROWS = [

@@ -126,6 +126,21 @@ TINY = {
             "window_sizes": (5, 4), "sr_ratios": (2, 1),
         },
     ),
+    "scalablevit": Tiny(
+        vitgraph.build_scalablevit,
+        {
+            "dims": (8, 16), "depths": (2, 2), "num_heads": (1, 2), "mlp_ratios": (2, 2), "window_size": (4, None),
+            "sr_ratios": (2, 1), "c_ratios": (1.25, 1.25), "head_hidden": 32,
+        },
+    ),
+    "regionvit": Tiny(
+        vitgraph.build_regionvit,
+        {
+            "dims": (8, 16), "depths": (2, 2), "num_heads": (1, 2), "mlp_ratio": 2, "window_size": 3,
+            "downsampling": (1, 2), "peg": True,
+        },
+        inert="stage_2_block_1_attn_bias/table",
+    ),
 }  # fmt: skip
 
 OPEN = [name for name, tiny in TINY.items() if not tiny.tied]

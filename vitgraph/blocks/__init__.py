@@ -17,6 +17,15 @@ from vitgraph.blocks.normalization import LayerNorm
 from vitgraph.blocks.offset_attention import InterleavedCrossAttention, InterleavedSelfAttention, OffsetBias
 from vitgraph.blocks.pooling import AdaptiveAveragePooling, AveragePooling
 from vitgraph.blocks.positions import PositionTable, SinCosPosition
+from vitgraph.blocks.regions import (
+    Alongside,
+    CropTo,
+    JoinRegional,
+    PadCentred,
+    PadToRegions,
+    RegionBias,
+    TakeRegional,
+)
 from vitgraph.blocks.residual import Residual
 from vitgraph.blocks.tokens import (
     DropPrefix,
@@ -30,13 +39,16 @@ from vitgraph.blocks.tokens import (
     ToMap,
     ToTokens,
 )
+from vitgraph.blocks.values import TakeValues
 from vitgraph.blocks.windows import PatchMerging, WindowBias, WindowPartition, WindowReverse
 
 __all__ = [
     "AdaptiveAveragePooling",
+    "Alongside",
     "AttentionMap",
     "AveragePooling",
     "Block",
+    "CropTo",
     "CrossAttention",
     "DepthwiseConv2D",
     "DropPrefix",
@@ -53,7 +65,12 @@ __all__ = [
     "Latent",
     "LayerNorm",
     "OffsetBias",
+    "JoinRegional",
+    "Latent",
+    "LayerNorm",
+    "PadCentred",
     "PadToMultiple",
+    "PadToRegions",
     "PatchMerging",
     "Patchify",
     "PositionTable",
@@ -61,13 +78,16 @@ __all__ = [
     "QKVAttention",
     "QuickGELU",
     "RejoinPrefix",
+    "RegionBias",
     "Residual",
     "SelfAttention",
     "SinCosPosition",
     "SplitHeads",
     "SplitParallel",
     "Stage",
+    "TakeRegional",
     "TakeToken",
+    "TakeValues",
     "ToMap",
     "ToTokens",
     "WindowBias",

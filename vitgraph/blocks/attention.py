@@ -36,7 +36,8 @@ class AttentionCore(Block):
 
     def attend(self, *inputs, training):
         q, k, v, bias = self.heads(*inputs)
-        if keras.backend.backend() != "tensorflow" and bias is None and not (training and self.drop):
+        fused = keras.backend.backend() != "tensorflow" and q.shape[-1] == v.shape[-1]  # JAX wants equal widths
+        if fused and bias is None and not (training and self.drop):
             y = ops.dot_product_attention(q, k, v, scale=self._scale(q))
         else:
             weights = ops.cast(self._softmax(q, k, bias), v.dtype)
@@ -102,16 +103,20 @@ class SelfAttention(AttentionCore):
 
 
 class CrossAttention(AttentionCore):
-    """(B, ..., C), (B, M..., 2 C) -> (B, ..., C): queries from one place, keys and values from another."""
+    """(B, ..., E), (B, M..., E + C) -> (B, ..., C): queries from one place, keys and values from another.
+
+    E, the width of queries and keys, is mostly C.
+    """
 
     def call(self, q, kv, training=False):
         return self.attend(q, kv, training=training)
 
     def heads(self, q, kv):
-        return *self._split(q, 1), *self._split(kv, 2), None
+        width = q.shape[-1]
+        return *self._split(q, 1), *self._split(kv[..., :width], 1), *self._split(kv[..., width:], 1), None
 
     def compute_output_shape(self, q_shape, kv_shape):
-        return q_shape
+        return (*q_shape[:-1], kv_shape[-1] - q_shape[-1])
 
 
 class QKVAttention(AttentionCore):

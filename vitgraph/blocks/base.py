@@ -47,7 +47,7 @@ def pad_end(x, bottom, right):
 
 
 def pad_map(x, rows, columns):
-    """Zeros around a map (B, H, W, C): (before, after) along each axis."""
+    """Zeros around a map (B, H, W, C): `rows` above and below it, `columns` to its left and right."""
     if is_static(*rows, *columns) and not any((*rows, *columns)):
         return x
     height, width = sizes(x)

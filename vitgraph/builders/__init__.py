@@ -7,6 +7,8 @@ from vitgraph.builders.localvit import build_localvit
 from vitgraph.builders.localvit_pvt import build_localvit_pvt
 from vitgraph.builders.pvt import build_pvt
 from vitgraph.builders.pvt_v2 import build_pvt_v2
+from vitgraph.builders.regionvit import build_regionvit
+from vitgraph.builders.scalablevit import build_scalablevit
 from vitgraph.builders.swin import build_swin
 from vitgraph.builders.twins_pcpvt import build_twins_pcpvt
 from vitgraph.builders.twins_svt import build_twins_svt
@@ -20,6 +22,8 @@ __all__ = [
     "build_localvit_pvt",
     "build_pvt",
     "build_pvt_v2",
+    "build_regionvit",
+    "build_scalablevit",
     "build_swin",
     "build_twins_pcpvt",
     "build_twins_svt",

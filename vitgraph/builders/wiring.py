@@ -37,8 +37,13 @@ def rms_norm(x, epsilon, name):
 
 
 def dense(x, units, name, use_bias=True, initializer=None):
+    return dense_layer(units, name, use_bias, initializer)(x)
+
+
+def dense_layer(units, name, use_bias=True, initializer=None):
+    """The layer itself, where it is called more than once."""
     initializer = initializer or keras.initializers.TruncatedNormal(stddev=0.02)
-    return layers.Dense(units, use_bias=use_bias, kernel_initializer=initializer, name=name)(x)
+    return layers.Dense(units, use_bias=use_bias, kernel_initializer=initializer, name=name)
 
 
 def conv(x, filters, kernel_size, strides, name, padding=0, use_bias=True):
