@@ -60,6 +60,21 @@ TINY = {
     "swin": Tiny(
         vitgraph.build_swin, {"dim": 8, "depths": (2, 2), "num_heads": (2, 4), "window_size": 4, "mlp_ratio": 2}
     ),
+    "mobilevit": Tiny(
+        vitgraph.build_mobilevit,
+        {
+            "stem_dim": 8, "dims": (8, 16, 16, 16), "depths": (1, 2, 1, 1), "strides": (2, 2, 2, 2),
+            "expansions": (2, 2, 2, 2), "attn_dims": (8, 16), "attn_depths": (1, 1), "num_heads": (2, 4),
+            "mlp_ratios": (2, 2), "last_dim": 24,
+        },
+    ),
+    "mobilevit_v2": Tiny(  # to stride 16, where maps of the tests' sizes need no resize that they would keep
+        vitgraph.build_mobilevit_v2,
+        {
+            "stem_dim": 8, "dims": (8, 16, 16), "depths": (1, 2, 1), "strides": (2, 2, 2), "expansions": (2, 2, 2),
+            "attn_dims": (8, 16), "attn_depths": (1, 2), "mlp_ratios": (2, 2),
+        },
+    ),
 }  # fmt: skip
 
 OPEN = [name for name, tiny in TINY.items() if not tiny.tied]

@@ -5,10 +5,12 @@ from vitgraph.blocks.attention import AttentionMap, CrossAttention, HeadsAttenti
 from vitgraph.blocks.base import Block
 from vitgraph.blocks.convolution import DepthwiseConv2D
 from vitgraph.blocks.graph import GraphModel, Stage
+from vitgraph.blocks.grouped import ContextAttention, ContextGate, GroupedAttention
 from vitgraph.blocks.normalization import LayerNorm
 from vitgraph.blocks.pooling import AdaptiveAveragePooling
 from vitgraph.blocks.positions import PositionTable, SinCosPosition
 from vitgraph.blocks.residual import Residual
+from vitgraph.blocks.resizing import ResizeLike, ResizeToMultiple
 from vitgraph.blocks.tokens import (
     DropPrefix,
     Latent,
@@ -20,18 +22,23 @@ from vitgraph.blocks.tokens import (
     ToMap,
     ToTokens,
 )
+from vitgraph.blocks.unfolding import Fold, Unfold
 from vitgraph.blocks.windows import PatchMerging, WindowBias, WindowPartition, WindowReverse
 
 __all__ = [
     "AdaptiveAveragePooling",
     "AttentionMap",
     "Block",
+    "ContextAttention",
+    "ContextGate",
     "CrossAttention",
     "DepthwiseConv2D",
     "DropPrefix",
+    "Fold",
     "GELU",
     "GatedActivation",
     "GraphModel",
+    "GroupedAttention",
     "HeadsAttention",
     "Latent",
     "LayerNorm",
@@ -42,6 +49,8 @@ __all__ = [
     "PrependTokens",
     "QuickGELU",
     "Residual",
+    "ResizeLike",
+    "ResizeToMultiple",
     "SelfAttention",
     "SinCosPosition",
     "SplitHeads",
@@ -50,6 +59,7 @@ __all__ = [
     "TakeToken",
     "ToMap",
     "ToTokens",
+    "Unfold",
     "WindowBias",
     "WindowPartition",
     "WindowReverse",

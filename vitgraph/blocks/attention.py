@@ -36,7 +36,8 @@ class AttentionCore(Block):
 
     def attend(self, *inputs, training):
         q, k, v, bias = self.heads(*inputs)
-        if keras.backend.backend() != "tensorflow" and bias is None and not (training and self.drop):
+        fused = keras.backend.backend() != "tensorflow" and bias is None and q.shape[-1] == v.shape[-1]
+        if fused and not (training and self.drop):
             y = ops.dot_product_attention(q, k, v, scale=self._scale(q))
         else:
             weights = ops.cast(self._softmax(q, k, bias), v.dtype)
@@ -163,7 +164,7 @@ class AttentionMap(keras.layers.Wrapper):
 
     def compute_output_spec(self, inputs):
         queries, keys = self.layer.token_counts(*(x.shape for x in inputs))
-        return keras.KerasTensor((inputs[0].shape[0], self.layer.num_heads, queries, keys), dtype="float32")
+        return keras.KerasTensor((None, self.layer.num_heads, queries, keys), dtype="float32")
 
 
 def _add_bias(scores, bias):

@@ -120,6 +120,7 @@ class Transformer:
     mlp_bias: bool = True
     attn_proj: bool = True
     head_dim: int | None = None
+    core: type = SelfAttention
     qk_norm: bool = False
     attn_norm: bool = False
     mlp_norm: bool = False
@@ -152,7 +153,7 @@ class Transformer:
     def attend(self, qkv, name):
         """The core, with queries and keys normalised head by head where the architecture does so."""
         if not self.qk_norm:
-            return SelfAttention(self.num_heads, drop=self.attn_drop, name=name)(qkv)
+            return self.core(self.num_heads, drop=self.attn_drop, name=name)(qkv)
         q, k, v = SplitHeads(self.num_heads, name=f"{name}_heads")(qkv)
         q, k = self.norm(q, f"{name}_q_norm"), self.norm(k, f"{name}_k_norm")
         return HeadsAttention(self.num_heads, drop=self.attn_drop, name=name)(q, k, v)
