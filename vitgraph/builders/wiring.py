@@ -120,7 +120,6 @@ class Transformer:
     mlp_bias: bool = True
     attn_proj: bool = True
     head_dim: int | None = None
-    core: type = SelfAttention
     qk_norm: bool = False
     attn_norm: bool = False
     mlp_norm: bool = False
@@ -131,6 +130,7 @@ class Transformer:
     rms_norm: bool = False
     attn_drop: float = 0.0
     proj_drop: float = 0.0
+    core: type = SelfAttention
 
     @property
     def attn_dim(self):
