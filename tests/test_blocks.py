@@ -11,6 +11,7 @@ from vitgraph.blocks import (
     GELU,
     AdaptiveAveragePooling,
     AttentionMap,
+    BlockPositions,
     ContextAttention,
     ContextGate,
     CrossAttention,
@@ -20,8 +21,10 @@ from vitgraph.blocks import (
     GatedActivation,
     GroupedAttention,
     HeadsAttention,
+    InterleaveHeads,
     Latent,
     LayerNorm,
+    MaxPooling,
     PadToMultiple,
     Patchify,
     PatchMerging,
@@ -96,6 +99,9 @@ ROWS = [  # a block, and the shapes of its inputs
     (ResizeToMultiple((4, 3)), MAP),
     (ResizeToMultiple(4, align_corners=True), MAP),
     (ResizeLike(), (2, 7, 12, 8), MAP),
+    (BlockPositions(4, (3, 5)), (8, 15, 8)),
+    (InterleaveHeads(2), (2, 60, 8)),
+    (MaxPooling(3, 2, padding=1), (2, 7, 10, 8)),
 ]
 
 rows = pytest.mark.parametrize("row", ROWS, ids=lambda row: f"{type(row[0]).__name__}-{row[1:]}")

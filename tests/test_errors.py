@@ -13,6 +13,7 @@ from tests.variants import BUILDERS, TINY, images, shared, value
 
 build_vit, build_pvt_v2, build_swin = vitgraph.build_vit, vitgraph.build_pvt_v2, vitgraph.build_swin
 build_mobilevit, build_mobilevit_v2 = vitgraph.build_mobilevit, vitgraph.build_mobilevit_v2
+build_nest = vitgraph.build_nest
 
 HEADLESS = {"include_top": False}
 FOREIGN = keras.Sequential([keras.Input((8, 8, 3)), keras.layers.Conv2D(4, 3)], name="foreign")
@@ -129,6 +130,15 @@ OWN = [  # builder, argument, value, error, what is allowed[, further arguments]
     (build_mobilevit_v2, "kernel_size", 2, ValueError, "an odd number"),
     (build_mobilevit_v2, "act", "swish", ValueError, "gelu, gelu_tanh, quick_gelu"),
     (build_mobilevit_v2, "input_shape", (32, 32, 3), ValueError, "of at least 64", {"strides": (2, 2, 2, 2, 2)}),
+    (build_nest, "input_shape", (None, None, 3), ValueError, "a known size: the position tables hold for one grid"),
+    (build_nest, "input_shape", (224, 216, 3), ValueError, "multiples of 16, for 4 x 4 blocks"),
+    (build_nest, "dims", 96, TypeError, "a sequence, one entry a stage"),
+    (build_nest, "depths", (2, 2), ValueError, "3 entries, as many as dims"),
+    (build_nest, "num_heads", (3, 6, 13), ValueError, "divisors of the width, here 13 of 384"),
+    (build_nest, "patch_size", (4, 4), TypeError, "an integer of at least 1"),
+    (build_nest, "mlp_ratio", 0, ValueError, "numbers over 0"),
+    (build_nest, "act", "gelo", ValueError, "gelu, gelu_tanh, quick_gelu"),
+    (build_nest, "same_padding", "same", TypeError, "True or False"),
 ]  # fmt: skip
 
 ROWS = OWN + [

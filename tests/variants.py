@@ -75,6 +75,11 @@ TINY = {
             "attn_dims": (8, 16), "attn_depths": (1, 2), "mlp_ratios": (2, 2),
         },
     ),
+    "nest": Tiny(
+        vitgraph.build_nest,
+        {"patch_size": 8, "dims": (8, 16), "depths": (1, 2), "num_heads": (2, 4), "mlp_ratio": 2},
+        tied="a table holds the position of every token of every block",
+    ),
 }  # fmt: skip
 
 OPEN = [name for name, tiny in TINY.items() if not tiny.tied]

@@ -3,7 +3,7 @@
 import difflib
 import fnmatch
 
-from vitgraph.builders import mobilevit, mobilevit_v2, pvt_v2, swin, vit
+from vitgraph.builders import mobilevit, mobilevit_v2, nest, pvt_v2, swin, vit
 
 _FAMILIES = (
     (vit.build_vit, vit.VARIANTS, vit.SOURCES),
@@ -11,6 +11,7 @@ _FAMILIES = (
     (swin.build_swin, swin.VARIANTS, swin.SOURCES),
     (mobilevit.build_mobilevit, mobilevit.VARIANTS, mobilevit.SOURCES),
     (mobilevit_v2.build_mobilevit_v2, mobilevit_v2.VARIANTS, mobilevit_v2.SOURCES),
+    (nest.build_nest, nest.VARIANTS, nest.SOURCES),
 )
 _VARIANTS = {name: (build, row) for build, variants, _ in _FAMILIES for name, row in variants.items()}
 

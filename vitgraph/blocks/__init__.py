@@ -6,6 +6,7 @@ from vitgraph.blocks.base import Block
 from vitgraph.blocks.convolution import DepthwiseConv2D
 from vitgraph.blocks.graph import GraphModel, Stage
 from vitgraph.blocks.grouped import ContextAttention, ContextGate, GroupedAttention
+from vitgraph.blocks.nesting import BlockPositions, InterleaveHeads, MaxPooling
 from vitgraph.blocks.normalization import LayerNorm
 from vitgraph.blocks.pooling import AdaptiveAveragePooling
 from vitgraph.blocks.positions import PositionTable, SinCosPosition
@@ -29,6 +30,7 @@ __all__ = [
     "AdaptiveAveragePooling",
     "AttentionMap",
     "Block",
+    "BlockPositions",
     "ContextAttention",
     "ContextGate",
     "CrossAttention",
@@ -40,8 +42,10 @@ __all__ = [
     "GraphModel",
     "GroupedAttention",
     "HeadsAttention",
+    "InterleaveHeads",
     "Latent",
     "LayerNorm",
+    "MaxPooling",
     "PadToMultiple",
     "PatchMerging",
     "Patchify",
