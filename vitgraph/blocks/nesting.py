@@ -46,12 +46,12 @@ class InterleaveHeads(Block):
 
 
 class MaxPooling(Block):
-    """(B, H, W, C) -> (B, H', W', C), H' = (H + 2 p - k) // s + 1: p cells on each side, as in PyTorch, which never win.
+    """(B, H, W, C) -> (B, H', W', C), H' = (H + 2 p - k) // s + 1: PyTorch's, whose padding is never the maximum.
 
     Args:
         pool_size: side k of a window.
         strides: step s.
-        padding: p.
+        padding: positions p on each side.
     """
 
     def __init__(self, pool_size, strides, padding=0, **kwargs):

@@ -118,10 +118,12 @@ def build_nest(
     check.over_zero(mlp_ratio=mlp_ratio)
     check.that(act in ACTIVATIONS, "act", act, ", ".join(ACTIVATIONS))
     height, width, _ = shape = shape_of(input_shape, input_tensor)
-    unit, side = patch_size * 2 ** (len(dims) - 1), 2 ** (len(dims) - 1)
+    side = 2 ** (len(dims) - 1)
+    unit = side * patch_size
     check.that(None not in shape, "input_shape", shape, "a known size: the position tables hold for one grid")
     check.smallest(unit, input_shape=shape)
-    check.that(height % unit == width % unit == 0, "input_shape", shape, f"multiples of {unit}, for {side} x {side} blocks")
+    multiples = f"multiples of {unit}, for {side} x {side} blocks"
+    check.that(height % unit == width % unit == 0, "input_shape", shape, multiples)
     block_size = (height // unit, width // unit)
 
     x = inputs = begin(input_shape, input_tensor)
