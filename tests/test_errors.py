@@ -10,15 +10,24 @@ from safetensors.numpy import save_file
 
 import vitgraph
 from tests.variants import BUILDERS, TINY, images, shared, value
-
-build_vit, build_swin = vitgraph.build_vit, vitgraph.build_swin
-build_localvit, build_localvit_pvt = vitgraph.build_localvit, vitgraph.build_localvit_pvt
-build_pvt, build_pvt_v2 = vitgraph.build_pvt, vitgraph.build_pvt_v2
-build_vit, build_pvt_v2, build_swin = vitgraph.build_vit, vitgraph.build_pvt_v2, vitgraph.build_swin
-build_cvt, build_levit = vitgraph.build_cvt, vitgraph.build_levit
-build_crossformer = vitgraph.build_crossformer
-build_twins_pcpvt, build_twins_svt = vitgraph.build_twins_pcpvt, vitgraph.build_twins_svt
-build_regionvit, build_scalablevit = vitgraph.build_regionvit, vitgraph.build_scalablevit
+from vitgraph.builders import (
+    build_crossformer,
+    build_cvt,
+    build_levit,
+    build_localvit,
+    build_localvit_pvt,
+    build_mobilevit,
+    build_mobilevit_v2,
+    build_nest,
+    build_pvt,
+    build_pvt_v2,
+    build_regionvit,
+    build_scalablevit,
+    build_swin,
+    build_twins_pcpvt,
+    build_twins_svt,
+    build_vit,
+)
 
 HEADLESS = {"include_top": False}
 FOREIGN = keras.Sequential([keras.Input((8, 8, 3)), keras.layers.Conv2D(4, 3)], name="foreign")
@@ -240,6 +249,32 @@ OWN = [  # builder, argument, value, error, what is allowed[, further arguments]
     (build_scalablevit, "patch_size", 2, ValueError, "4 or more"),
     (build_scalablevit, "head_hidden", 0, ValueError, "an integer of at least 1"),
     (build_scalablevit, "input_shape", (32, 32, 3), ValueError, "of at least 64", {"sr_ratios": (16, 4, 2, 1)}),
+    (build_mobilevit, "num_heads", (4, 5, 4), ValueError, "divisors of the width, here 5 of 192"),
+    (build_mobilevit, "num_heads", (4, 4), ValueError, "3 entries, as many as attn_dims"),
+    (build_mobilevit, "last_dim", 0, ValueError, "an integer of at least 1"),
+    (build_mobilevit, "fusion", None, TypeError, "True or False"),
+    (build_mobilevit_v2, "stem_dim", (16,), TypeError, "an integer of at least 1"),
+    (build_mobilevit_v2, "dims", 64, TypeError, "a sequence, one entry a stage"),
+    (build_mobilevit_v2, "depths", (1, 1), ValueError, "5 entries, as many as dims"),
+    (build_mobilevit_v2, "strides", (1, 2, 2, 2, 0), ValueError, "integers of at least 1"),
+    (build_mobilevit_v2, "expansions", (2, 2, 2, 2), ValueError, "5 entries, as many as dims"),
+    (build_mobilevit_v2, "expansions", (2, 2, 2, 2, 0), ValueError, "numbers over 0"),
+    (build_mobilevit_v2, "attn_dims", (8,) * 6, ValueError, "at most 5 entries", {"attn_depths": (1,) * 6}),
+    (build_mobilevit_v2, "attn_depths", (2, 4), ValueError, "3 entries, as many as attn_dims"),
+    (build_mobilevit_v2, "mlp_ratios", (2, 2), ValueError, "3 entries, as many as attn_dims"),
+    (build_mobilevit_v2, "patch_size", (2, 2, 2), ValueError, "a positive integer, or two"),
+    (build_mobilevit_v2, "kernel_size", 2, ValueError, "an odd number"),
+    (build_mobilevit_v2, "act", "swish", ValueError, "gelu, gelu_tanh, quick_gelu"),
+    (build_mobilevit_v2, "input_shape", (32, 32, 3), ValueError, "of at least 64", {"strides": (2, 2, 2, 2, 2)}),
+    (build_nest, "input_shape", (None, None, 3), ValueError, "a known size: the position tables hold for one grid"),
+    (build_nest, "input_shape", (224, 216, 3), ValueError, "multiples of 16, for 4 x 4 blocks"),
+    (build_nest, "dims", 96, TypeError, "a sequence, one entry a stage"),
+    (build_nest, "depths", (2, 2), ValueError, "3 entries, as many as dims"),
+    (build_nest, "num_heads", (3, 6, 13), ValueError, "divisors of the width, here 13 of 384"),
+    (build_nest, "patch_size", (4, 4), TypeError, "an integer of at least 1"),
+    (build_nest, "mlp_ratio", 0, ValueError, "numbers over 0"),
+    (build_nest, "act", "gelo", ValueError, "gelu, gelu_tanh, quick_gelu"),
+    (build_nest, "same_padding", "same", TypeError, "True or False"),
 ]  # fmt: skip
 
 ROWS = [

@@ -12,7 +12,9 @@ from vitgraph.blocks.attention import (
 from vitgraph.blocks.base import Block
 from vitgraph.blocks.convolution import DepthwiseConv2D
 from vitgraph.blocks.graph import GraphModel, Stage
+from vitgraph.blocks.grouped import ContextAttention, ContextGate, GroupedAttention
 from vitgraph.blocks.groups import GroupBias, GroupOffsets, GroupPartition, GroupReverse
+from vitgraph.blocks.nesting import BlockPositions, InterleaveHeads, MaxPooling
 from vitgraph.blocks.normalization import LayerNorm
 from vitgraph.blocks.offset_attention import InterleavedCrossAttention, InterleavedSelfAttention, OffsetBias
 from vitgraph.blocks.pooling import AdaptiveAveragePooling, AveragePooling
@@ -27,6 +29,7 @@ from vitgraph.blocks.regions import (
     TakeRegional,
 )
 from vitgraph.blocks.residual import Residual
+from vitgraph.blocks.resizing import ResizeLike, ResizeToMultiple
 from vitgraph.blocks.tokens import (
     DropPrefix,
     Latent,
@@ -39,6 +42,7 @@ from vitgraph.blocks.tokens import (
     ToMap,
     ToTokens,
 )
+from vitgraph.blocks.unfolding import Fold, Unfold
 from vitgraph.blocks.values import TakeValues
 from vitgraph.blocks.windows import PatchMerging, WindowBias, WindowPartition, WindowReverse
 
@@ -49,9 +53,13 @@ __all__ = [
     "AveragePooling",
     "Block",
     "CropTo",
+    "BlockPositions",
+    "ContextAttention",
+    "ContextGate",
     "CrossAttention",
     "DepthwiseConv2D",
     "DropPrefix",
+    "Fold",
     "GELU",
     "GatedActivation",
     "GraphModel",
@@ -69,6 +77,12 @@ __all__ = [
     "Latent",
     "LayerNorm",
     "PadCentred",
+    "GroupedAttention",
+    "HeadsAttention",
+    "InterleaveHeads",
+    "Latent",
+    "LayerNorm",
+    "MaxPooling",
     "PadToMultiple",
     "PadToRegions",
     "PatchMerging",
@@ -80,6 +94,8 @@ __all__ = [
     "RejoinPrefix",
     "RegionBias",
     "Residual",
+    "ResizeLike",
+    "ResizeToMultiple",
     "SelfAttention",
     "SinCosPosition",
     "SplitHeads",
@@ -90,6 +106,7 @@ __all__ = [
     "TakeValues",
     "ToMap",
     "ToTokens",
+    "Unfold",
     "WindowBias",
     "WindowPartition",
     "WindowReverse",

@@ -181,7 +181,7 @@ class AttentionMap(keras.layers.Wrapper):
 
     def compute_output_spec(self, inputs):
         queries, keys = self.layer.token_counts(*(x.shape for x in inputs))
-        return keras.KerasTensor((inputs[0].shape[0], self.layer.num_heads, queries, keys), dtype="float32")
+        return keras.KerasTensor((None, self.layer.num_heads, queries, keys), dtype="float32")
 
 
 def _add_bias(scores, bias):

@@ -5,6 +5,9 @@ from vitgraph.builders.cvt import build_cvt
 from vitgraph.builders.levit import build_levit
 from vitgraph.builders.localvit import build_localvit
 from vitgraph.builders.localvit_pvt import build_localvit_pvt
+from vitgraph.builders.mobilevit import build_mobilevit
+from vitgraph.builders.mobilevit_v2 import build_mobilevit_v2
+from vitgraph.builders.nest import build_nest
 from vitgraph.builders.pvt import build_pvt
 from vitgraph.builders.pvt_v2 import build_pvt_v2
 from vitgraph.builders.regionvit import build_regionvit
@@ -20,6 +23,9 @@ __all__ = [
     "build_levit",
     "build_localvit",
     "build_localvit_pvt",
+    "build_mobilevit",
+    "build_mobilevit_v2",
+    "build_nest",
     "build_pvt",
     "build_pvt_v2",
     "build_regionvit",

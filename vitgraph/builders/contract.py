@@ -194,8 +194,8 @@ def _check_strides(model):
     inputs = model.inputs[0].shape[1:3]
     for stage in model.stages:
         output = stage.output.shape[1:3] if stage.grid is None else model.get_layer(stage.grid).output.shape[1:3]
-        for size, count, stride in zip(inputs, output, pair(stage.stride), strict=True):
-            if is_static(size, count) and not size // stride <= count <= -(-size // stride):
+        for size, count, stride, multiple in zip(inputs, output, pair(stage.stride), pair(stage.multiple), strict=True):
+            if is_static(size, count) and not size // stride <= count <= -(-size // stride // multiple) * multiple:
                 where = f"{model.name}: {stage.name}"
                 raise AssertionError(f"{where} says stride {stage.stride}, shapes say {size}/{count}")
 

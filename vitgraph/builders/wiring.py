@@ -192,6 +192,7 @@ class Transformer:
     attn_drop: float = 0.0
     proj_drop: float = 0.0
     qk_scale: float | None = None
+    core: type = SelfAttention
 
     @property
     def attn_dim(self):
@@ -214,7 +215,7 @@ class Transformer:
     def attend(self, qkv, name):
         """The core, with queries and keys normalised head by head where the architecture does so."""
         if not self.qk_norm:
-            return SelfAttention(self.num_heads, self.qk_scale, self.attn_drop, name=name)(qkv)
+            return self.core(self.num_heads, self.qk_scale, self.attn_drop, name=name)(qkv)
         q, k, v = SplitHeads(self.num_heads, name=f"{name}_heads")(qkv)
         q, k = self.norm(q, f"{name}_q_norm"), self.norm(k, f"{name}_k_norm")
         return HeadsAttention(self.num_heads, self.qk_scale, self.attn_drop, name=name)(q, k, v)

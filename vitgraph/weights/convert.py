@@ -5,7 +5,7 @@ import re
 
 import keras
 
-from vitgraph.blocks import DepthwiseConv2D, OffsetBias, PositionTable, WindowBias
+from vitgraph.blocks import BlockPositions, DepthwiseConv2D, OffsetBias, PositionTable, WindowBias
 from vitgraph.registry import SOURCES
 from vitgraph.weights import resample
 from vitgraph.weights.files import read_checkpoint
@@ -131,6 +131,8 @@ def _resize(value, layer, shape):
         if old and value.shape[-1] == shape[-1]:
             options = {"kernel": layer.kernel, "antialias": layer.antialias}
             return resample.position_table(value, layer.prefix, old, layer.grid, **options)
+    if isinstance(layer, BlockPositions) and value.shape[:2] == shape[:2] and resample.square_grid(value.shape[2]):
+        return resample.blockwise_table(value, layer.block_size)
     if isinstance(layer, OffsetBias):
         old = resample.square_grid(value.shape[-1])
         if old and value.shape[0] == shape[0]:
