@@ -11,6 +11,8 @@ from vitgraph.blocks import (
     GELU,
     AdaptiveAveragePooling,
     AttentionMap,
+    ContinuousWindowBias,
+    CosineQKV,
     CrossAttention,
     DepthwiseConv2D,
     DropPrefix,
@@ -34,6 +36,7 @@ from vitgraph.blocks import (
     ToMap,
     ToTokens,
     WindowBias,
+    WindowOffsets,
     WindowPartition,
     WindowReverse,
 )
@@ -78,6 +81,11 @@ ROWS = [  # a block, and the shapes of its inputs
     (WindowReverse((4, 5), (2, 2)), (8, 20, 8), MAP),
     (WindowBias((4, 5), 2, (2, 2)), MAP),
     (WindowBias(16, 2, 8), MAP),
+    (WindowOffsets((4, 5), (6, 6)), MAP),
+    (WindowOffsets(16), MAP),
+    (ContinuousWindowBias((4, 5), (2, 2)), (1, 63, 2), MAP),
+    (ContinuousWindowBias(16, 8), (1, 11 * 19, 2), MAP),
+    (CosineQKV(2), (6, 20, 24)),
     (PatchMerging(), (2, 7, 10, 8)),
 ]
 

@@ -11,6 +11,7 @@ import vitgraph
 from tests.variants import BUILDERS, TINY, images, shared, value
 
 build_vit, build_pvt_v2, build_swin = vitgraph.build_vit, vitgraph.build_pvt_v2, vitgraph.build_swin
+build_swin_v2 = vitgraph.build_swin_v2
 
 HEADLESS = {"include_top": False}
 FOREIGN = keras.Sequential([keras.Input((8, 8, 3)), keras.layers.Conv2D(4, 3)], name="foreign")
@@ -110,6 +111,14 @@ OWN = [  # builder, argument, value, error, what is allowed[, further arguments]
     (build_swin, "mlp_ratio", 0, ValueError, "numbers over 0"),
     (build_swin, "img_size", "224", ValueError, "a positive integer, or two"),
     (build_swin, "head_dim", -8, ValueError, "an integer of at least 1"),
+    (build_swin_v2, "num_heads", (3, 6, 12, 25), ValueError, "divisors of the width, here 25 of 768"),
+    (build_swin_v2, "window_size", (7, 7, 7), ValueError, "a positive integer, (rows, columns), or 4 of these"),
+    (build_swin_v2, "pretrained_window_sizes", 12, TypeError, "a sequence, one entry a stage"),
+    (build_swin_v2, "pretrained_window_sizes", (12, 12, 12), ValueError, "4 entries, as many as depths"),
+    (build_swin_v2, "pretrained_window_sizes", (12, 12, 12, -6), ValueError, "0, a positive integer or (rows, columns)"),
+    (build_swin_v2, "mlp_ratio", 0, ValueError, "numbers over 0"),
+    (build_swin_v2, "act", "gelo", ValueError, "gelu, gelu_tanh, quick_gelu"),
+    (build_swin_v2, "img_size", "256", ValueError, "a positive integer, or two"),
 ]  # fmt: skip
 
 ROWS = [(builder, *row) for builder in sorted(BUILDERS, key=lambda b: b.__name__) for row in BORDER] + OWN

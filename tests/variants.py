@@ -60,6 +60,13 @@ TINY = {
     "swin": Tiny(
         vitgraph.build_swin, {"dim": 8, "depths": (2, 2), "num_heads": (2, 4), "window_size": 4, "mlp_ratio": 2}
     ),
+    "swin_v2": Tiny(
+        vitgraph.build_swin_v2,
+        {
+            "dim": 8, "depths": (2, 2), "num_heads": (2, 4), "window_size": 4, "mlp_ratio": 2,
+            "pretrained_window_sizes": (0, 6),
+        },
+    ),
 }  # fmt: skip
 
 OPEN = [name for name, tiny in TINY.items() if not tiny.tied]

@@ -4,6 +4,7 @@ from vitgraph.blocks.activations import GELU, GatedActivation, QuickGELU
 from vitgraph.blocks.attention import AttentionMap, CrossAttention, HeadsAttention, SelfAttention, SplitHeads
 from vitgraph.blocks.base import Block
 from vitgraph.blocks.convolution import DepthwiseConv2D
+from vitgraph.blocks.cosine import CosineQKV
 from vitgraph.blocks.graph import GraphModel, Stage
 from vitgraph.blocks.normalization import LayerNorm
 from vitgraph.blocks.pooling import AdaptiveAveragePooling
@@ -20,12 +21,21 @@ from vitgraph.blocks.tokens import (
     ToMap,
     ToTokens,
 )
-from vitgraph.blocks.windows import PatchMerging, WindowBias, WindowPartition, WindowReverse
+from vitgraph.blocks.windows import (
+    ContinuousWindowBias,
+    PatchMerging,
+    WindowBias,
+    WindowOffsets,
+    WindowPartition,
+    WindowReverse,
+)
 
 __all__ = [
     "AdaptiveAveragePooling",
     "AttentionMap",
     "Block",
+    "ContinuousWindowBias",
+    "CosineQKV",
     "CrossAttention",
     "DepthwiseConv2D",
     "DropPrefix",
@@ -51,6 +61,7 @@ __all__ = [
     "ToMap",
     "ToTokens",
     "WindowBias",
+    "WindowOffsets",
     "WindowPartition",
     "WindowReverse",
 ]

@@ -2,6 +2,7 @@
 
 from vitgraph.builders.pvt_v2 import build_pvt_v2
 from vitgraph.builders.swin import build_swin
+from vitgraph.builders.swin_v2 import build_swin_v2
 from vitgraph.builders.vit import build_vit
 
-__all__ = ["build_pvt_v2", "build_swin", "build_vit"]
+__all__ = ["build_pvt_v2", "build_swin", "build_swin_v2", "build_vit"]

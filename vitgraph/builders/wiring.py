@@ -25,8 +25,8 @@ from vitgraph.blocks.base import pair
 ACTIVATIONS = ("gelu", "gelu_tanh", "quick_gelu", "relu", "silu", "hard_silu", "relu6")
 
 
-def layer_norm(x, epsilon, name):
-    return LayerNorm(epsilon, name=name)(x)
+def layer_norm(x, epsilon, name, init=1.0):
+    return LayerNorm(epsilon, init, name=name)(x)
 
 
 def rms_norm(x, epsilon, name):
