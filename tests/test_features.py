@@ -8,6 +8,7 @@ import pytest
 
 import vitgraph
 from tests.variants import OPEN, TINY, assert_close, assert_same, images, value, with_random_weights
+from vitgraph import export
 from vitgraph.blocks import AttentionMap
 from vitgraph.blocks.attention import AttentionCore
 
@@ -216,3 +217,28 @@ def test_simple_feature_pyramid_on_the_last_map():
         assert_same(outputs[level.upper()], y)
     assert_same(net.get_layer("p5_down")(last), value(last).reshape(2, 2, 2, 2, 2, 16).max((2, 4)))
     assert net.get_layer("p2_up_4").output.shape == (None, 16, 16, 4)  # each deconvolution halves the width
+
+
+@pytest.mark.parametrize("extract", [lambda model: model, vitgraph.pyramid, vitgraph.attention])
+def test_channels_first(extract, tmp_path):
+    """Maps are turned at both ends; scores and attention are what they were."""
+    model = extract(with_random_weights(TINY["pvt_v2"].build_open()))
+    turned = vitgraph.channels_first(model)
+    assert turned.input_shape == (None, 3, None, None)
+    x = images(2, 64, 96)
+    expected, actual = model(x), turned(x.transpose(0, 3, 1, 2))
+    if extract is vitgraph.pyramid:
+        expected = {level: value(tensor).transpose(0, 3, 1, 2) for level, tensor in expected.items()}
+    keras.tree.map_structure(assert_same, actual, expected)
+    again = reloaded(turned, tmp_path)(x.transpose(0, 3, 1, 2))
+    keras.tree.map_structure(assert_same, again, expected)
+
+
+def test_channels_first_of_a_backbone_is_exported(tmp_path):
+    turned = vitgraph.channels_first(with_random_weights(TINY["pvt_v2"].build(include_top=False)))
+    x = images().transpose(0, 3, 1, 2)
+    assert turned(x).shape == (2, 24, 4, 4)
+    for to, name in ((export.to_litert, "net.tflite"), (export.to_saved_model, "net")):
+        to(turned, tmp_path / name)
+        (answer,) = export.load(tmp_path / name)(x).values()
+        assert_close(answer, turned(x))

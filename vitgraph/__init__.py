@@ -3,7 +3,8 @@
 from vitgraph import blocks, builders
 from vitgraph.builders import *  # noqa: F403  (every build_* function)
 from vitgraph.create import create
-from vitgraph.features import attention, pyramid, simple_feature_pyramid
+from vitgraph.features import attention, channels_first, pyramid, simple_feature_pyramid
+from vitgraph.folding import fold_batchnorm
 from vitgraph.registry import list_models
 from vitgraph.weights import list_weights, load_weights, save_weights
 
@@ -12,7 +13,9 @@ __all__ = [
     *builders.__all__,
     "attention",
     "blocks",
+    "channels_first",
     "create",
+    "fold_batchnorm",
     "list_models",
     "list_weights",
     "load_weights",

@@ -1,0 +1,108 @@
+"""Graph -> graph for inference: batch norms folded into the layers beside them."""
+
+import itertools
+
+import keras
+import numpy as np
+from keras import layers
+
+from vitgraph.blocks import DepthwiseConv2D
+
+_LINEAR = (layers.Dense, layers.Conv2D, DepthwiseConv2D)
+
+
+def fold_batchnorm(model):
+    """The same function in fewer nodes, for inference: each batch norm becomes part of a linear layer beside it.
+
+    Once trained, a batch norm is a factor and an offset for each channel. It goes into the kernel and the bias of the
+    convolution or `Dense` layer right before it, or else of the `Dense` layer right after it. (Not of a convolution
+    after it: the zeros of its padding would need the offset too.)
+
+    Args:
+        model: a graph of this package, just built or read back from a file; it is left as it is.
+
+    Returns:
+        A new `keras.Model` with weights of its own, whose outputs are equal up to rounding. The other layers keep
+        their names.
+
+    Raises:
+        ValueError: a layer that a batch norm would go into is quantised or has LoRA weights.
+    """
+    before, after = _pairs(model)  # {linear layer: the batch norm before it, after it}
+    folded_into, gone = {**before, **after}, {norm.name for norm in (*before.values(), *after.values())}
+    for linear in folded_into:
+        if linear.quantization_mode or getattr(linear, "lora_enabled", False):
+            raise ValueError(f"fold_batchnorm: layer {linear.name!r} is quantised or has LoRA weights; fold first")
+
+    def copy(layer):
+        config = layer.get_config()
+        return type(layer).from_config({**config, "use_bias": True} if layer in folded_into else config)
+
+    def call(layer, *args, **kwargs):
+        return args[0] if layer.name in gone else layer(*args, **kwargs)
+
+    folded = keras.models.clone_model(model, clone_function=copy, call_function=call)
+    for layer in (layer for layer in folded.layers if layer.weights):
+        original = model.get_layer(layer.name)
+        if original in folded_into:
+            kernel, bias = _fold(original, before.get(original), after.get(original))
+            layer.kernel.assign(kernel)
+            layer.bias.assign(bias)
+        else:
+            layer.set_weights(original.get_weights())
+    return folded
+
+
+def _pairs(model):
+    """Which batch norm is before and which is after each linear layer, where the two see nobody else."""
+    calls: dict = {}
+    takers: dict = {id(tensor): [model] for tensor in model.outputs}
+    for node in itertools.chain(*model._nodes_by_depth.values()):
+        calls.setdefault(node.operation, []).append(node)
+        for tensor in node.input_tensors:
+            takers.setdefault(id(tensor), []).append(node.operation)
+
+    def only_taker(layer):
+        """Of what this layer gives; None if there are several, or if the layer is called several times."""
+        found = takers[id(layer.output)] if len(calls[layer]) == 1 else [None, None]
+        return found[0] if len(found) == 1 and len(calls.get(found[0], ())) == 1 else None
+
+    before, after = {}, {}
+    for layer in model.layers:
+        taker = only_taker(layer)
+        if isinstance(layer, _LINEAR) and isinstance(taker, layers.BatchNormalization) and _has_no_activation(layer):
+            after[layer] = taker
+    for layer in model.layers:
+        taker = only_taker(layer)
+        free = isinstance(layer, layers.BatchNormalization) and layer not in after.values()
+        if free and isinstance(taker, layers.Dense):
+            before[taker] = layer
+    return before, after
+
+
+def _has_no_activation(layer):
+    return getattr(layer, "activation", None) in (None, keras.activations.linear)
+
+
+def _fold(linear, before, after):
+    """Kernel and bias of the linear layer with both batch norms in them."""
+    kernel = keras.ops.convert_to_numpy(linear.kernel).astype("float64")
+    bias = keras.ops.convert_to_numpy(linear.bias) if linear.use_bias else 0.0
+    if before is not None:
+        factor, offset = _factor_and_offset(before)
+        bias = bias + offset @ kernel
+        kernel = factor[:, None] * kernel
+    if after is not None:
+        factor, offset = _factor_and_offset(after)
+        kernel = kernel * (factor.reshape(kernel.shape[2:]) if isinstance(linear, DepthwiseConv2D) else factor)
+        bias = bias * factor + offset
+    return kernel, bias
+
+
+def _factor_and_offset(norm):
+    mean, variance = (keras.ops.convert_to_numpy(v).astype("float64") for v in (norm.moving_mean, norm.moving_variance))
+    factor = 1 / np.sqrt(variance + norm.epsilon)
+    if norm.scale:
+        factor = factor * keras.ops.convert_to_numpy(norm.gamma)
+    offset = -mean * factor
+    return factor, offset + keras.ops.convert_to_numpy(norm.beta) if norm.center else offset
