@@ -115,7 +115,7 @@ OWN = [  # builder, argument, value, error, what is allowed[, further arguments]
     (build_swin_v2, "window_size", (7, 7, 7), ValueError, "a positive integer, (rows, columns), or 4 of these"),
     (build_swin_v2, "pretrained_window_sizes", 12, TypeError, "a sequence, one entry a stage"),
     (build_swin_v2, "pretrained_window_sizes", (12, 12, 12), ValueError, "4 entries, as many as depths"),
-    (build_swin_v2, "pretrained_window_sizes", (12, 12, 12, -6), ValueError, "0, a positive integer or (rows, columns)"),
+    (build_swin_v2, "pretrained_window_sizes", (12, 12, 12, -6), ValueError, "0, a positive integer or (rows, "),
     (build_swin_v2, "mlp_ratio", 0, ValueError, "numbers over 0"),
     (build_swin_v2, "act", "gelo", ValueError, "gelu, gelu_tanh, quick_gelu"),
     (build_swin_v2, "img_size", "256", ValueError, "a positive integer, or two"),
