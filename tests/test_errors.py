@@ -11,7 +11,7 @@ import vitgraph
 from tests.variants import BUILDERS, TINY, images, shared, value
 
 build_vit, build_pvt_v2, build_swin = vitgraph.build_vit, vitgraph.build_pvt_v2, vitgraph.build_swin
-build_swin_v2 = vitgraph.build_swin_v2
+build_pit, build_swin_v2 = vitgraph.build_pit, vitgraph.build_swin_v2
 
 HEADLESS = {"include_top": False}
 FOREIGN = keras.Sequential([keras.Input((8, 8, 3)), keras.layers.Conv2D(4, 3)], name="foreign")
@@ -89,6 +89,16 @@ OWN = [  # builder, argument, value, error, what is allowed[, further arguments]
     (build_vit, "init_values", "1e-5", TypeError, "numbers over 0"),
     (build_vit, "class_token", "no", TypeError, "True or False"),
     (build_vit, "pos_drop_rate", 2, ValueError, "0 <= rate < 1"),
+    (build_pit, "dims", (144, 288, 432), ValueError, "multiples of the one before"),
+    (build_pit, "depths", (2, 6), ValueError, "3 entries, as many as dims"),
+    (build_pit, "num_heads", (3, 6, 11), ValueError, "divisors of the width, here 11 of 576"),
+    (build_pit, "mlp_ratios", (4, 4), ValueError, "3 entries, as many as dims"),
+    (build_pit, "patch_size", (16, 16), TypeError, "an integer of at least 1"),
+    (build_pit, "stride", 0, ValueError, "an integer of at least 1"),
+    (build_pit, "head_dim", 0, ValueError, "an integer of at least 1"),
+    (build_pit, "img_size", (8, 8), ValueError, "height and width of at least 16"),
+    (build_pit, "distilled", "yes", TypeError, "True or False"),
+    (build_pit, "pooling", "map", ValueError, "None, token, avg, max", HEADLESS),
     (build_pvt_v2, "dims", 32, TypeError, "a sequence, one entry a stage"),
     (build_pvt_v2, "dims", (), ValueError, "integers of at least 1"),
     (build_pvt_v2, "depths", (2, 2, 2), ValueError, "4 entries, as many as dims"),

@@ -1,6 +1,7 @@
 """Tiny instances of every builder: the rows to which the tests put their questions."""
 
 import functools
+import inspect
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -29,7 +30,8 @@ class Tiny(NamedTuple):
 
     def build_open(self, **overrides):
         """For images of any size, with tables for the usual one."""
-        planned = {"img_size": (64, 64)} if self.builder is vitgraph.build_vit else {}
+        size = inspect.signature(self.builder).parameters.get("img_size")
+        planned = {"img_size": (64, 64)} if size and size.default else {}
         return self.build((None, None, 3), **planned, **overrides)
 
 
@@ -41,6 +43,13 @@ TINY = {
             "patch_size": 16, "dim": 16, "depth": 2, "num_heads": 2, "reg_tokens": 2, "no_embed_class": True,
             "block": vit.parallel_scaling_block, "qk_norm": True, "rms_norm": True, "act": "silu", "gated_mlp": True,
             "init_values": 0.1, "global_pool": "map",
+        },
+    ),
+    "pit": Tiny(
+        vitgraph.build_pit,
+        {
+            "patch_size": 16, "stride": 8, "dims": (8, 16, 32), "depths": (1, 1, 2), "num_heads": (1, 2, 4),
+            "mlp_ratios": (2, 2, 2), "distilled": True,
         },
     ),
     "pvt_v2": Tiny(

@@ -3,11 +3,12 @@
 import difflib
 import fnmatch
 
-from vitgraph.builders import pvt_v2, swin, swin_v2, vit
+from vitgraph.builders import pit, pvt_v2, swin, swin_v2, vit
 
 _FAMILIES = (
     (vit.build_vit, vit.VARIANTS, vit.SOURCES),
     (pvt_v2.build_pvt_v2, pvt_v2.VARIANTS, pvt_v2.SOURCES),
+    (pit.build_pit, pit.VARIANTS, pit.SOURCES),
     (swin.build_swin, swin.VARIANTS, swin.SOURCES),
     (swin_v2.build_swin_v2, swin_v2.VARIANTS, swin_v2.SOURCES),
 )

@@ -13,13 +13,16 @@ class Stage(Block):
         prefix: number of leading tokens that are no patches, where the stream is tokens (B, N, C).
         grid: where the stream is tokens, the name of the layer whose output (B, H, W, .) they are the positions of;
             None: the stream is a map (B, H, W, C).
+        border: pixels by which patches without padding are wider than their stride: as many are not covered by a
+            position of their own.
     """
 
-    def __init__(self, stride, prefix=0, grid=None, **kwargs):
+    def __init__(self, stride, prefix=0, grid=None, border=0, **kwargs):
         super().__init__(**kwargs)
         self.stride = stride
         self.prefix = prefix
         self.grid = grid
+        self.border = border
 
     @property
     def level(self):

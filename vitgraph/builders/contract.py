@@ -135,7 +135,8 @@ def _check_border(check, arguments):
     if arguments["include_top"]:
         check.positive(num_classes=arguments["num_classes"])
         check.that(pooling is None, "pooling", pooling, "None with include_top=True: the top has its own")
-    pools = POOLS if "global_pool" in arguments else ("avg", "max")
+    pools = ("token", "avg", "max") if {"class_token", "distilled"} & set(arguments) else ("avg", "max")
+    pools = POOLS if "global_pool" in arguments else pools
     check.that(pooling in (None, *pools), "pooling", pooling, f"None, {', '.join(pools)}")
     if not arguments.get("class_token", True):
         check.that(pooling != "token", "pooling", pooling, "not the class token: there is none")
@@ -165,7 +166,7 @@ def _check_strides(model):
     for stage in model.stages:
         output = stage.output.shape[1:3] if stage.grid is None else model.get_layer(stage.grid).output.shape[1:3]
         for size, count, stride in zip(inputs, output, pair(stage.stride), strict=True):
-            if is_static(size, count) and not size // stride <= count <= -(-size // stride):
+            if is_static(size, count) and not (size - stage.border) // stride <= count <= -(-size // stride):
                 where = f"{model.name}: {stage.name}"
                 raise AssertionError(f"{where} says stride {stage.stride}, shapes say {size}/{count}")
 

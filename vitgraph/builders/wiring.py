@@ -88,9 +88,13 @@ def mlp(x, hidden, act, name, drop=0.0):
 
 
 def head(x, num_classes, classifier_activation, drop_rate=0.0):
-    """(B, C) -> (B, num_classes): dropout, `head`, and the activation in float32 under any dtype policy."""
+    """(B, C) -> (B, num_classes): dropout, `head`, and `predictions`."""
     x = dropout(x, drop_rate, "head_drop")
-    x = dense(x, num_classes, "head")
+    return predictions(dense(x, num_classes, "head"), classifier_activation)
+
+
+def predictions(x, classifier_activation):
+    """The activation of logits (B, num_classes), in float32 under any dtype policy."""
     return layers.Activation(classifier_activation or "linear", dtype="float32", name="predictions")(x)
 
 
