@@ -136,6 +136,26 @@ def test_microsofts_swin_merges_at_the_end_of_a_stage(case, kind, buffers):
     assert_loads(model, renamed, image, logits, kind)
 
 
+def test_official_pit_has_a_list_of_poolings():
+    model, weights, image, logits = golden("pit_eps")
+    renamed = {
+        k.replace("transformers.1.pool", "pools.0").replace("transformers.2.pool", "pools.1"): v
+        for k, v in weights.items()
+    }
+    assert_loads(model, renamed, image, logits, "pit/official")
+
+
+def test_a_whole_checkpoint_fits_a_net_without_top():
+    """PiT's last map knows nothing of the class token's norm and head."""
+    model, weights, image, _ = golden("pit_eps")
+    load_weights(model, weights)
+    plain = {"patch_size": 8, "stride": 4, "dims": (8, 16, 32), "depths": (1, 1, 1), "num_heads": (1, 2, 4)}
+    headless = vitgraph.build_pit((32, 32, 3), include_top=False, **plain)
+    assert load_weights(headless, weights) == "pit/timm"
+    tokens = keras.Model(model.input, model.get_layer("stage_3").output)(image)
+    np.testing.assert_allclose(headless(image), np.reshape(tokens[:, 1:], (2, 2, 2, 32)), atol=3e-5)
+
+
 @pytest.mark.parametrize("wrap", ["model", "state_dict", None])
 def test_torch_files(wrap, tmp_path):
     import torch

@@ -3,7 +3,6 @@
 import math
 
 import keras
-import numpy as np
 from keras import ops
 
 from vitgraph.blocks.base import Block
@@ -36,12 +35,13 @@ class CosineQKV(Block):
     def call(self, qkv):
         shape, heads = ops.shape(qkv), (3, self.num_heads, qkv.shape[-1] // (3 * self.num_heads))
         if self.use_bias:
-            qkv = qkv + ops.cast(ops.concatenate([self.q_bias, ops.zeros_like(self.q_bias), self.v_bias]), qkv.dtype)
+            q_bias, v_bias = (ops.cast(bias, qkv.dtype) for bias in (self.q_bias, self.v_bias))
+            qkv = qkv + ops.concatenate([q_bias, ops.zeros_like(q_bias), v_bias])
         x = ops.reshape(qkv, (-1, shape[1], *heads))
         squares = ops.sum(ops.square(ops.cast(x, "float32")), axis=-1, keepdims=True)
         inverse = ops.rsqrt(ops.maximum(squares, 1e-24))  # (B, N, 3, heads, 1)
         # One product scales all three; values by 1.
-        is_value = np.array([0.0, 0.0, 1.0], "float32").reshape(3, 1, 1)
+        is_value = ops.reshape(ops.convert_to_tensor([0.0, 0.0, 1.0], "float32"), (3, 1, 1))
         scale = ops.exp(ops.minimum(ops.cast(self.logit_scale, "float32"), math.log(100.0)))
         scale = ops.stack([scale, ops.ones_like(scale), ops.zeros_like(scale)])[:, :, None]  # (3, heads, 1)
         return ops.reshape(x * ops.cast(inverse * scale + is_value, x.dtype), shape)
