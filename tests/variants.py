@@ -164,6 +164,20 @@ TINY = {
         {"patch_size": 8, "dims": (8, 16), "depths": (1, 2), "num_heads": (2, 4), "mlp_ratio": 2},
         tied="a table holds the position of every token of every block",
     ),
+    "pit": Tiny(
+        vitgraph.build_pit,
+        {
+            "patch_size": 16, "stride": 8, "dims": (8, 16, 32), "depths": (1, 1, 2), "num_heads": (1, 2, 4),
+            "mlp_ratios": (2, 2, 2), "distilled": True,
+        },
+    ),
+    "swin_v2": Tiny(
+        vitgraph.build_swin_v2,
+        {
+            "dim": 8, "depths": (2, 2), "num_heads": (2, 4), "window_size": 4, "mlp_ratio": 2,
+            "pretrained_window_sizes": (0, 6),
+        },
+    ),
 }  # fmt: skip
 
 OPEN = [name for name, tiny in TINY.items() if not tiny.tied]

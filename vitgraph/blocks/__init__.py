@@ -11,6 +11,7 @@ from vitgraph.blocks.attention import (
 )
 from vitgraph.blocks.base import Block
 from vitgraph.blocks.convolution import DepthwiseConv2D
+from vitgraph.blocks.cosine import CosineQKV
 from vitgraph.blocks.graph import GraphModel, Stage
 from vitgraph.blocks.grouped import ContextAttention, ContextGate, GroupedAttention
 from vitgraph.blocks.groups import GroupBias, GroupOffsets, GroupPartition, GroupReverse
@@ -38,13 +39,21 @@ from vitgraph.blocks.tokens import (
     PrependTokens,
     RejoinPrefix,
     SplitParallel,
+    TakePrefix,
     TakeToken,
     ToMap,
     ToTokens,
 )
 from vitgraph.blocks.unfolding import Fold, Unfold
 from vitgraph.blocks.values import TakeValues
-from vitgraph.blocks.windows import PatchMerging, WindowBias, WindowPartition, WindowReverse
+from vitgraph.blocks.windows import (
+    ContinuousWindowBias,
+    PatchMerging,
+    WindowBias,
+    WindowOffsets,
+    WindowPartition,
+    WindowReverse,
+)
 
 __all__ = [
     "AdaptiveAveragePooling",
@@ -56,6 +65,8 @@ __all__ = [
     "BlockPositions",
     "ContextAttention",
     "ContextGate",
+    "ContinuousWindowBias",
+    "CosineQKV",
     "CrossAttention",
     "DepthwiseConv2D",
     "DropPrefix",
@@ -102,12 +113,14 @@ __all__ = [
     "SplitParallel",
     "Stage",
     "TakeRegional",
+    "TakePrefix",
     "TakeToken",
     "TakeValues",
     "ToMap",
     "ToTokens",
     "Unfold",
     "WindowBias",
+    "WindowOffsets",
     "WindowPartition",
     "WindowReverse",
 ]

@@ -101,6 +101,20 @@ class TakeToken(Block):
         return (input_shape[0], input_shape[-1])
 
 
+class TakePrefix(Block):
+    """(B, prefix + N, C) -> (B, prefix, C): the leading tokens that are no patches."""
+
+    def __init__(self, prefix, **kwargs):
+        super().__init__(**kwargs)
+        self.prefix = prefix
+
+    def call(self, x):
+        return x[:, : self.prefix]
+
+    def compute_output_shape(self, input_shape):
+        return (input_shape[0], self.prefix, input_shape[-1])
+
+
 class DropPrefix(Block):
     """(B, prefix + N, C) -> (B, N, C): the patch tokens alone."""
 

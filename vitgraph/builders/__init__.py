@@ -8,11 +8,13 @@ from vitgraph.builders.localvit_pvt import build_localvit_pvt
 from vitgraph.builders.mobilevit import build_mobilevit
 from vitgraph.builders.mobilevit_v2 import build_mobilevit_v2
 from vitgraph.builders.nest import build_nest
+from vitgraph.builders.pit import build_pit
 from vitgraph.builders.pvt import build_pvt
 from vitgraph.builders.pvt_v2 import build_pvt_v2
 from vitgraph.builders.regionvit import build_regionvit
 from vitgraph.builders.scalablevit import build_scalablevit
 from vitgraph.builders.swin import build_swin
+from vitgraph.builders.swin_v2 import build_swin_v2
 from vitgraph.builders.twins_pcpvt import build_twins_pcpvt
 from vitgraph.builders.twins_svt import build_twins_svt
 from vitgraph.builders.vit import build_vit
@@ -26,11 +28,13 @@ __all__ = [
     "build_mobilevit",
     "build_mobilevit_v2",
     "build_nest",
+    "build_pit",
     "build_pvt",
     "build_pvt_v2",
     "build_regionvit",
     "build_scalablevit",
     "build_swin",
+    "build_swin_v2",
     "build_twins_pcpvt",
     "build_twins_svt",
     "build_vit",

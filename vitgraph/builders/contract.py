@@ -13,17 +13,18 @@ POOLS = ("token", "avg", "max", "avgmax", "map")
 """What the head of a plain net may see: the class token, means, maxima, their average, attention pooling."""
 
 
-def builder(function=None, *, per_stage=()):
+def builder(function=None, *, pools=("avg", "max"), per_stage=()):
     """Makes a function that wires a graph into a public builder.
 
     Its arguments are checked before anything is made, `dtype` is in force for every layer while it runs, and the
     strides of its `Stage` layers are checked against the shapes of the graph that it returns.
 
     Args:
+        pools: what `pooling` may be, besides None.
         per_stage: names of the arguments that are one value for all stages, or a sequence with one a stage.
     """
     if function is None:
-        return functools.partial(builder, per_stage=per_stage)
+        return functools.partial(builder, pools=pools, per_stage=per_stage)
     signature = inspect.signature(function)
 
     @functools.wraps(function)
@@ -40,7 +41,7 @@ def builder(function=None, *, per_stage=()):
             raise TypeError(f"{function.__name__}: {error}; only input_shape goes without its name") from None
         bound.apply_defaults()
         check = Check(function.__name__)
-        _check_border(check, bound.arguments)
+        _check_border(check, bound.arguments, pools)
         _check_kinds(check, bound.arguments, signature, per_stage)
         with _policy(check, bound.arguments["dtype"]):
             model = function(*bound.args, **bound.kwargs)
@@ -136,7 +137,7 @@ def finish(inputs, outputs, name):
     return GraphModel(sources[0] if len(sources) == 1 else sources, outputs, name=name)
 
 
-def _check_border(check, arguments):
+def _check_border(check, arguments, pools):
     tensor, shape = arguments["input_tensor"], arguments["input_shape"]
     check.that(
         tensor is None or keras.backend.is_keras_tensor(tensor), "input_tensor", tensor, "a KerasTensor", TypeError
@@ -155,7 +156,6 @@ def _check_border(check, arguments):
     if arguments["include_top"]:
         check.positive(num_classes=arguments["num_classes"])
         check.that(pooling is None, "pooling", pooling, "None with include_top=True: the top has its own")
-    pools = _pools(arguments)
     check.that(pooling in (None, *pools), "pooling", pooling, f"None, {', '.join(pools)}")
     if not arguments.get("class_token", True):
         check.that(pooling != "token", "pooling", pooling, "not the class token: there is none")
@@ -166,12 +166,6 @@ def _check_border(check, arguments):
         check.that(False, "classifier_activation", activation, "None or the name of a Keras activation")
     name = arguments["name"]
     check.that(isinstance(name, str) and name and "/" not in name, "name", name, "a name without a slash")
-
-
-def _pools(arguments):
-    if "global_pool" in arguments:
-        return POOLS
-    return ("token", "avg", "max") if "class_token" in arguments else ("avg", "max")
 
 
 def _check_kinds(check, arguments, signature, per_stage):
@@ -195,9 +189,10 @@ def _check_strides(model):
     for stage in model.stages:
         output = stage.output.shape[1:3] if stage.grid is None else model.get_layer(stage.grid).output.shape[1:3]
         for size, count, stride, multiple in zip(inputs, output, pair(stage.stride), pair(stage.multiple), strict=True):
-            if is_static(size, count) and not size // stride <= count <= -(-size // stride // multiple) * multiple:
+            if is_static(size, count):
+                least, most = (size - stage.border) // stride, -(-size // stride // multiple) * multiple
                 where = f"{model.name}: {stage.name}"
-                raise AssertionError(f"{where} says stride {stage.stride}, shapes say {size}/{count}")
+                assert least <= count <= most, f"{where} says stride {stage.stride}, shapes say {size}/{count}"
 
 
 class _policy:

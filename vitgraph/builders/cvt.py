@@ -71,7 +71,7 @@ _PROJECTIONS = ("qkv_method", "kernel_qkv", "stride_kv", "padding_kv", "stride_q
 _RATES = ("drop_rate", "attn_drop_rate", "drop_path_rate")
 
 
-@builder(per_stage=("class_token", "qkv_bias", *_PROJECTIONS, *_RATES))
+@builder(pools=("token", "avg", "max"), per_stage=("class_token", "qkv_bias", *_PROJECTIONS, *_RATES))
 def build_cvt(
     input_shape=(224, 224, 3),
     *,

@@ -86,7 +86,7 @@ SOURCES = {
 }
 
 
-@builder
+@builder(pools=("token", "avg", "max"))
 def build_localvit(
     input_shape=(224, 224, 3),
     *,

@@ -22,7 +22,7 @@ SOURCES = {
 }
 
 
-@builder
+@builder(pools=("token", "avg", "max"))
 def build_localvit_pvt(
     input_shape=(224, 224, 3),
     *,

@@ -62,7 +62,7 @@ SOURCES = {
 }
 
 
-@builder
+@builder(pools=("token", "avg", "max"))
 def build_pvt(
     input_shape=(224, 224, 3),
     *,

@@ -107,7 +107,7 @@ def parallel_scaling_block(x, t, drop_path, name, fuse_out_proj=False):
 VARIANTS = {name: {**row, "block": globals()[row["block"]]} if "block" in row else row for name, row in ROWS.items()}
 
 
-@builder
+@builder(pools=POOLS)
 def build_vit(
     input_shape=(224, 224, 3),
     *,

@@ -28,8 +28,8 @@ from vitgraph.blocks.base import is_static, pair
 ACTIVATIONS = ("gelu", "gelu_tanh", "quick_gelu", "relu", "silu", "hard_silu", "relu6")
 
 
-def layer_norm(x, epsilon, name):
-    return LayerNorm(epsilon, name=name)(x)
+def layer_norm(x, epsilon, name, init=1.0):
+    return LayerNorm(epsilon, init, name=name)(x)
 
 
 def rms_norm(x, epsilon, name):
@@ -125,13 +125,13 @@ def cross_attention(x, source, num_heads, name, qkv_bias=True, drop=0.0, qk_scal
 
 
 def head(x, num_classes, classifier_activation, drop_rate=0.0):
-    """(B, C) -> (B, num_classes): dropout, `head`, and the activation in float32 under any dtype policy."""
+    """(B, C) -> (B, num_classes): dropout, `head`, and `predictions`."""
     x = dropout(x, drop_rate, "head_drop")
     return predictions(dense(x, num_classes, "head"), classifier_activation)
 
 
 def predictions(x, classifier_activation):
-    """Logits -> scores."""
+    """The activation of logits (B, num_classes), in float32 under any dtype policy."""
     return layers.Activation(classifier_activation or "linear", dtype="float32", name="predictions")(x)
 
 
