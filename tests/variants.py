@@ -1,6 +1,7 @@
 """Tiny instances of every builder: the rows to which the tests put their questions."""
 
 import functools
+import inspect
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -21,6 +22,10 @@ class Tiny(NamedTuple):
     arguments: dict
     tied: str = ""
     """Why its weights hold for one image size only; empty: they don't."""
+    mixed: str = ""
+    """Why what its attention multiplies with the values isn't probabilities; empty: it is."""
+    inert: str = r"(?!)"
+    """Pattern of the variables that no answer depends on."""
 
     def build(self, input_shape=(64, 64, 3), **overrides):
         """Gives logits unless told otherwise."""
@@ -29,7 +34,8 @@ class Tiny(NamedTuple):
 
     def build_open(self, **overrides):
         """For images of any size, with tables for the usual one."""
-        planned = {"img_size": (64, 64)} if self.builder is vitgraph.build_vit else {}
+        default = inspect.signature(self.builder).parameters.get("img_size")
+        planned = {"img_size": (64, 64)} if default is not None and default.default is not None else {}
         return self.build((None, None, 3), **planned, **overrides)
 
 
@@ -42,6 +48,13 @@ TINY = {
             "block": vit.parallel_scaling_block, "qk_norm": True, "rms_norm": True, "act": "silu", "gated_mlp": True,
             "init_values": 0.1, "global_pool": "map",
         },
+    ),
+    "deit": Tiny(vitgraph.build_deit, {"dim": 16, "depth": 2, "num_heads": 2}),
+    "cait": Tiny(
+        vitgraph.build_cait,
+        {"dim": 16, "depth": 2, "num_heads": 2, "mlp_ratio_token_only": 2, "init_values": 0.1},
+        mixed="heads are mixed after the softmax",
+        inert=r".*_attn_proj_l/bias",  # it adds the same to all scores of a query, which the softmax ignores
     ),
     "pvt_v2": Tiny(
         vitgraph.build_pvt_v2,

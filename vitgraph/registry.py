@@ -3,10 +3,12 @@
 import difflib
 import fnmatch
 
-from vitgraph.builders import pvt_v2, swin, vit
+from vitgraph.builders import cait, deit, pvt_v2, swin, vit
 
 _FAMILIES = (
     (vit.build_vit, vit.VARIANTS, vit.SOURCES),
+    (cait.build_cait, cait.VARIANTS, cait.SOURCES),
+    (deit.build_deit, deit.VARIANTS, deit.SOURCES),
     (pvt_v2.build_pvt_v2, pvt_v2.VARIANTS, pvt_v2.SOURCES),
     (swin.build_swin, swin.VARIANTS, swin.SOURCES),
 )

@@ -9,6 +9,7 @@ from vitgraph.blocks.normalization import LayerNorm
 from vitgraph.blocks.pooling import AdaptiveAveragePooling
 from vitgraph.blocks.positions import PositionTable, SinCosPosition
 from vitgraph.blocks.residual import Residual
+from vitgraph.blocks.talking_heads import HeadMixture, TalkingHeadsAttention
 from vitgraph.blocks.tokens import (
     DropPrefix,
     Latent,
@@ -16,6 +17,7 @@ from vitgraph.blocks.tokens import (
     Patchify,
     PrependTokens,
     SplitParallel,
+    TakePrefix,
     TakeToken,
     ToMap,
     ToTokens,
@@ -32,6 +34,7 @@ __all__ = [
     "GELU",
     "GatedActivation",
     "GraphModel",
+    "HeadMixture",
     "HeadsAttention",
     "Latent",
     "LayerNorm",
@@ -47,7 +50,9 @@ __all__ = [
     "SplitHeads",
     "SplitParallel",
     "Stage",
+    "TakePrefix",
     "TakeToken",
+    "TalkingHeadsAttention",
     "ToMap",
     "ToTokens",
     "WindowBias",

@@ -13,12 +13,17 @@ POOLS = ("token", "avg", "max", "avgmax", "map")
 """What the head of a plain net may see: the class token, means, maxima, their average, attention pooling."""
 
 
-def builder(function):
+def builder(function=None, *, pools=("avg", "max")):
     """Makes a function that wires a graph into a public builder.
 
     Its arguments are checked before anything is made, `dtype` is in force for every layer while it runs, and the
     strides of its `Stage` layers are checked against the shapes of the graph that it returns.
+
+    Args:
+        pools: what `pooling` may be, besides None.
     """
+    if function is None:
+        return functools.partial(builder, pools=pools)
     signature = inspect.signature(function)
 
     @functools.wraps(function)
@@ -35,7 +40,7 @@ def builder(function):
             raise TypeError(f"{function.__name__}: {error}; only input_shape goes without its name") from None
         bound.apply_defaults()
         check = Check(function.__name__)
-        _check_border(check, bound.arguments)
+        _check_border(check, bound.arguments, pools)
         _check_kinds(check, bound.arguments, signature)
         with _policy(check, bound.arguments["dtype"]):
             model = function(*bound.args, **bound.kwargs)
@@ -116,7 +121,7 @@ def finish(inputs, outputs, name):
     return GraphModel(sources[0] if len(sources) == 1 else sources, outputs, name=name)
 
 
-def _check_border(check, arguments):
+def _check_border(check, arguments, pools):
     tensor, shape = arguments["input_tensor"], arguments["input_shape"]
     check.that(
         tensor is None or keras.backend.is_keras_tensor(tensor), "input_tensor", tensor, "a KerasTensor", TypeError
@@ -135,7 +140,6 @@ def _check_border(check, arguments):
     if arguments["include_top"]:
         check.positive(num_classes=arguments["num_classes"])
         check.that(pooling is None, "pooling", pooling, "None with include_top=True: the top has its own")
-    pools = POOLS if "global_pool" in arguments else ("avg", "max")
     check.that(pooling in (None, *pools), "pooling", pooling, f"None, {', '.join(pools)}")
     if not arguments.get("class_token", True):
         check.that(pooling != "token", "pooling", pooling, "not the class token: there is none")

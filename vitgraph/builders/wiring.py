@@ -88,10 +88,14 @@ def mlp(x, hidden, act, name, drop=0.0):
 
 
 def head(x, num_classes, classifier_activation, drop_rate=0.0):
-    """(B, C) -> (B, num_classes): dropout, `head`, and the activation in float32 under any dtype policy."""
+    """(B, C) -> (B, num_classes): dropout, `head`, and the activation."""
     x = dropout(x, drop_rate, "head_drop")
-    x = dense(x, num_classes, "head")
-    return layers.Activation(classifier_activation or "linear", dtype="float32", name="predictions")(x)
+    return predictions(dense(x, num_classes, "head"), classifier_activation)
+
+
+def predictions(logits, classifier_activation):
+    """The activation, in float32 under any dtype policy: (B, num_classes) -> (B, num_classes)."""
+    return layers.Activation(classifier_activation or "linear", dtype="float32", name="predictions")(logits)
 
 
 def map_top(x, *, include_top, num_classes, classifier_activation, pooling, drop_rate):
@@ -130,6 +134,21 @@ class Transformer:
     rms_norm: bool = False
     attn_drop: float = 0.0
     proj_drop: float = 0.0
+    qk_scale: float | None = None
+
+    def check(self, check):
+        """Raises what `check` raises where a number can't be."""
+        check.positive(dim=self.dim, num_heads=self.num_heads)
+        check.over_zero(mlp_ratio=self.mlp_ratio)
+        if self.head_dim is None:
+            check.heads_divide(self.dim, self.num_heads)
+        else:
+            check.positive(head_dim=self.head_dim)
+        if self.init_values is not None:
+            check.over_zero(init_values=self.init_values)
+        if self.qk_scale is not None:
+            check.over_zero(qk_scale=self.qk_scale)
+        check.that(self.act in ACTIVATIONS, "act", self.act, ", ".join(ACTIVATIONS))
 
     @property
     def attn_dim(self):
@@ -152,10 +171,10 @@ class Transformer:
     def attend(self, qkv, name):
         """The core, with queries and keys normalised head by head where the architecture does so."""
         if not self.qk_norm:
-            return SelfAttention(self.num_heads, drop=self.attn_drop, name=name)(qkv)
+            return SelfAttention(self.num_heads, self.qk_scale, self.attn_drop, name=name)(qkv)
         q, k, v = SplitHeads(self.num_heads, name=f"{name}_heads")(qkv)
         q, k = self.norm(q, f"{name}_q_norm"), self.norm(k, f"{name}_k_norm")
-        return HeadsAttention(self.num_heads, drop=self.attn_drop, name=name)(q, k, v)
+        return HeadsAttention(self.num_heads, self.qk_scale, self.attn_drop, name=name)(q, k, v)
 
     def mlp(self, x, name):
         """fc1, activation or gate, fc2."""
