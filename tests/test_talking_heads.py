@@ -48,7 +48,7 @@ def test_a_mixture_is_its_kernel_and_bias_whatever_the_input():
 def test_the_class_stage_changes_the_class_token_alone():
     """And that token sees nothing of the patches but what the blocks gave."""
     model = shared("cait")
-    names = ("block_0", "cls_stage_token", "cls_stage_0", "cls_stage_1")
+    names = ("block_1", "cls_stage_token", "cls_stage_0", "cls_stage_1")
     patches, *stages = keras.Model(model.input, [model.get_layer(name).output for name in names])(images())
     for stage in stages:
         np.testing.assert_array_equal(value(stage)[:, 1:], value(patches))

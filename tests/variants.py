@@ -34,8 +34,8 @@ class Tiny(NamedTuple):
 
     def build_open(self, **overrides):
         """For images of any size, with tables for the usual one."""
-        default = inspect.signature(self.builder).parameters.get("img_size")
-        planned = {"img_size": (64, 64)} if default is not None and default.default is not None else {}
+        sized = [p.name for p in inspect.signature(self.builder).parameters.values() if p.default == (224, 224)]
+        planned = dict.fromkeys(sized, (64, 64))
         return self.build((None, None, 3), **planned, **overrides)
 
 
