@@ -11,8 +11,10 @@ from safetensors.numpy import save_file
 import vitgraph
 from tests.variants import BUILDERS, TINY, images, shared, value
 from vitgraph.builders import (
+    build_cait,
     build_crossformer,
     build_cvt,
+    build_deit,
     build_levit,
     build_localvit,
     build_localvit_pvt,
@@ -295,6 +297,19 @@ OWN = [  # builder, argument, value, error, what is allowed[, further arguments]
     (build_swin_v2, "mlp_ratio", 0, ValueError, "numbers over 0"),
     (build_swin_v2, "act", "gelo", ValueError, "gelu, gelu_tanh, quick_gelu"),
     (build_swin_v2, "img_size", "256", ValueError, "a positive integer, or two"),
+    (build_deit, "distilled", 1, TypeError, "True or False"),
+    (build_deit, "depth", 0, ValueError, "an integer of at least 1"),
+    (build_deit, "patch_size", 0, ValueError, "a positive integer, or two"),
+    (build_deit, "img_size", (8, 8), ValueError, "height and width of at least 16", {"input_shape": (None, None, 3)}),
+    (build_deit, "qk_scale", 0, ValueError, "numbers over 0"),
+    (build_deit, "block", None, TypeError, "a function"),
+    (build_deit, "act", "gelo", ValueError, "gelu, gelu_tanh, quick_gelu"),
+    (build_cait, "depth_token_only", 0, ValueError, "an integer of at least 1"),
+    (build_cait, "mlp_ratio_token_only", 0, ValueError, "numbers over 0"),
+    (build_cait, "init_values", None, TypeError, "numbers over 0"),
+    (build_cait, "global_pool", "", ValueError, "token, avg, max, avgmax, map"),
+    (build_cait, "head_dim", 0, ValueError, "an integer of at least 1"),
+    (build_cait, "img_size", "224", ValueError, "a positive integer, or two"),
 ]  # fmt: skip
 
 ROWS = [

@@ -1,6 +1,7 @@
 """Tiny instances of every builder: the rows to which the tests put their questions."""
 
 import functools
+import inspect
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -12,8 +13,6 @@ from vitgraph.builders import vit
 from vitgraph.registry import variant
 
 CLASSES = 5
-PLANNED = (vitgraph.build_vit, vitgraph.build_pvt, vitgraph.build_localvit, vitgraph.build_localvit_pvt)
-"""Those whose position tables have the grid of one image size."""
 
 
 class Tiny(NamedTuple):
@@ -23,6 +22,8 @@ class Tiny(NamedTuple):
     arguments: dict
     tied: str = ""
     """Why its weights hold for one image size only; empty: they don't."""
+    mixed: str = ""
+    """Why what its attention multiplies with the values isn't probabilities; empty: it is."""
     inert: str = r"(?!)"
     """Pattern of the variables that the scores in training don't depend on; the row says why."""
 
@@ -33,7 +34,8 @@ class Tiny(NamedTuple):
 
     def build_open(self, **overrides):
         """For images of any size, with tables for the usual one."""
-        planned = {"img_size": (64, 64)} if self.builder in PLANNED else {}
+        has_tables = "img_size" in inspect.signature(self.builder).parameters and "window_size" not in self.arguments
+        planned = {"img_size": (64, 64)} if has_tables else {}
         return self.build((None, None, 3), **planned, **overrides)
 
 
@@ -177,6 +179,13 @@ TINY = {
             "dim": 8, "depths": (2, 2), "num_heads": (2, 4), "window_size": 4, "mlp_ratio": 2,
             "pretrained_window_sizes": (0, 6),
         },
+    ),
+    "deit": Tiny(vitgraph.build_deit, {"dim": 16, "depth": 2, "num_heads": 2}),
+    "cait": Tiny(
+        vitgraph.build_cait,
+        {"dim": 16, "depth": 2, "num_heads": 2, "mlp_ratio_token_only": 2, "init_values": 0.1},
+        mixed="heads are mixed after the softmax",
+        inert=r".*_attn_proj_l/bias",  # it adds the same to all scores of a query, which the softmax ignores
     ),
 }  # fmt: skip
 

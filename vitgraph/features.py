@@ -47,8 +47,9 @@ def attention(model):
         model: a graph of this package, with or without its top, just built or read back from a file.
 
     Returns:
-        A `keras.Model` whose output is {attention layer: (B, heads, N, M)} in float32, each row summing to 1. With
-        windows the batch axis holds all windows of all samples.
+        A `keras.Model` whose output is {attention layer: (B, heads, N, M)} in float32: what is multiplied with the
+        values. Each row sums to 1, except where heads are mixed after the softmax. With windows the batch axis holds
+        all windows of all samples.
 
     Raises:
         ValueError: the model has no softmax attention.

@@ -4,8 +4,10 @@ import difflib
 import fnmatch
 
 from vitgraph.builders import (
+    cait,
     crossformer,
     cvt,
+    deit,
     levit,
     localvit,
     localvit_pvt,
@@ -26,8 +28,10 @@ from vitgraph.builders import (
 
 _FAMILIES = (
     (vit.build_vit, vit.VARIANTS, vit.SOURCES),
+    (cait.build_cait, cait.VARIANTS, cait.SOURCES),
     (crossformer.build_crossformer, crossformer.VARIANTS, crossformer.SOURCES),
     (cvt.build_cvt, cvt.VARIANTS, cvt.SOURCES),
+    (deit.build_deit, deit.VARIANTS, deit.SOURCES),
     (levit.build_levit, levit.VARIANTS, levit.SOURCES),
     (localvit.build_localvit, localvit.VARIANTS, localvit.SOURCES),
     (localvit_pvt.build_localvit_pvt, localvit_pvt.VARIANTS, localvit_pvt.SOURCES),

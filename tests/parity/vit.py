@@ -37,12 +37,31 @@ BLOCKS = {
 
 def vision_transformer(config, image_shape, weights):
     kwargs, ours = begin(config, VIT)
-    img_size = pair(kwargs.pop("img_size", 224))
-    open_size = kwargs.pop("dynamic_img_size", False) | kwargs.pop("dynamic_img_pad", False)
     ours["pos_embed"] = "none" if kwargs.pop("pos_embed", "learn") in ("", "none") else "learn"
+    ours.update(transformer_of(kwargs))
+    shape, ours["img_size"] = image_of(kwargs, image_shape)
+    finish(kwargs)
+
+    top = top_of(ours, pooling=ours.get("global_pool", "token"))
+    model = build_vit(shape, **top, **ours)
+    names = [layer.name for layer in model.layers]
+    before_head = next(n for n in ("head_drop", "fc_norm", "pool") if n in names)
+    return Port(
+        model,
+        "vit/timm",
+        {
+            "logits": ("predictions" if top["include_top"] else before_head, same),
+            "pre_logits": (before_head, same),
+            "forward_features": (last_of(model), same),
+            **maps_of(model, image_shape, ours.get("patch_size", 16)),
+        },
+    )
+
+
+def transformer_of(kwargs):
+    """Takes out what timm's ViTs say about their blocks."""
+    ours = {"act": activation_of(kwargs.pop("act_layer", None)), **norm_of(kwargs.pop("norm_layer", None), 1e-6)}
     ours["proj_bias"] = ours["mlp_bias"] = kwargs.pop("proj_bias", True)
-    ours.update(norm_of(kwargs.pop("norm_layer", None), 1e-6))
-    ours["act"] = activation_of(kwargs.pop("act_layer", None))
     block, options = bare_name(kwargs.pop("block_fn", "Block"))
     ours["block"] = with_options(BLOCKS[block], options)
     mlp_layer, options = bare_name(kwargs.pop("mlp_layer", "Mlp"))
@@ -50,25 +69,25 @@ def vision_transformer(config, image_shape, weights):
     ours["gated_mlp"] = {"Mlp": False, "SwiGLUPacked": True, "GluMlp": gate_first}[mlp_layer]
     if mlp_layer == "GluMlp" and not gate_first:
         raise NotImplementedError("GluMlp with gate_last=True")
-    finish(kwargs)
+    return ours
 
-    top = top_of(ours, pooling=ours.get("global_pool", "token"))
-    shape = (None, None, image_shape[-1]) if open_size else image_shape
-    model = build_vit(shape, img_size=img_size, **top, **ours)
-    prefix = int(ours.get("class_token", True)) + ours.get("reg_tokens", 0)
-    patch = pair(ours.get("patch_size", 16))
-    grid = [-(-n // p) if open_size else n // p for n, p in zip(image_shape, patch, strict=False)]
-    names = [layer.name for layer in model.layers]
-    before_head = next(n for n in ("head_drop", "fc_norm", "pool") if n in names)
-    last_block = f"block_{ours.get('depth', 12) - 1}"
-    outputs = {
-        "logits": ("predictions" if top["include_top"] else before_head, same),
-        "pre_logits": (before_head, same),
-        "forward_features": ("norm" if "norm" in names else last_block, same),
-    }
-    for i, stage in enumerate(model.stages):
-        outputs[f"features/{i}"] = (stage.name, tokens_as_map(prefix, *grid))
-    return Port(model, "vit/timm", outputs)
+
+def image_of(kwargs, image_shape):
+    """Takes out what timm's ViTs say about image sizes: our input_shape and img_size."""
+    open_size = kwargs.pop("dynamic_img_size", False) | kwargs.pop("dynamic_img_pad", False)
+    return (None, None, image_shape[-1]) if open_size else image_shape, pair(kwargs.pop("img_size", 224))
+
+
+def last_of(model):
+    """The node whose output timm calls the features."""
+    return "norm" if "norm" in [layer.name for layer in model.layers] else model.stages[-1].name
+
+
+def maps_of(model, image_shape, patch_size):
+    """timm's intermediate features: the patch tokens of each block as a map."""
+    round_up = model.input_shape[1] is None
+    grid = [-(-n // p) if round_up else n // p for n, p in zip(image_shape, pair(patch_size), strict=False)]
+    return {f"features/{i}": (s.name, tokens_as_map(s.prefix, *grid)) for i, s in enumerate(model.stages)}
 
 
 def mae_vit(config, image_shape, weights):

@@ -31,6 +31,7 @@ from vitgraph.blocks.regions import (
 )
 from vitgraph.blocks.residual import Residual
 from vitgraph.blocks.resizing import ResizeLike, ResizeToMultiple
+from vitgraph.blocks.talking_heads import HeadMixture, TalkingHeadsAttention
 from vitgraph.blocks.tokens import (
     DropPrefix,
     Latent,
@@ -78,6 +79,7 @@ __all__ = [
     "GroupOffsets",
     "GroupPartition",
     "GroupReverse",
+    "HeadMixture",
     "HeadsAttention",
     "InterleavedCrossAttention",
     "InterleavedSelfAttention",
@@ -116,6 +118,9 @@ __all__ = [
     "TakePrefix",
     "TakeToken",
     "TakeValues",
+    "TakePrefix",
+    "TakeToken",
+    "TalkingHeadsAttention",
     "ToMap",
     "ToTokens",
     "Unfold",

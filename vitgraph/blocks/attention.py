@@ -61,13 +61,15 @@ class AttentionCore(Block):
         return q.shape[-1] ** -0.5 if self.scale is None else self.scale
 
     def _softmax(self, q, k, bias):
-        q, k = ops.transpose(q, (0, 2, 1, 3)), ops.transpose(k * self._scale(q), (0, 2, 3, 1))
-        scores = ops.cast(ops.matmul(q, k), "float32")  # (B, heads, N, M)
+        scores = self._scores(q, k)
         if bias is not None:
             scores = _add_bias(scores, ops.cast(bias, "float32"))
-        if scores.shape[-1] == 1:  # PVT at 32 x 32 has one key, over which Keras' softmax warns
-            return ops.ones_like(scores)
-        return ops.softmax(scores, axis=-1)
+        return over_keys(scores)
+
+    def _scores(self, q, k):
+        """scale q k': (B, heads, N, M), float32."""
+        q, k = ops.transpose(q, (0, 2, 1, 3)), ops.transpose(k * self._scale(q), (0, 2, 3, 1))
+        return ops.cast(ops.matmul(q, k), "float32")
 
     def _merge(self, y, first):
         """Heads side by side, in the leading shape of the first input: tokens stay tokens, a map stays a map."""
@@ -182,6 +184,13 @@ class AttentionMap(keras.layers.Wrapper):
     def compute_output_spec(self, inputs):
         queries, keys = self.layer.token_counts(*(x.shape for x in inputs))
         return keras.KerasTensor((None, self.layer.num_heads, queries, keys), dtype="float32")
+
+
+def over_keys(scores):
+    """Softmax over the last axis."""
+    if scores.shape[-1] == 1:  # PVT at 32 x 32 has one key, over which Keras' softmax warns
+        return ops.ones_like(scores)
+    return ops.softmax(scores, axis=-1)
 
 
 def _add_bias(scores, bias):

@@ -1,7 +1,9 @@
 """One architecture family per file: a pure function from hyper-parameters to a graph."""
 
+from vitgraph.builders.cait import build_cait
 from vitgraph.builders.crossformer import build_crossformer
 from vitgraph.builders.cvt import build_cvt
+from vitgraph.builders.deit import build_deit
 from vitgraph.builders.levit import build_levit
 from vitgraph.builders.localvit import build_localvit
 from vitgraph.builders.localvit_pvt import build_localvit_pvt
@@ -20,8 +22,10 @@ from vitgraph.builders.twins_svt import build_twins_svt
 from vitgraph.builders.vit import build_vit
 
 __all__ = [
+    "build_cait",
     "build_crossformer",
     "build_cvt",
+    "build_deit",
     "build_levit",
     "build_localvit",
     "build_localvit_pvt",

@@ -77,6 +77,11 @@ def heads_to_rows(arrays, shape):
     return arrays[0].reshape(shape)
 
 
+def fused(arrays, shape):
+    """Kernels (out, in) or biases of linear layers of one input -> those of the dense layer that computes them all."""
+    return np.concatenate(arrays).T
+
+
 def linear_to_conv(arrays, shape):
     """A linear layer over flattened patches (out, rows columns in) -> the convolution (rows, columns, in, out)."""
     rows, columns, channels, filters = shape

@@ -42,7 +42,6 @@ from vitgraph.builders.contract import POOLS, Check, begin, builder, finish, sha
 from vitgraph.builders.vit_sources import SOURCES
 from vitgraph.builders.vit_variants import ROWS
 from vitgraph.builders.wiring import (
-    ACTIVATIONS,
     Transformer,
     conv,
     dense,
@@ -203,36 +202,23 @@ def build_vit(
         ValueError, TypeError: naming the argument, its value and what is allowed.
     """
     check = Check("build_vit")
-    check.positive(dim=dim, depth=depth, num_heads=num_heads)
-    check.over_zero(mlp_ratio=mlp_ratio)
-    check.sides(patch_size=patch_size, img_size=img_size)
-    if head_dim is None:
-        check.heads_divide(dim, num_heads)
-    else:
-        check.positive(head_dim=head_dim)
-    if init_values is not None:
-        check.over_zero(init_values=init_values)
-    check.that(pos_embed in ("learn", "sincos", "none"), "pos_embed", pos_embed, "'learn', 'sincos', 'none'")
-    check.that(pos_embed != "sincos" or dim % 4 == 0, "dim", dim, "a multiple of 4 with pos_embed='sincos'")
-    check.that(global_pool in POOLS, "global_pool", global_pool, ", ".join(POOLS))
-    check.that(class_token or global_pool != "token", "global_pool", global_pool, "'token' only with class_token=True")
-    check.that(act in ACTIVATIONS, "act", act, ", ".join(ACTIVATIONS))
-    check.that(callable(block), "block", block, "a function (x, transformer, drop_path, name) -> x", TypeError)
-    check.that(isinstance(reg_tokens, int) and reg_tokens >= 0, "reg_tokens", reg_tokens, "0 or more")
-    patch, shape = pair(patch_size), shape_of(input_shape, input_tensor)
-    check.smallest(max(patch), input_shape=shape)
-    if shape[0] is None:
-        check.smallest(max(patch), img_size=pair(img_size))
-
     t = Transformer(
         dim, num_heads, mlp_ratio, qkv_bias, proj_bias, mlp_bias, attn_proj, head_dim, qk_norm, attn_norm, mlp_norm,
         gated_mlp, act, init_values, norm_eps, rms_norm, attn_drop_rate, proj_drop_rate,
     )  # fmt: skip
+    t.check(check)
+    check.positive(depth=depth)
+    check.that(pos_embed in ("learn", "sincos", "none"), "pos_embed", pos_embed, "'learn', 'sincos', 'none'")
+    check.that(pos_embed != "sincos" or dim % 4 == 0, "dim", dim, "a multiple of 4 with pos_embed='sincos'")
+    check.that(global_pool in POOLS, "global_pool", global_pool, ", ".join(POOLS))
+    check.that(class_token or global_pool != "token", "global_pool", global_pool, "'token' only with class_token=True")
+    check_block(check, block)
+    check.that(isinstance(reg_tokens, int) and reg_tokens >= 0, "reg_tokens", reg_tokens, "0 or more")
+    patch, grid = patch_grid(check, shape_of(input_shape, input_tensor), patch_size, img_size)
     prefix = int(class_token) + reg_tokens
-    grid = [n // p for n, p in zip(shape[:2] if is_static(*shape[:2]) else pair(img_size), patch, strict=True)]
 
     inputs = begin(input_shape, input_tensor)
-    patches = _patch_embed(inputs, patch, dim, not pre_norm, norm_eps if dual_patch_norm else None)
+    patches = patch_embed(inputs, patch, dim, not pre_norm, norm_eps if dual_patch_norm else None)
     x = ToTokens(name="tokens")(patches)
     if pos_embed == "sincos":
         x = SinCosPosition(name="pos_embed")(x, patches)
@@ -247,18 +233,14 @@ def build_vit(
     x = dropout(x, pos_drop_rate, "pos_drop")
     if pre_norm:
         x = t.norm(x, "norm_pre")
-
-    stride = patch[0] if patch[0] == patch[1] else patch
-    for i, drop_path in enumerate(drop_path_rates(drop_path_rate, depth)):
-        x = block(x, t, drop_path, f"block_{i}")
-        x = Stage(stride, prefix, "patch_embed", name=f"block_{i}")(x)
+    x = blocks(x, t, block, drop_path_rates(drop_path_rate, depth), patch, prefix)
 
     norm_after_pool = global_pool in ("avg", "max", "avgmax") if fc_norm is None else fc_norm
     if final_norm and not norm_after_pool:
         x = t.norm(x, "norm")
     if not include_top and pooling is None:
         return finish(inputs, ToMap(prefix, name="map")(x, patches), name)
-    x = _pool(x, pooling or global_pool, 0 if pool_include_prefix else prefix, t)
+    x = pool(x, pooling or global_pool, 0 if pool_include_prefix else prefix, t)
     if final_norm and norm_after_pool:
         x = t.norm(x, "fc_norm")
     if include_top:
@@ -266,7 +248,24 @@ def build_vit(
     return finish(inputs, x, name)
 
 
-def _patch_embed(x, patch, dim, use_bias, norm_eps):
+def check_block(check, block):
+    check.that(callable(block), "block", block, "a function (x, transformer, drop_path, name) -> x", TypeError)
+
+
+def patch_grid(check, shape, patch_size, img_size):
+    """(rows, columns) of a patch, and of the grid of patches that position tables are made for."""
+    check.sides(patch_size=patch_size, img_size=img_size)
+    patch = pair(patch_size)
+    check.smallest(max(patch), input_shape=shape)
+    if is_static(*shape[:2]):
+        image = shape[:2]
+    else:
+        image = pair(img_size)
+        check.smallest(max(patch), img_size=image)
+    return patch, [n // p for n, p in zip(image, patch, strict=True)]
+
+
+def patch_embed(x, patch, dim, use_bias=True, norm_eps=None):
     """Image -> map of patches (B, H / p, W / q, dim); with `norm_eps`, a linear layer between two norms."""
     if not is_static(*x.shape[1:3]):
         x = pad_to_patch(x, patch)
@@ -278,8 +277,17 @@ def _patch_embed(x, patch, dim, use_bias, norm_eps):
     return layer_norm(x, norm_eps, "patch_embed")
 
 
-def _pool(x, kind, prefix, t):
-    """(B, N, C) -> (B, C)."""
+def blocks(x, t, block, drop_paths, patch, prefix=0):
+    """The stream of blocks, one for each rate in `drop_paths`: (B, prefix + N, C) -> (B, prefix + N, C)."""
+    stride = patch[0] if patch[0] == patch[1] else patch
+    for i, drop_path in enumerate(drop_paths):
+        x = block(x, t, drop_path, f"block_{i}")
+        x = Stage(stride, prefix, "patch_embed", name=f"block_{i}")(x)
+    return x
+
+
+def pool(x, kind, prefix, t):
+    """(B, prefix + N, C) -> (B, C), in one of the ways that `POOLS` names."""
     if kind == "token":
         return TakeToken(name="pool")(x)
     x = DropPrefix(prefix, name="patches")(x) if prefix else x
@@ -288,8 +296,8 @@ def _pool(x, kind, prefix, t):
     if kind == "avgmax":
         means, maxima = layers.GlobalAveragePooling1D(name="pool_avg")(x), layers.GlobalMaxPooling1D(name="pool_max")(x)
         return layers.Average(name="pool")([means, maxima])
-    pool = layers.GlobalAveragePooling1D if kind == "avg" else layers.GlobalMaxPooling1D
-    return pool(name="pool")(x)
+    layer = layers.GlobalAveragePooling1D if kind == "avg" else layers.GlobalMaxPooling1D
+    return layer(name="pool")(x)
 
 
 def _attention_pool(x, t):

@@ -130,9 +130,9 @@ def head(x, num_classes, classifier_activation, drop_rate=0.0):
     return predictions(dense(x, num_classes, "head"), classifier_activation)
 
 
-def predictions(x, classifier_activation):
-    """The activation of logits (B, num_classes), in float32 under any dtype policy."""
-    return layers.Activation(classifier_activation or "linear", dtype="float32", name="predictions")(x)
+def predictions(logits, classifier_activation):
+    """The activation, in float32 under any dtype policy: (B, num_classes) -> (B, num_classes)."""
+    return layers.Activation(classifier_activation or "linear", dtype="float32", name="predictions")(logits)
 
 
 def map_top(x, *, include_top, num_classes, classifier_activation, pooling, drop_rate):
@@ -193,6 +193,20 @@ class Transformer:
     proj_drop: float = 0.0
     qk_scale: float | None = None
     core: type = SelfAttention
+
+    def check(self, check):
+        """Raises what `check` raises where a number can't be."""
+        check.positive(dim=self.dim, num_heads=self.num_heads)
+        check.over_zero(mlp_ratio=self.mlp_ratio)
+        if self.head_dim is None:
+            check.heads_divide(self.dim, self.num_heads)
+        else:
+            check.positive(head_dim=self.head_dim)
+        if self.init_values is not None:
+            check.over_zero(init_values=self.init_values)
+        if self.qk_scale is not None:
+            check.over_zero(qk_scale=self.qk_scale)
+        check.that(self.act in ACTIVATIONS, "act", self.act, ", ".join(ACTIVATIONS))
 
     @property
     def attn_dim(self):

@@ -10,7 +10,7 @@ from vitgraph.registry import SOURCES
 from vitgraph.weights import resample
 from vitgraph.weights.files import read_checkpoint
 
-_OWN_HEAD = r"(head|fc_norm|attn_pool)\w*/.*"
+_OWN_HEAD = r"(head|fc_norm|attn_pool|cls_stage)\w*/.*"
 """What only a graph with its top has, of our own names."""
 
 
