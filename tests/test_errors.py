@@ -11,6 +11,7 @@ import vitgraph
 from tests.variants import BUILDERS, TINY, images, shared, value
 
 build_vit, build_pvt_v2, build_swin = vitgraph.build_vit, vitgraph.build_pvt_v2, vitgraph.build_swin
+build_cct, build_vit_lite = vitgraph.build_cct, vitgraph.build_vit_lite
 
 HEADLESS = {"include_top": False}
 FOREIGN = keras.Sequential([keras.Input((8, 8, 3)), keras.layers.Conv2D(4, 3)], name="foreign")
@@ -110,6 +111,31 @@ OWN = [  # builder, argument, value, error, what is allowed[, further arguments]
     (build_swin, "mlp_ratio", 0, ValueError, "numbers over 0"),
     (build_swin, "img_size", "224", ValueError, "a positive integer, or two"),
     (build_swin, "head_dim", -8, ValueError, "an integer of at least 1"),
+    (build_cct, "dim", 0, ValueError, "an integer of at least 1"),
+    (build_cct, "num_heads", 5, ValueError, "divisors of the width, here 5 of 384"),
+    (build_cct, "mlp_ratio", -1, ValueError, "numbers over 0"),
+    (build_cct, "n_conv_layers", 0, ValueError, "an integer of at least 1"),
+    (build_cct, "kernel_size", (7, 7), TypeError, "an integer of at least 1"),
+    (build_cct, "stride", 0, ValueError, "an integer of at least 1"),
+    (build_cct, "padding", "same", ValueError, "0 or more"),
+    (build_cct, "padding", -1, ValueError, "0 or more"),
+    (build_cct, "pooling_kernel_size", 2.0, TypeError, "an integer of at least 1"),
+    (build_cct, "pooling_stride", 0, ValueError, "an integer of at least 1"),
+    (build_cct, "pooling_padding", None, ValueError, "0 or more"),
+    (build_cct, "in_planes", 0, ValueError, "an integer of at least 1"),
+    (build_cct, "pos_embed", "sincos", ValueError, "'learn', 'sine', 'none'"),
+    (build_cct, "img_size", (224,), ValueError, "a positive integer, or two"),
+    (build_cct, "input_shape", (16, 16, 3), ValueError, "of which the tokenizer leaves something", {"padding": 0}),
+    (build_cct, "pooling", "token", ValueError, "None, avg, max", HEADLESS),
+    (build_vit_lite, "patch_size", 0, ValueError, "a positive integer, or two"),
+    (build_vit_lite, "num_heads", 3, ValueError, "divisors of the width, here 3 of 256"),
+    (build_vit_lite, "pos_embed", "learned", ValueError, "'learn', 'sine', 'none'"),
+    (build_vit_lite, "img_size", (2, 32), ValueError, "height and width of at least 4"),
+    (build_vit_lite, "class_token", 1, TypeError, "True or False"),
+    (
+        build_vit_lite, "pooling", "token", ValueError, "not the class token: there is none",
+        {"class_token": False, **HEADLESS},
+    ),
 ]  # fmt: skip
 
 ROWS = [(builder, *row) for builder in sorted(BUILDERS, key=lambda b: b.__name__) for row in BORDER] + OWN

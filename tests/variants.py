@@ -21,6 +21,8 @@ class Tiny(NamedTuple):
     arguments: dict
     tied: str = ""
     """Why its weights hold for one image size only; empty: they don't."""
+    inert: str = r"(?!)"
+    """Pattern of the weights that nothing can be learned about, such as a constant that is added before a softmax."""
 
     def build(self, input_shape=(64, 64, 3), **overrides):
         """Gives logits unless told otherwise."""
@@ -29,9 +31,12 @@ class Tiny(NamedTuple):
 
     def build_open(self, **overrides):
         """For images of any size, with tables for the usual one."""
-        planned = {"img_size": (64, 64)} if self.builder is vitgraph.build_vit else {}
+        planned = {"img_size": (64, 64)} if self.builder in WITH_TABLES else {}
         return self.build((None, None, 3), **planned, **overrides)
 
+
+WITH_TABLES = (vitgraph.build_vit, vitgraph.build_cct, vitgraph.build_vit_lite)
+"""Builders that ask an open net's table for the size of image that it is for."""
 
 TINY = {
     "vit": Tiny(vitgraph.build_vit, {"patch_size": 16, "dim": 16, "depth": 2, "num_heads": 2}),
@@ -59,6 +64,15 @@ TINY = {
     ),
     "swin": Tiny(
         vitgraph.build_swin, {"dim": 8, "depths": (2, 2), "num_heads": (2, 4), "window_size": 4, "mlp_ratio": 2}
+    ),
+    "cct": Tiny(
+        vitgraph.build_cct,
+        {"kernel_size": 3, "padding": 1, "in_planes": 8, "dim": 16, "depth": 2, "num_heads": 2, "mlp_ratio": 2},
+        inert="attn_pool/bias",
+    ),
+    "vit_lite": Tiny(
+        vitgraph.build_vit_lite,
+        {"patch_size": 16, "dim": 16, "depth": 2, "num_heads": 2, "mlp_ratio": 2, "pos_embed": "sine"},
     ),
 }  # fmt: skip
 

@@ -3,12 +3,14 @@
 import difflib
 import fnmatch
 
-from vitgraph.builders import pvt_v2, swin, vit
+from vitgraph.builders import cct, pvt_v2, swin, vit, vit_lite
 
 _FAMILIES = (
     (vit.build_vit, vit.VARIANTS, vit.SOURCES),
     (pvt_v2.build_pvt_v2, pvt_v2.VARIANTS, pvt_v2.SOURCES),
     (swin.build_swin, swin.VARIANTS, swin.SOURCES),
+    (cct.build_cct, cct.VARIANTS, cct.SOURCES),
+    (vit_lite.build_vit_lite, vit_lite.VARIANTS, {}),  # its checkpoints are read by CCT's tables
 )
 _VARIANTS = {name: (build, row) for build, variants, _ in _FAMILIES for name, row in variants.items()}
 

@@ -9,6 +9,7 @@ from vitgraph.blocks.normalization import LayerNorm
 from vitgraph.blocks.pooling import AdaptiveAveragePooling
 from vitgraph.blocks.positions import PositionTable, SinCosPosition
 from vitgraph.blocks.residual import Residual
+from vitgraph.blocks.sequence import SequencePooling, SinePosition
 from vitgraph.blocks.tokens import (
     DropPrefix,
     Latent,
@@ -43,7 +44,9 @@ __all__ = [
     "QuickGELU",
     "Residual",
     "SelfAttention",
+    "SequencePooling",
     "SinCosPosition",
+    "SinePosition",
     "SplitHeads",
     "SplitParallel",
     "Stage",

@@ -135,7 +135,7 @@ def _check_border(check, arguments):
     if arguments["include_top"]:
         check.positive(num_classes=arguments["num_classes"])
         check.that(pooling is None, "pooling", pooling, "None with include_top=True: the top has its own")
-    pools = POOLS if "global_pool" in arguments else ("avg", "max")
+    pools = _pools(arguments)
     check.that(pooling in (None, *pools), "pooling", pooling, f"None, {', '.join(pools)}")
     if not arguments.get("class_token", True):
         check.that(pooling != "token", "pooling", pooling, "not the class token: there is none")
@@ -146,6 +146,12 @@ def _check_border(check, arguments):
         check.that(False, "classifier_activation", activation, "None or the name of a Keras activation")
     name = arguments["name"]
     check.that(isinstance(name, str) and name and "/" not in name, "name", name, "a name without a slash")
+
+
+def _pools(arguments):
+    if "global_pool" in arguments:
+        return POOLS
+    return ("token", "avg", "max") if "class_token" in arguments else ("avg", "max")
 
 
 def _check_kinds(check, arguments, signature):
@@ -161,11 +167,14 @@ def _check_kinds(check, arguments, signature):
 
 
 def _check_strides(model):
+    """Positions times stride is the image, but for what paddings make of it: twice or half of it is a mistake."""
     inputs = model.inputs[0].shape[1:3]
     for stage in model.stages:
         output = stage.output.shape[1:3] if stage.grid is None else model.get_layer(stage.grid).output.shape[1:3]
         for size, count, stride in zip(inputs, output, pair(stage.stride), strict=True):
-            if is_static(size, count) and not size // stride <= count <= -(-size // stride):
+            if not is_static(size, count) or size // stride <= count <= -(-size // stride):
+                continue
+            if not size < 2 * count * stride < 4 * size:
                 where = f"{model.name}: {stage.name}"
                 raise AssertionError(f"{where} says stride {stage.stride}, shapes say {size}/{count}")
 

@@ -129,7 +129,8 @@ def _resize(value, layer, shape):
     if isinstance(layer, PositionTable):
         old = resample.square_grid(value.shape[1] - layer.prefix)
         if old and value.shape[-1] == shape[-1]:
-            return resample.position_table(value, layer.prefix, old, layer.grid)
+            options = {"kernel": layer.kernel, "antialias": layer.antialias}
+            return resample.position_table(value, layer.prefix, old, layer.grid, **options)
     if isinstance(layer, WindowBias) and value.shape[-1] == shape[-1]:
         side = math.isqrt(value.shape[0])
         if side * side == value.shape[0] and side % 2:
