@@ -3,7 +3,7 @@
 import difflib
 import fnmatch
 
-from vitgraph.builders import cct, pvt_v2, swin, vit, vit_lite
+from vitgraph.builders import cct, crossvit, pvt_v2, swin, vit, vit_lite
 
 _FAMILIES = (
     (vit.build_vit, vit.VARIANTS, vit.SOURCES),
@@ -11,6 +11,7 @@ _FAMILIES = (
     (swin.build_swin, swin.VARIANTS, swin.SOURCES),
     (cct.build_cct, cct.VARIANTS, cct.SOURCES),
     (vit_lite.build_vit_lite, vit_lite.VARIANTS, {}),  # its checkpoints are read by CCT's tables
+    (crossvit.build_crossvit, crossvit.VARIANTS, crossvit.SOURCES),
 )
 _VARIANTS = {name: (build, row) for build, variants, _ in _FAMILIES for name, row in variants.items()}
 

@@ -9,6 +9,7 @@ from vitgraph.blocks.normalization import LayerNorm
 from vitgraph.blocks.pooling import AdaptiveAveragePooling
 from vitgraph.blocks.positions import PositionTable, SinCosPosition
 from vitgraph.blocks.residual import Residual
+from vitgraph.blocks.scaling import ResizeLike, ScaleImage
 from vitgraph.blocks.sequence import SequencePooling, SinePosition
 from vitgraph.blocks.tokens import (
     DropPrefix,
@@ -17,6 +18,7 @@ from vitgraph.blocks.tokens import (
     Patchify,
     PrependTokens,
     SplitParallel,
+    TakePrefix,
     TakeToken,
     ToMap,
     ToTokens,
@@ -43,6 +45,8 @@ __all__ = [
     "PrependTokens",
     "QuickGELU",
     "Residual",
+    "ResizeLike",
+    "ScaleImage",
     "SelfAttention",
     "SequencePooling",
     "SinCosPosition",
@@ -50,6 +54,7 @@ __all__ = [
     "SplitHeads",
     "SplitParallel",
     "Stage",
+    "TakePrefix",
     "TakeToken",
     "ToMap",
     "ToTokens",

@@ -43,8 +43,8 @@ class SequencePooling(AttentionCore):
         return ops.matmul(weights[:, 0], x)[:, 0]
 
     def heads(self, x, scores):
-        keys = scores[..., None]
-        return ops.ones_like(keys[:, :1]), keys, x[:, :, None], None
+        keys = ops.expand_dims(scores, 2)
+        return ops.ones_like(keys[:, :1]), keys, ops.expand_dims(x, 2), None
 
     def token_counts(self, x_shape, scores_shape):
         return 1, x_shape[1]

@@ -100,6 +100,20 @@ class DropPrefix(Block):
         return (batch, None if tokens is None else tokens - self.prefix, channels)
 
 
+class TakePrefix(Block):
+    """(B, prefix + N, C) -> (B, prefix, C): the tokens before the patches alone."""
+
+    def __init__(self, prefix=1, **kwargs):
+        super().__init__(**kwargs)
+        self.prefix = prefix
+
+    def call(self, x):
+        return x[:, : self.prefix]
+
+    def compute_output_shape(self, input_shape):
+        return (input_shape[0], self.prefix, input_shape[-1])
+
+
 class PadToMultiple(Block):
     """(B, H, W, C) -> (B, ceil(H / m) m, ceil(W / n) n, C): zeros at the bottom and the right."""
 

@@ -35,7 +35,7 @@ from vitgraph.blocks import (
 from vitgraph.blocks.base import is_static, pair
 from vitgraph.builders.contract import Check, begin, builder, finish, shape_of
 from vitgraph.builders.sources import Source
-from vitgraph.builders.wiring import Transformer, conv, dense, drop_path_rates, dropout, head
+from vitgraph.builders.wiring import Transformer, conv, dense, drop_path_rates, dropout, head, pool_map
 
 SIZES = {  # of the paper; 8 and 16 are vit-pytorch's
     2: {"dim": 128, "depth": 2, "num_heads": 2, "mlp_ratio": 1},
@@ -254,9 +254,7 @@ def top(x, patches, class_token, *, include_top, num_classes, classifier_activat
     if include_top or pooling == "token":
         x = TakeToken(name="pool")(x) if class_token else _sequence_pool(x)
         return head(x, num_classes, classifier_activation) if include_top else x
-    x = ToMap(int(class_token), name="map")(x, patches)
-    pools = {"avg": layers.GlobalAveragePooling2D, "max": layers.GlobalMaxPooling2D}
-    return pools[pooling](name="pool")(x) if pooling else x
+    return pool_map(ToMap(int(class_token), name="map")(x, patches), pooling)
 
 
 def _sequence_pool(x):

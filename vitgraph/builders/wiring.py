@@ -94,12 +94,15 @@ def head(x, num_classes, classifier_activation, drop_rate=0.0):
     return layers.Activation(classifier_activation or "linear", dtype="float32", name="predictions")(x)
 
 
+def pool_map(x, pooling):
+    """(B, H, W, C) -> (B, C): "avg" or "max" over the map; None: the map as it is."""
+    pools = {"avg": layers.GlobalAveragePooling2D, "max": layers.GlobalMaxPooling2D}
+    return pools[pooling](name="pool")(x) if pooling else x
+
+
 def map_top(x, *, include_top, num_classes, classifier_activation, pooling, drop_rate):
     """The end of a hierarchical net: the map (B, H, W, C), its mean or maximum (B, C), or the class scores."""
-    if include_top or pooling == "avg":
-        x = layers.GlobalAveragePooling2D(name="pool")(x)
-    elif pooling == "max":
-        x = layers.GlobalMaxPooling2D(name="pool")(x)
+    x = pool_map(x, "avg" if include_top else pooling)
     return head(x, num_classes, classifier_activation, drop_rate) if include_top else x
 
 
