@@ -11,7 +11,7 @@ import vitgraph
 from tests.variants import BUILDERS, TINY, images, shared, value
 
 build_vit, build_pvt_v2, build_swin = vitgraph.build_vit, vitgraph.build_pvt_v2, vitgraph.build_swin
-build_cct, build_vit_lite = vitgraph.build_cct, vitgraph.build_vit_lite
+build_cct, build_crossvit, build_vit_lite = vitgraph.build_cct, vitgraph.build_crossvit, vitgraph.build_vit_lite
 
 HEADLESS = {"include_top": False}
 FOREIGN = keras.Sequential([keras.Input((8, 8, 3)), keras.layers.Conv2D(4, 3)], name="foreign")
@@ -127,6 +127,25 @@ OWN = [  # builder, argument, value, error, what is allowed[, further arguments]
     (build_cct, "img_size", (224,), ValueError, "a positive integer, or two"),
     (build_cct, "input_shape", (16, 16, 3), ValueError, "of which the tokenizer leaves something", {"padding": 0}),
     (build_cct, "pooling", "token", ValueError, "None, avg, max", HEADLESS),
+    (build_crossvit, "patch_size", 12, TypeError, "a sequence"),
+    (build_crossvit, "patch_size", (12,), ValueError, "two sides, one a branch"),
+    (build_crossvit, "patch_size", (8, 16), ValueError, "12 and 16 with multi_conv", {"multi_conv": True}),
+    (build_crossvit, "dims", (192, 384, 768), ValueError, "2 entries, as many as patch_size"),
+    (build_crossvit, "num_heads", (6, 7), ValueError, "divisors of the width, here 7 of 384"),
+    (build_crossvit, "fusion_heads", (5, 6), ValueError, "divisors of the widths"),
+    (build_crossvit, "fusion_heads", 6, TypeError, "a sequence"),
+    (build_crossvit, "head_dim", 0, ValueError, "an integer of at least 1"),
+    (build_crossvit, "mlp_ratios", (4, 4, 1), ValueError, "2 entries, as many as patch_size"),
+    (build_crossvit, "img_scale", (1.0, 0), ValueError, "numbers over 0"),
+    (build_crossvit, "img_scale", 1.0, TypeError, "a sequence"),
+    (build_crossvit, "depths", (1, 4, 0), ValueError, "triples of integers"),
+    (build_crossvit, "depths", ((1, 0, 1),), ValueError, "triples of integers"),
+    (build_crossvit, "depths", ((1, 4),), ValueError, "triples of integers"),
+    (build_crossvit, "global_pool", "max", ValueError, "token, avg"),
+    (build_crossvit, "pooling", "map", ValueError, "None, token, avg, max", HEADLESS),
+    (build_crossvit, "crop_scale", 1, TypeError, "True or False"),
+    (build_crossvit, "img_size", (17, 17), ValueError, "height and width of at least 18"),
+    (build_crossvit, "input_shape", (17, 240, 3), ValueError, "height and width of at least 18"),
     (build_vit_lite, "patch_size", 0, ValueError, "a positive integer, or two"),
     (build_vit_lite, "num_heads", 3, ValueError, "divisors of the width, here 3 of 256"),
     (build_vit_lite, "pos_embed", "learned", ValueError, "'learn', 'sine', 'none'"),

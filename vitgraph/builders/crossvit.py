@@ -151,18 +151,20 @@ def build_crossvit(
         ValueError, TypeError: naming the argument, its value and what is allowed.
     """
     check = Check("build_crossvit")
+    check.per_stage(patch_size=patch_size)
+    check.that(len(patch_size) == 2, "patch_size", patch_size, "two sides, one a branch")
+    check.that(not multi_conv or set(patch_size) <= set(_STEMS), "patch_size", patch_size, "12 and 16 with multi_conv")
     fusion_heads = num_heads if fusion_heads is None else fusion_heads
     check.per_stage(patch_size=patch_size, dims=dims, num_heads=num_heads, fusion_heads=fusion_heads)
     check.same_length(patch_size=patch_size, mlp_ratios=mlp_ratios, img_scale=img_scale)
     check.over_zero(mlp_ratios=mlp_ratios, img_scale=img_scale)
-    check.that(len(patch_size) == 2, "patch_size", patch_size, "two sides, one a branch")
-    check.that(not multi_conv or set(patch_size) <= set(_STEMS), "patch_size", patch_size, "12 and 16 with multi_conv")
     check.that(_are_depths(depths), "depths", depths, "triples of integers, the first two at least 1, the last 0")
     check.that(global_pool in ("token", "avg"), "global_pool", global_pool, "token, avg")
     check.that(pooling in (None, "token", "avg", "max"), "pooling", pooling, "None, token, avg, max")
     if head_dim is None:
         check.heads_divide(dims, num_heads)
-        check.heads_divide(dims, fusion_heads)
+        good = all(dim % heads == 0 for dim, heads in zip(dims, fusion_heads, strict=True))
+        check.that(good, "fusion_heads", fusion_heads, "divisors of the widths")
     else:
         check.positive(head_dim=head_dim)
     check.sides(img_size=img_size)
@@ -173,7 +175,7 @@ def build_crossvit(
     size = shape[:2] if is_static(*shape[:2]) else pair(img_size)
     branches = []
     for i, dim in enumerate(dims):
-        t = Transformer(
+        t = _Transformer(
             dim, num_heads[i], mlp_ratios[i], qkv_bias, head_dim=head_dim, norm_eps=norm_eps,
             attn_drop=attn_drop_rate, proj_drop=proj_drop_rate,
         )  # fmt: skip
@@ -198,6 +200,13 @@ def build_crossvit(
     else:
         x = pool_map(_joint_map(xs, patches), pooling)
     return finish(inputs, x, name)
+
+
+class _Transformer(Transformer):
+    """Its dropout is a node at any rate: the order of weights follows from the lengths of the two branches."""
+
+    def activate(self, x, name):
+        return layers.Dropout(self.proj_drop, name=f"{name}_drop")(activation(x, self.act, f"{name}_act"))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -230,13 +239,13 @@ class _Branch:
         return f"patch_embed_{self.i}" + ("_conv4" if self.multi_conv else "")
 
     def embed(self, patches, size, drop):
-        """Map -> class token and patches, with positions: (B, 1 + N, dim); `size` is what an open net's table is for."""
+        """Map -> class token and patches, with positions: (B, 1 + N, dim)."""
         planned = [math.floor(self.scale * n) // self.patch for n in size]
         grid = patches.shape[1:3] if is_static(*patches.shape[1:3]) else planned
         x = ToTokens(name=f"tokens_{self.i}")(patches)
         x = PrependTokens(name=f"cls_token_{self.i}")(x)
         x = PositionTable(grid, 1, name=f"pos_embed_{self.i}")(x, patches)
-        return dropout(x, drop, f"pos_drop_{self.i}")
+        return layers.Dropout(drop, name=f"pos_drop_{self.i}")(x)
 
     def encode(self, x, drop_paths, name):
         """ViT blocks, as many as there are rates: (B, 1 + N, dim) -> the same."""
