@@ -187,6 +187,22 @@ TINY = {
         mixed="heads are mixed after the softmax",
         inert=r".*_attn_proj_l/bias",  # it adds the same to all scores of a query, which the softmax ignores
     ),
+    "cct": Tiny(
+        vitgraph.build_cct,
+        {"kernel_size": 3, "padding": 1, "in_planes": 8, "dim": 16, "depth": 2, "num_heads": 2, "mlp_ratio": 2},
+        inert="attn_pool/bias",
+    ),
+    "vit_lite": Tiny(
+        vitgraph.build_vit_lite,
+        {"patch_size": 16, "dim": 16, "depth": 2, "num_heads": 2, "mlp_ratio": 2, "pos_embed": "sine"},
+    ),
+    "crossvit": Tiny(
+        vitgraph.build_crossvit,
+        {
+            "img_scale": (1.0, 0.75), "patch_size": (8, 12), "dims": (8, 16), "depths": ((1, 2, 0), (1, 1, 1)),
+            "num_heads": (2, 4), "mlp_ratios": (2, 2),
+        },
+    ),
 }  # fmt: skip
 
 OPEN = [name for name, tiny in TINY.items() if not tiny.tied]

@@ -5,7 +5,9 @@ import fnmatch
 
 from vitgraph.builders import (
     cait,
+    cct,
     crossformer,
+    crossvit,
     cvt,
     deit,
     levit,
@@ -24,12 +26,15 @@ from vitgraph.builders import (
     twins_pcpvt,
     twins_svt,
     vit,
+    vit_lite,
 )
 
 _FAMILIES = (
     (vit.build_vit, vit.VARIANTS, vit.SOURCES),
     (cait.build_cait, cait.VARIANTS, cait.SOURCES),
+    (cct.build_cct, cct.VARIANTS, cct.SOURCES),
     (crossformer.build_crossformer, crossformer.VARIANTS, crossformer.SOURCES),
+    (crossvit.build_crossvit, crossvit.VARIANTS, crossvit.SOURCES),
     (cvt.build_cvt, cvt.VARIANTS, cvt.SOURCES),
     (deit.build_deit, deit.VARIANTS, deit.SOURCES),
     (levit.build_levit, levit.VARIANTS, levit.SOURCES),
@@ -47,6 +52,7 @@ _FAMILIES = (
     (swin_v2.build_swin_v2, swin_v2.VARIANTS, swin_v2.SOURCES),
     (twins_pcpvt.build_twins_pcpvt, twins_pcpvt.VARIANTS, twins_pcpvt.SOURCES),
     (twins_svt.build_twins_svt, twins_svt.VARIANTS, twins_svt.SOURCES),
+    (vit_lite.build_vit_lite, vit_lite.VARIANTS, {}),  # its checkpoints are read by CCT's tables
 )
 _VARIANTS = {name: (build, row) for build, variants, _ in _FAMILIES for name, row in variants.items()}
 

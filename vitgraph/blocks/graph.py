@@ -13,18 +13,13 @@ class Stage(Block):
         prefix: number of leading tokens that are no patches, where the stream is tokens (B, N, C).
         grid: where the stream is tokens, the name of the layer whose output (B, H, W, .) they are the positions of;
             None: the stream is a map (B, H, W, C).
-        border: pixels by which patches without padding are wider than their stride: as many are not covered by a
-            position of their own.
-        multiple: what the sides of the map are rounded up to multiples of.
     """
 
-    def __init__(self, stride, prefix=0, grid=None, border=0, multiple=1, **kwargs):
+    def __init__(self, stride, prefix=0, grid=None, **kwargs):
         super().__init__(**kwargs)
         self.stride = stride
         self.prefix = prefix
         self.grid = grid
-        self.border = border
-        self.multiple = multiple
 
     @property
     def level(self):

@@ -1,7 +1,9 @@
 """One architecture family per file: a pure function from hyper-parameters to a graph."""
 
 from vitgraph.builders.cait import build_cait
+from vitgraph.builders.cct import build_cct
 from vitgraph.builders.crossformer import build_crossformer
+from vitgraph.builders.crossvit import build_crossvit
 from vitgraph.builders.cvt import build_cvt
 from vitgraph.builders.deit import build_deit
 from vitgraph.builders.levit import build_levit
@@ -20,10 +22,13 @@ from vitgraph.builders.swin_v2 import build_swin_v2
 from vitgraph.builders.twins_pcpvt import build_twins_pcpvt
 from vitgraph.builders.twins_svt import build_twins_svt
 from vitgraph.builders.vit import build_vit
+from vitgraph.builders.vit_lite import build_vit_lite
 
 __all__ = [
     "build_cait",
+    "build_cct",
     "build_crossformer",
+    "build_crossvit",
     "build_cvt",
     "build_deit",
     "build_levit",
@@ -42,4 +47,5 @@ __all__ = [
     "build_twins_pcpvt",
     "build_twins_svt",
     "build_vit",
+    "build_vit_lite",
 ]

@@ -185,14 +185,14 @@ def _check_kinds(check, arguments, signature, per_stage):
 
 
 def _check_strides(model):
+    """Positions times stride is the image, but for what paddings make of it: twice or half of it is a mistake."""
     inputs = model.inputs[0].shape[1:3]
     for stage in model.stages:
         output = stage.output.shape[1:3] if stage.grid is None else model.get_layer(stage.grid).output.shape[1:3]
-        for size, count, stride, multiple in zip(inputs, output, pair(stage.stride), pair(stage.multiple), strict=True):
-            if is_static(size, count):
-                least, most = (size - stage.border) // stride, -(-size // stride // multiple) * multiple
-                where = f"{model.name}: {stage.name}"
-                assert least <= count <= most, f"{where} says stride {stage.stride}, shapes say {size}/{count}"
+        for size, count, stride in zip(inputs, output, pair(stage.stride), strict=True):
+            if is_static(size, count) and size >= 4 * stride:  # padding may add a few positions, and borders take some
+                says = f"{model.name}: {stage.name} says stride {stage.stride}, shapes say {size}/{count}"
+                assert size < 2 * count * stride < 4 * size, says
 
 
 class _policy:

@@ -247,11 +247,8 @@ def _mobilevit_block(x, transformer, rates, patch_size, kernel_size, fusion, nam
     return conv_norm_act(x, shortcut.shape[-1], kernel_size, 1, act, f"{name}_conv_fusion")
 
 
-def mobile_stages(x, dims, depths, strides, expansions, act, blocks, attn_depths, drop_path_rate, multiple=1):
-    """The stages: inverted residuals in each, and one of `blocks`, functions (x, rates, name) -> x, in the last ones.
-
-    From the first of those on, the maps' sides are rounded up to multiples of `multiple`.
-    """
+def mobile_stages(x, dims, depths, strides, expansions, act, blocks, attn_depths, drop_path_rate):
+    """The stages: inverted residuals, and in the last ones one of `blocks`, functions (x, rates, name) -> x."""
     rates = iter(drop_path_rates(drop_path_rate, sum(depths) + sum(attn_depths)))
     for i, (dim, depth, stride, expansion) in enumerate(zip(dims, depths, strides, expansions, strict=True)):
         stage, k = f"stage_{i + 1}", i - len(dims) + len(blocks)
@@ -260,7 +257,7 @@ def mobile_stages(x, dims, depths, strides, expansions, act, blocks, attn_depths
             x = inverted_residual(x, dim, step, expansion, act, next(rates), f"{stage}_block_{j}")
         if k >= 0:
             x = blocks[k](x, [next(rates) for _ in range(attn_depths[k])], f"{stage}_block_{depth}")
-        x = Stage(2 * math.prod(strides[: i + 1]), multiple=multiple if k >= 0 else 1, name=stage)(x)
+        x = Stage(2 * math.prod(strides[: i + 1]), name=stage)(x)
     return x
 
 

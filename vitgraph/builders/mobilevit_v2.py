@@ -150,7 +150,7 @@ def build_mobilevit_v2(
     x = inputs = begin(input_shape, input_tensor)
     x = conv_norm_act(x, stem_dim, 3, 2, act, "stem")
     blocks = [block(k) for k in range(len(attn_dims))]
-    x = mobile_stages(x, dims, depths, strides, expansions, act, blocks, attn_depths, drop_path_rate, patch_size)
+    x = mobile_stages(x, dims, depths, strides, expansions, act, blocks, attn_depths, drop_path_rate)
     if last_dim is not None:
         x = conv_norm_act(x, last_dim, 1, 1, act, "last_conv")
 

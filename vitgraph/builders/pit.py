@@ -180,7 +180,7 @@ def build_pit(
         for j in range(depth):
             x = pre_norm_block(x, t, next(rates), f"{stage}_block_{j}")
         at = f"{stage}_pool_conv" if i > 0 else "patch_embed"
-        x = Stage(stride * 2**i, prefix, at, patch_size - stride, name=stage)(x)
+        x = Stage(stride * 2**i, prefix, at, name=stage)(x)
 
     top = {"num_classes": num_classes, "classifier_activation": classifier_activation, "drop_rate": drop_rate}
     if include_top or pooling == "token":
