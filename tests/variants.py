@@ -109,7 +109,7 @@ TINY = {
     "crossformer": Tiny(
         vitgraph.build_crossformer,
         {
-            "kernel_sizes": ((4, 8), (2, 4)), "strides": (4, 2), "dims": (64, 64), "depths": (4, 2),
+            "kernel_sizes": ((4, 8), (2, 4)), "strides": (4, 2), "dims": (96, 96), "depths": (4, 2),
             "num_heads": (2, 4), "mlp_ratios": (1, 1), "group_sizes": (3, 4), "intervals": (2, 2), "cooling": True,
         },
         inert=r".*_attn_pos3_fc/bias",

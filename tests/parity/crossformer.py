@@ -6,6 +6,7 @@ import numpy as np
 
 from tests.parity import Port, as_tokens, same
 from tests.parity.official import no_more
+from tests.parity.timm import top_of
 from vitgraph import build_crossformer
 
 CROSSFORMER = {  # official argument: ours, and the official default
@@ -38,8 +39,6 @@ def official_crossformer(config, image_shape, weights):
     ours = {mine: config.get(theirs, default) for theirs, (mine, default) in CROSSFORMER.items()}
     if ours.pop("use_cpe"):
         raise NotImplementedError("use_cpe: a convolution over rows, as the official code has it")
-    if not ours["num_classes"]:
-        raise NotImplementedError("num_classes=0")
     depths, stride, dim = ours["depths"], ours["kernel_sizes"][0], ours["dims"]
     stages = len(depths)
     ours["kernel_sizes"] = [ours["kernel_sizes"], *ours.pop("merge_sizes")[: stages - 1]]
@@ -53,11 +52,11 @@ def official_crossformer(config, image_shape, weights):
     ours["centre_padding"] = bool(ours["centre_padding"])
     ours["mask_padding"] = not ours.pop("no_mask")
     ours["qk_scale"] = ours["qk_scale"] or None
-    model = build_crossformer(image_shape, classifier_activation=None, **ours)
+    model = build_crossformer(image_shape, **top_of(ours, pooling="avg"), **ours)
     outputs = {f"features/{i}": (stage.name, as_tokens) for i, stage in enumerate(model.stages)}
     scales = "stage_1_embed_scales" if len(ours["kernel_sizes"][0]) > 1 else "stage_1_embed_0"
     outputs["features/embed"] = ("stage_1_embed_norm" if ours["patch_norm"] else scales, as_tokens)
-    return Port(model, "crossformer/official", {**outputs, "logits": ("predictions", same)})
+    return Port(model, "crossformer/official", {**outputs, "logits": (model.layers[-1].name, same)})
 
 
 def group_sizes(kind, per_stage, depths, side):
