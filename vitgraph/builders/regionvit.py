@@ -21,8 +21,6 @@ padded on all sides for the regional tokens, and the windows are padded at the b
 the official code to the letter.
 """
 
-from keras import layers
-
 from vitgraph.blocks import (
     GELU,
     Alongside,
@@ -49,7 +47,6 @@ from vitgraph.builders.wiring import (
     dense_layer,
     drop_path_rates,
     dropout,
-    head,
     layer_norm,
     map_top,
     mlp,
