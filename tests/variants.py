@@ -21,6 +21,8 @@ class Tiny(NamedTuple):
     arguments: dict
     tied: str = ""
     """Why its weights hold for one image size only; empty: they don't."""
+    inert: str = r"(?!)"
+    """Pattern of the variables that the scores in training don't depend on; the row says why."""
 
     def build(self, input_shape=(64, 64, 3), **overrides):
         """Gives logits unless told otherwise."""
@@ -67,6 +69,8 @@ TINY = {
             "expansions": (2, 2, 2, 2), "attn_dims": (8, 16), "attn_depths": (1, 1), "num_heads": (2, 4),
             "mlp_ratios": (2, 2), "last_dim": 24,
         },
+        # What a 1x1 convolution reads is normed over the batch next, which takes away what is added to it all.
+        inert=r"(stage_[12]_block_\d_conv3_1x1|.*_layer_\d)_norm/beta",
     ),
     "mobilevit_v2": Tiny(  # to stride 16, where maps of the tests' sizes need no resize that they would keep
         vitgraph.build_mobilevit_v2,
@@ -74,6 +78,7 @@ TINY = {
             "stem_dim": 8, "dims": (8, 16, 16), "depths": (1, 2, 1), "strides": (2, 2, 2), "expansions": (2, 2, 2),
             "attn_dims": (8, 16), "attn_depths": (1, 2), "mlp_ratios": (2, 2),
         },
+        inert=r"(stage_1_block_0_conv3_1x1|stage_2_block_2_conv_proj|.*_layer_\d)_norm/beta",  # as in MobileViT
     ),
     "nest": Tiny(
         vitgraph.build_nest,
