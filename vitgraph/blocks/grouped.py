@@ -45,7 +45,7 @@ class ContextAttention(AttentionCore):
         return 1, qkv_shape[2]
 
     def _merge(self, y, first):
-        return ops.reshape(y, (-1, first.shape[1], 1, y.shape[-1]))
+        return ops.reshape(y, (-1, *ops.shape(first)[1:2], 1, y.shape[-1]))
 
     def compute_output_shape(self, qkv_shape):
         batch, groups, _, channels = qkv_shape
