@@ -104,7 +104,7 @@ class TakeToken(Block):
 class TakePrefix(Block):
     """(B, prefix + N, C) -> (B, prefix, C): the leading tokens that are no patches."""
 
-    def __init__(self, prefix, **kwargs):
+    def __init__(self, prefix=1, **kwargs):
         super().__init__(**kwargs)
         self.prefix = prefix
 
