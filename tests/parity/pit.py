@@ -25,7 +25,7 @@ def pit(config, image_shape, weights):
     outputs = {
         "forward_features": ("fc_norm", same),
         "pre_logits": ("fc_norm", lambda x: x.mean(axis=1)),
-        "logits": ("predictions" if "predictions" in names else "pool", same),
+        "logits": (model.layers[-1].name, same),
     }
     if {"head", "head_dist"} <= names:
         outputs.update(logits_cls=("head", same), logits_dist=("head_dist", same))

@@ -33,6 +33,7 @@ from vitgraph.blocks import (
 )
 from vitgraph.blocks.base import is_static, pair
 from vitgraph.builders.contract import Check, begin, builder, finish, shape_of
+from vitgraph.builders.deit import mean_token, two_heads
 from vitgraph.builders.sources import Source
 from vitgraph.builders.vit import pre_norm_block
 from vitgraph.builders.wiring import (
@@ -43,8 +44,7 @@ from vitgraph.builders.wiring import (
     dropout,
     head,
     layer_norm,
-    map_top,
-    predictions,
+    map_pool,
 )
 
 _TI = {"dims": (64, 128, 256), "num_heads": (2, 4, 8)}
@@ -182,12 +182,11 @@ def build_pit(
         at = f"{stage}_pool_conv" if i > 0 else "patch_embed"
         x = Stage(stride * 2**i, prefix, at, name=stage)(x)
 
-    top = {"num_classes": num_classes, "classifier_activation": classifier_activation, "drop_rate": drop_rate}
     if include_top or pooling == "token":
         x = layer_norm(TakePrefix(prefix, name="cls_tokens")(x), norm_eps, "fc_norm")
-        x = _token_top(x, include_top, distilled, **top)
+        x = _token_top(x, include_top, distilled, num_classes, classifier_activation, drop_rate)
     else:
-        x = map_top(ToMap(prefix, name="map")(x, patches), include_top=False, pooling=pooling, **top)
+        x = map_pool(ToMap(prefix, name="map")(x, patches), pooling)
     return finish(inputs, x, name)
 
 
@@ -200,14 +199,9 @@ def _pool(x, patches, prefix, dim, name):
     return x, patches
 
 
-def _token_top(x, include_top, distilled, num_classes, classifier_activation, drop_rate):
+def _token_top(x, include_top, distilled, *top):
     """Class tokens (B, 1 or 2, C) -> their mean (B, C), or class scores; two tokens have a head each."""
-    if not include_top:
-        return layers.GlobalAveragePooling1D(name="pool")(x)
-    if not distilled:
-        return head(TakeToken(name="pool")(x), num_classes, classifier_activation, drop_rate)
-    logits = []
-    for i, name in enumerate(("head", "head_dist")):
-        y = dropout(TakeToken(i, name=f"{name}_token")(x), drop_rate, f"{name}_drop")
-        logits.append(dense(y, num_classes, name))
-    return predictions(layers.Average(name="logits")(logits), classifier_activation)
+    if distilled:
+        return two_heads(x, *top) if include_top else mean_token(x)
+    x = TakeToken(name="pool")(x)
+    return head(x, *top) if include_top else x
