@@ -29,7 +29,7 @@ from vitgraph.builders import (
     vit_lite,
 )
 
-_FAMILIES = (
+_FAMILIES: tuple = (
     (vit.build_vit, vit.VARIANTS, vit.SOURCES),
     (cait.build_cait, cait.VARIANTS, cait.SOURCES),
     (cct.build_cct, cct.VARIANTS, cct.SOURCES),
