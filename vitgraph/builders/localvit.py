@@ -9,37 +9,20 @@ Official code: github.com/ofsoundof/LocalViT, models/localvit.py; checkpoints th
       blocks 0 ... depth - 1                   (B, 1 + N, dim)
       norm, class token, head
 
-    block: x + attention(norm(x)); then, on the map of the patches and past the class token,
-           x + a linear layer that widens, a depthwise 3x3 convolution, a gate of the channels, a linear layer that
-           narrows, each of the three with a batch norm, and no norm before them.
+    block: x + attention(norm(x)); x + locality(x), which passes by the class token (see `locality.py`).
 
-The class token doesn't see the last block's feed-forward layer, which therefore never learns, as in the official code.
-Without a class token, which the official code always has, the stream is maps and the scores come from their mean; any
-input size then and else, with the position table resampled.
+No patch that the last feed-forward layer changes is seen by the class token, so that layer never learns, as in the
+official code. Without a class token, which the official code always has, the stream is maps and the scores come from
+the mean of the last one. Any input size, also one that is not known: the position table is resampled bicubically.
 """
 
-import dataclasses
-import math
-
-from keras import layers
-
-from vitgraph.blocks import DepthwiseConv2D, PositionTable, PrependTokens, Residual, Stage, ToMap, ToTokens
+from vitgraph.blocks import PositionTable, PrependTokens, Stage, ToTokens
 from vitgraph.blocks.base import pair
 from vitgraph.builders import vit_sources
 from vitgraph.builders.contract import Check, begin, builder, finish, shape_of
+from vitgraph.builders.locality import Locality, locality_renames
 from vitgraph.builders.sources import Source
-from vitgraph.builders.wiring import (
-    ACTIVATIONS,
-    Transformer,
-    activation,
-    batch_norm,
-    conv,
-    dense,
-    drop_path_rates,
-    dropout,
-    planned_size,
-    token_top,
-)
+from vitgraph.builders.wiring import Transformer, conv, drop_path_rates, dropout, planned_size, token_top
 
 VARIANTS = {  # the official code's names: "mlp" is the widening, "act3" h-swish and squeeze-excitation, "act1" ReLU6
     "localvit_tiny_mlp4_act3_r192": {},
@@ -47,28 +30,6 @@ VARIANTS = {  # the official code's names: "mlp" is the widening, "act3" h-swish
     "localvit_small_mlp4_act3_r384": {"dim": 384, "num_heads": 8},
     "localvit_tiny_mlp6_act1": {"mlp_ratio": 6, "act": "relu6", "channel_attention": None},
 }
-
-
-def locality_renames(block, official_block, fc1=0, dwconv=3, gate=6, fc2=7):
-    """Where the official checkpoints have a feed-forward layer: in a sequence, whose members have these numbers.
-
-    Args:
-        block: pattern of a block's name here.
-        official_block: template of its name there.
-        fc1, dwconv, gate, fc2: members; the norm of a layer has the number after its own.
-    """
-    norms = {f"{name}_norm": number + 1 for name, number in (("fc1", fc1), ("dwconv", dwconv), ("fc2", fc2))}
-    members = {"fc1": fc1, "dwconv": dwconv, "fc2": fc2, **norms, "se_fc1": f"{gate}.fc.0", "se_fc2": f"{gate}.fc.2"}
-    sequence = f"{official_block}.conv.conv."
-    return (
-        *((f"{block}_mlp_{name}", f"{sequence}{member}") for name, member in members.items()),
-        (f"{block}_mlp_eca/kernel", f"{sequence}{gate}.conv.weight", _over_channels),
-    )
-
-
-def _over_channels(arrays, shape):
-    """A one-channel 1-D convolution (1, 1, k) -> (k, 1, 1)."""
-    return arrays[0].reshape(shape)
 
 
 def _official(**members):
@@ -196,74 +157,3 @@ def build_localvit(
         drop_rate=drop_rate,
     )
     return finish(inputs, x, name)
-
-
-@dataclasses.dataclass(frozen=True)
-class Locality:
-    """The locality feed-forward layer; the words are those of `build_localvit`."""
-
-    act: str
-    channel_attention: str | None
-    reduction: int | None
-    depthwise: str
-
-    def check(self, check, dim, hidden):
-        """What may be wrong with the words, for blocks that widen `dim` channels to `hidden`."""
-        gates, places = (None, "se", "eca", "ecah"), ("middle", "first", "none")
-        check.that(self.act in ACTIVATIONS, "act", self.act, ", ".join(ACTIVATIONS))
-        allowed = ", ".join(map(repr, gates))
-        check.that(self.channel_attention in gates, "channel_attention", self.channel_attention, allowed)
-        check.that(self.depthwise in places, "depthwise", self.depthwise, ", ".join(map(repr, places)))
-        if self.reduction is not None:
-            check.positive(reduction=self.reduction)
-        good = self.channel_attention != "se" or hidden // (self.reduction or dim) >= 1
-        check.that(good, "reduction", self.reduction, f"at most the widened channels, here {hidden}")
-
-    def __call__(self, x, grid, hidden, block):
-        """The second half of a block: on a map (B, H, W, C), or on what comes after the class token of tokens."""
-        tokens, name = len(x.shape) == 3, f"{block}_mlp"
-        y = ToMap(1, name=f"{name}_map")(x, grid) if tokens else x
-        dim = y.shape[-1]
-        if self.depthwise == "first":
-            y = self._depthwise(y, f"{name}_dwconv")
-        y = _dense_norm(y, hidden, f"{name}_fc1")
-        y = activation(y, self.act, f"{name}_fc1_act")
-        if self.depthwise == "middle":
-            y = self._depthwise(y, f"{name}_dwconv")
-        if self.channel_attention:
-            y = self._gate(y, hidden // (self.reduction or dim), name)
-        y = _dense_norm(y, dim, f"{name}_fc2")
-        if tokens:  # nothing is added to the class token
-            y = layers.ZeroPadding1D((1, 0), name=f"{name}_pad")(ToTokens(name=f"{name}_tokens")(y))
-        return Residual(name=f"{block}_res2")(x, y)
-
-    def _depthwise(self, x, name):
-        x = batch_norm(DepthwiseConv2D(3, use_bias=False, name=name)(x), f"{name}_norm")
-        return activation(x, self.act, f"{name}_act")
-
-    def _gate(self, x, squeezed, name):
-        """Each channel of a map times a number between 0 and 1, which comes from the means of all channels."""
-        y = layers.GlobalAveragePooling2D(name=f"{name}_pool")(x)
-        y = _squeeze_excitation(y, squeezed, name) if self.channel_attention == "se" else _over_neighbours(y, name)
-        y = layers.Activation("sigmoid" if self.channel_attention == "eca" else "hard_sigmoid", name=f"{name}_gate")(y)
-        y = layers.Reshape((1, 1, x.shape[-1]), name=f"{name}_gate_map")(y)
-        return layers.Multiply(name=f"{name}_gated")([x, y])
-
-
-def _dense_norm(x, units, name):
-    """A linear layer without a bias (the official code's 1x1 convolution), and its batch norm."""
-    return batch_norm(dense(x, units, name, use_bias=False), f"{name}_norm")
-
-
-def _squeeze_excitation(x, squeezed, name):
-    """Two linear layers (Hu et al., arXiv:1709.01507): (B, C) -> (B, C)."""
-    y = dense(x, squeezed, f"{name}_se_fc1")
-    y = activation(y, "relu", f"{name}_se_act")
-    return dense(y, x.shape[-1], f"{name}_se_fc2")
-
-
-def _over_neighbours(x, name):
-    """A convolution along the channels (ECA: Wang et al., arXiv:1910.03151): (B, C) -> (B, C, 1)."""
-    kernel_size = int((math.log2(x.shape[-1]) + 1) / 2) // 2 * 2 + 1
-    y = layers.Reshape((-1, 1), name=f"{name}_channels")(x)
-    return layers.Conv1D(1, kernel_size, padding="same", use_bias=False, name=f"{name}_eca")(y)

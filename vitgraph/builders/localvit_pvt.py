@@ -3,12 +3,12 @@
 Paper: Li et al., "LocalViT: Bringing Locality to Vision Transformers", arXiv:2104.05707.
 Official code: github.com/ofsoundof/LocalViT, models/localvit_pvt.py; checkpoints there.
 
-The stages are those of PVT (see `pvt.py`), the second half of each block is that of LocalViT (see `localvit.py`). The
+The stages are those of PVT (see `pvt.py`), the second half of each block is that of LocalViT (see `locality.py`). The
 official code has squeeze-excitation and square images only.
 """
 
 from vitgraph.builders.contract import Check, begin, builder, finish, shape_of
-from vitgraph.builders.localvit import Locality, locality_renames
+from vitgraph.builders.locality import Locality, locality_renames
 from vitgraph.builders.pvt import SOURCES as PVT
 from vitgraph.builders.pvt import Pyramid
 from vitgraph.builders.sources import Source
