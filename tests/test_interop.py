@@ -183,6 +183,8 @@ def test_any_image_size(name):
 
 PUBLISHED = json.loads((pathlib.Path(__file__).parent / "data" / "params.json").read_text())
 OTHER_LEVELS = {
+    "build_cvt": "strides 4 to 16",
+    "build_levit": "strides 16 to 64",
     "build_vit": "one stride; `simple_feature_pyramid` makes levels of it",
 }
 """Builders without the levels P2 to P5, and why."""
