@@ -22,9 +22,11 @@ from keras import layers
 
 from vitgraph.blocks import ContextAttention, ContextGate, DepthwiseConv2D, Fold, Residual, Unfold
 from vitgraph.builders.contract import Check, begin, builder, finish, shape_of
-from vitgraph.builders.mobilevit import (
+from vitgraph.builders.mobile import (
+    BLOCK,
     CVNETS_INVERTED,
-    TIMM_CONVOLUTIONS,
+    LAYER,
+    TIMM,
     check_numbers,
     conv_norm_act,
     cvnets_convolution,
@@ -51,24 +53,21 @@ VARIANTS = {  # table 8 of the paper's appendix: one net in seven widths
 }
 
 
-_BLOCK = r"stage_(\d)_block_(\d+)_"
-_LAYER = _BLOCK + r"layer_(\d+)_"
-
 SOURCES = {
-    "timm": Source(renames=TIMM_CONVOLUTIONS),
+    "timm": Source(renames=TIMM),
     "cvnets": Source(
         renames=(
             *cvnets_convolution("stem", "conv_1"),
             *CVNETS_INVERTED,
-            *cvnets_convolution(_BLOCK + "conv_kxk", "layer_{0}.{1}.local_rep.0"),
-            *cvnets_convolution(_BLOCK + "conv_1x1", "layer_{0}.{1}.local_rep.1"),
-            *cvnets_convolution(_BLOCK + "conv_proj", "layer_{0}.{1}.conv_proj"),
-            (_LAYER + r"norm", "layer_{0}.{1}.global_rep.{2}"),
-            (_LAYER + r"norm1", "layer_{0}.{1}.global_rep.{2}.pre_norm_attn.0"),
-            (_LAYER + r"attn_(\w+)", "layer_{0}.{1}.global_rep.{2}.pre_norm_attn.1.{3}.block.conv"),
-            (_LAYER + r"norm2", "layer_{0}.{1}.global_rep.{2}.pre_norm_ffn.0"),
-            (_LAYER + r"mlp_fc1", "layer_{0}.{1}.global_rep.{2}.pre_norm_ffn.1.block.conv"),
-            (_LAYER + r"mlp_fc2", "layer_{0}.{1}.global_rep.{2}.pre_norm_ffn.3.block.conv"),
+            *cvnets_convolution(BLOCK + "conv_kxk", "layer_{0}.{1}.local_rep.0"),
+            *cvnets_convolution(BLOCK + "conv_1x1", "layer_{0}.{1}.local_rep.1"),
+            *cvnets_convolution(BLOCK + "conv_proj", "layer_{0}.{1}.conv_proj"),
+            (LAYER + r"norm", "layer_{0}.{1}.global_rep.{2}"),
+            (LAYER + r"norm1", "layer_{0}.{1}.global_rep.{2}.pre_norm_attn.0"),
+            (LAYER + r"attn_(\w+)", "layer_{0}.{1}.global_rep.{2}.pre_norm_attn.1.{3}.block.conv"),
+            (LAYER + r"norm2", "layer_{0}.{1}.global_rep.{2}.pre_norm_ffn.0"),
+            (LAYER + r"mlp_fc1", "layer_{0}.{1}.global_rep.{2}.pre_norm_ffn.1.block.conv"),
+            (LAYER + r"mlp_fc2", "layer_{0}.{1}.global_rep.{2}.pre_norm_ffn.3.block.conv"),
             (r"head", "classifier.1"),
         ),
         head=r"classifier\..*",
