@@ -18,16 +18,34 @@ MODES = {
 
 EQUIVALENT = {"graph": "eager", "xla": "compile"}
 
-KECAM = {
+_SMALL = {"embed_dim": 384, "depth": 12, "num_heads": 6}
+_SOFTMAX = {"classifier_activation": "softmax"}
+
+KECAM = {  # published name: module, function, arguments
     "pvt_v2_b0": ("pvt", "PVT_V2B0", {}),
-    "vit_small_patch16_224": (
-        "beit", "ViT", {"embed_dim": 384, "depth": 12, "num_heads": 6, "patch_size": 16, "input_shape": (224, 224, 3)}
-    ),
-}  # fmt: skip
-ZEROMODELS = {
+    "pvt_v2_b2": ("pvt", "PVT_V2B2", {}),
+    "vit_small_patch16_224": ("beit", "ViT", {**_SMALL, "patch_size": 16, "input_shape": (224, 224, 3)}),
+    "swinv2_tiny_window8_256": ("swin_transformer_v2", "SwinTransformerV2Tiny_window8", {}),
+    "levit_256": ("levit", "LeViT256", {"use_distillation": True, **_SOFTMAX}),
+    "mobilevit_s": ("mobilevit", "MobileViT_S", {}),
+    "mobilevitv2_100": ("mobilevit", "MobileViT_V2_100", {}),
+}
+ZEROMODELS = {  # published name: module, class, arguments
+    "pvt_tiny": ("pvt", "PvtImageClassify", {}),
     "pvt_v2_b0": ("pvt_v2", "PvtV2ImageClassify", {}),
     "vit_small_patch16_224": ("vit", "ViTImageClassify", {"embed_dim": 384, "num_heads": 6}),
     "swin_tiny_patch4_window7_224": ("swin", "SwinImageClassify", {}),
+    "swinv2_tiny_window8_256": ("swinv2", "SwinV2ImageClassify", {}),
+    "levit_256": (
+        "levit",
+        "LevitImageClassify",
+        {"hidden_sizes": (256, 384, 512), "num_attention_heads": (4, 6, 8), "key_dim": (32, 32, 32)},
+    ),
+    "mobilevit_s": ("mobilevit", "MobileViTImageClassify", {}),
+    "mobilevitv2_100": ("mobilevitv2", "MobileViTV2ImageClassify", {}),
+    "pit_s_224": ("pit", "PiTImageClassify", {"embed_dim": (144, 288, 576), "heads": (3, 6, 12)}),
+    "cait_xxs24_224": ("cait", "CaiTImageClassify", {}),
+    "deit_tiny_patch16_224": ("deit", "DeiTImageClassify", {}),
 }
 
 
@@ -51,7 +69,7 @@ def zeromodels(name, mode):
     """ZeroModels, on the Keras backend of the environment."""
     module, function, arguments = known(ZEROMODELS, name)
     model = getattr(importlib.import_module(f"zeromodels.models.{module}"), function)
-    return keras_step(model(**arguments, classifier_activation="softmax"), mode)
+    return keras_step(model(**{**arguments, **_SOFTMAX}), mode)
 
 
 def kecam(name, mode):

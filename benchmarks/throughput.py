@@ -5,6 +5,7 @@ that whatever else the machine does falls on all of them alike. A ratio is the m
 """
 
 import argparse
+import inspect
 import json
 import os
 import pathlib
@@ -52,12 +53,12 @@ class Worker:
 
 def measure(model, options):
     """One row of figures for each candidate and mode, ours first."""
-    rows, workers = [], []
+    rows, workers, size = [], [], options.size or own_size(model)
     pairs = [(name, mode) for name in ("vitgraph", *options.peers) for mode in modes(name, options.modes)]
     for name, mode in pairs:
         progress(f"{model}: building {name} {mode}")
         worker = Worker(name, mode, options)
-        worker.figures |= worker.ask(candidate=name, model=model, mode=mode, batch=options.batch, size=options.size)
+        worker.figures |= worker.ask(candidate=name, model=model, mode=mode, batch=options.batch, size=size)
         rows.append(worker.figures)
         if "error" in worker.figures:
             worker.close()
@@ -75,6 +76,14 @@ def measure(model, options):
     compare(workers)
     progress("")
     return rows
+
+
+def own_size(model):
+    """Side of the images that a published variant is made for."""
+    from vitgraph.registry import variant
+
+    build, row = variant(model)
+    return row.get("input_shape", inspect.signature(build).parameters["input_shape"].default)[0]
 
 
 def summarise(worker, batch):
@@ -141,7 +150,7 @@ def parse(arguments):
     parser.add_argument("--modes", type=words, default=["graph", "xla"], help="graph, xla, xla_native; with commas")
     parser.add_argument("--peers", type=words, default=PEERS, help=f"of {', '.join(PEERS)}; with commas; '' for none")
     parser.add_argument("--batch", type=int, default=8, help="images a step")
-    parser.add_argument("--size", type=int, default=224, help="side of the images, in pixels")
+    parser.add_argument("--size", type=int, default=0, help="side of the images, in pixels; 0: the model's own")
     parser.add_argument("--rounds", type=int, default=7, help="turns of every candidate")
     parser.add_argument("--seconds", type=float, default=1.0, help="length of a turn")
     parser.add_argument("--threads", type=int, default=0, help="of each candidate; 0: what its framework takes")

@@ -1,6 +1,7 @@
 """The detectors and segmenters of keras-cv and keras-hub, themselves, on backbones of this package as they are."""
 
 import functools
+import json
 import pathlib
 import re
 from collections.abc import Callable
@@ -14,7 +15,9 @@ import pytest
 import tensorflow as tf
 
 import vitgraph
+from tests.variants import BUILDERS
 from vitgraph.interop import as_mit
+from vitgraph.registry import variant
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore:The structure of `inputs` doesn't match:UserWarning"),  # keras-cv's own call
@@ -176,6 +179,32 @@ def test_any_image_size(name):
         assert all(np.isfinite(tensor).all() for tensor in answers(model, np.tile(IMAGES[:2], (1, 1, 2, 1))))
     losses = train(model, consumer.labels, steps=2)
     assert losses[1] < losses[0]
+
+
+PUBLISHED = json.loads((pathlib.Path(__file__).parent / "data" / "params.json").read_text())
+OTHER_LEVELS = {
+    "build_cvt": "strides 4 to 16",
+    "build_levit": "strides 16 to 64",
+    "build_vit": "one stride; `simple_feature_pyramid` makes levels of it",
+}
+"""Builders without the levels P2 to P5, and why."""
+
+
+@pytest.mark.parametrize("builder", sorted(BUILDERS, key=lambda builder: builder.__name__))
+def test_published_net_under_keras_cv(builder):
+    """The smallest published variant of each builder with levels P2 to P5, as it is."""
+    names = [name for name in PUBLISHED if variant(name)[0] is builder]
+    net = vitgraph.create(min(names, key=PUBLISHED.get), include_top=False)
+    four_levels = {"P2", "P3", "P4", "P5"} <= set(net.pyramid_level_inputs)
+    assert four_levels != (builder.__name__ in OTHER_LEVELS)
+    if four_levels:
+        height, width = net.input_shape[1:3]
+        image = np.random.default_rng(0).random((1, height, width, 3)).astype("float32")
+        boxes = cv_retinanet(net)(image)
+        assert boxes["box"].shape[1] == sum(9 * -(-height // 2**n) * -(-width // 2**n) for n in range(3, 8))
+        scores = answers(cv_deeplab(net), image)[0]
+        assert scores.shape == (1, height, width, 3)
+        assert np.isfinite(scores).all()
 
 
 @pytest.mark.parametrize("name", ["keras_cv RetinaNet", "keras_cv YOLOV8Detector", "keras_hub RetinaNet"])

@@ -13,7 +13,7 @@ from safetensors import safe_open
 from safetensors.numpy import save_file
 
 import vitgraph
-from tests.parity import timm
+from tests.parity import translation
 from vitgraph.weights import load_weights, read_checkpoint, save_weights
 
 GOLDEN = pathlib.Path(__file__).parent / "golden"
@@ -25,7 +25,7 @@ def golden(case):
         header, tensors = file.metadata(), {name: file.get_tensor(name) for name in file.keys()}
     weights = {k.removeprefix("weights/"): v for k, v in tensors.items() if k.startswith("weights/")}
     image = tensors["input"].transpose(0, 2, 3, 1)
-    translate = timm.TRANSLATIONS[header["constructor"]]
+    translate = translation(header["constructor"])
     return translate(json.loads(header["config"]), image.shape[1:], weights).model, weights, image, tensors["logits"]
 
 
@@ -118,15 +118,42 @@ def test_dinov2_without_registers_has_timms_names_and_a_mask_token():
     assert_loads(model, {**weights, "mask_token": np.zeros((1, 24), "float32")}, image, logits, "vit/dinov2")
 
 
-def test_microsofts_swin_merges_at_the_end_of_a_stage():
-    model, weights, image, logits = golden("swin_eps")
+@pytest.mark.parametrize(
+    ("case", "kind", "buffers"),
+    [
+        ("swin_eps", "swin/microsoft", ("relative_position_index",)),
+        ("swinv2_eps", "swin_v2/microsoft", ("relative_position_index", "relative_coords_table")),
+    ],
+)
+def test_microsofts_swin_merges_at_the_end_of_a_stage(case, kind, buffers):
+    model, weights, image, logits = golden(case)
     renamed = {
         k.replace("layers.1.downsample", "layers.0.downsample").replace("head.fc", "head"): v
         for k, v in weights.items()
     }
     renamed["layers.0.blocks.1.attn_mask"] = np.zeros((4, 16, 16), "float32")
-    renamed["layers.0.blocks.0.attn.relative_position_index"] = np.zeros((16, 16), "int64")
-    assert_loads(model, renamed, image, logits, "swin/microsoft")
+    renamed.update({f"layers.0.blocks.0.attn.{name}": np.zeros((16, 16), "float32") for name in buffers})
+    assert_loads(model, renamed, image, logits, kind)
+
+
+def test_official_pit_has_a_list_of_poolings():
+    model, weights, image, logits = golden("pit_eps")
+    renamed = {
+        k.replace("transformers.1.pool", "pools.0").replace("transformers.2.pool", "pools.1"): v
+        for k, v in weights.items()
+    }
+    assert_loads(model, renamed, image, logits, "pit/official")
+
+
+def test_a_whole_checkpoint_fits_a_net_without_top():
+    """PiT's last map knows nothing of the class token's norm and head."""
+    model, weights, image, _ = golden("pit_eps")
+    load_weights(model, weights)
+    plain = {"patch_size": 8, "stride": 4, "dims": (8, 16, 32), "depths": (1, 1, 1), "num_heads": (1, 2, 4)}
+    headless = vitgraph.build_pit((32, 32, 3), include_top=False, **plain)
+    assert load_weights(headless, weights) == "pit/timm"
+    tokens = keras.Model(model.input, model.get_layer("stage_3").output)(image)
+    np.testing.assert_allclose(headless(image), np.reshape(tokens[:, 1:], (2, 2, 2, 32)), atol=3e-5)
 
 
 @pytest.mark.parametrize("wrap", ["model", "state_dict", None])

@@ -25,7 +25,7 @@ class Tiny(NamedTuple):
     mixed: str = ""
     """Why what its attention multiplies with the values isn't probabilities; empty: it is."""
     inert: str = r"(?!)"
-    """Pattern of the variables that no answer depends on."""
+    """Pattern of the variables that the scores in training don't depend on; the row says why."""
 
     def build(self, input_shape=(64, 64, 3), **overrides):
         """Gives logits unless told otherwise."""
@@ -34,8 +34,8 @@ class Tiny(NamedTuple):
 
     def build_open(self, **overrides):
         """For images of any size, with tables for the usual one."""
-        sized = [p.name for p in inspect.signature(self.builder).parameters.values() if p.default == (224, 224)]
-        planned = dict.fromkeys(sized, (64, 64))
+        has_tables = "img_size" in inspect.signature(self.builder).parameters and "window_size" not in self.arguments
+        planned = {"img_size": (64, 64)} if has_tables else {}
         return self.build((None, None, 3), **planned, **overrides)
 
 
@@ -49,12 +49,25 @@ TINY = {
             "init_values": 0.1, "global_pool": "map",
         },
     ),
-    "deit": Tiny(vitgraph.build_deit, {"dim": 16, "depth": 2, "num_heads": 2}),
-    "cait": Tiny(
-        vitgraph.build_cait,
-        {"dim": 16, "depth": 2, "num_heads": 2, "mlp_ratio_token_only": 2, "init_values": 0.1},
-        mixed="heads are mixed after the softmax",
-        inert=r".*_attn_proj_l/bias",  # it adds the same to all scores of a query, which the softmax ignores
+    "localvit": Tiny(
+        vitgraph.build_localvit,
+        {"patch_size": 16, "dim": 16, "depth": 2, "num_heads": 2, "mlp_ratio": 2, "reduction": 4},
+        inert=r"block_1_mlp_.*",  # the class token passes by the last feed-forward layer
+    ),
+    "localvit_pvt": Tiny(
+        vitgraph.build_localvit_pvt,
+        {
+            "patch_sizes": (4, 2), "dims": (8, 16), "depths": (1, 2), "num_heads": (1, 2), "mlp_ratios": (2, 2),
+            "sr_ratios": (2, 1), "channel_attention": "ecah", "depthwise": "first", "act": "relu6",
+            "class_token": False,
+        },
+    ),
+    "pvt": Tiny(
+        vitgraph.build_pvt,
+        {
+            "patch_sizes": (4, 2), "dims": (8, 16), "depths": (1, 2), "num_heads": (1, 2), "mlp_ratios": (2, 2),
+            "sr_ratios": (2, 1),
+        },
     ),
     "pvt_v2": Tiny(
         vitgraph.build_pvt_v2,
@@ -72,6 +85,123 @@ TINY = {
     ),
     "swin": Tiny(
         vitgraph.build_swin, {"dim": 8, "depths": (2, 2), "num_heads": (2, 4), "window_size": 4, "mlp_ratio": 2}
+    ),
+    "cvt": Tiny(
+        vitgraph.build_cvt,
+        {
+            "dims": (8, 16), "depths": (1, 2), "num_heads": (1, 2), "mlp_ratios": (2, 2), "class_token": (False, True),
+            "qkv_method": ("avg", "dw_bn"), "patch_sizes": (7, 3), "patch_strides": (4, 2), "patch_paddings": (2, 1),
+        },
+        # Softmax ignores what is added to all keys alike; of the last queries only the class token's counts, which is
+        # not convolved.
+        inert=r".*_attn_k/bias|stage_2_block_1_attn_q_conv(/kernel|_norm/gamma|_norm/beta)",
+    ),
+    "levit": Tiny(
+        vitgraph.build_levit,
+        {
+            "patch_size": 8, "dims": (8, 12), "depths": (1, 1), "num_heads": (1, 2), "key_dim": 4,
+            "attn_ratios": (2, 2), "mlp_ratios": (2, 2),
+        },
+        tied="the biases of attention are tables of the offsets on one grid",
+        # All that reads the stream is linear and then normed over the batch, which takes away what is added to it all.
+        inert=r"(stem_conv3|.*_attn_proj|.*_mlp_fc2)_norm/beta",
+    ),
+    "crossformer": Tiny(
+        vitgraph.build_crossformer,
+        {
+            "kernel_sizes": ((4, 8), (2, 4)), "strides": (4, 2), "dims": (96, 96), "depths": (4, 2),
+            "num_heads": (2, 4), "mlp_ratios": (1, 1), "group_sizes": (3, 4), "intervals": (2, 2), "cooling": True,
+        },
+        inert=r".*_attn_pos3_fc/bias",
+    ),
+    "twins_pcpvt": Tiny(
+        vitgraph.build_twins_pcpvt,
+        {
+            "patch_sizes": (4, 2), "dims": (8, 16), "depths": (2, 1), "num_heads": (1, 2), "mlp_ratios": (2, 2),
+            "sr_ratios": (2, 1),
+        },
+    ),
+    "twins_svt": Tiny(
+        vitgraph.build_twins_svt,
+        {
+            "patch_sizes": (4, 2), "dims": (8, 16), "depths": (2, 2), "num_heads": (1, 2), "mlp_ratios": (2, 2),
+            "window_sizes": (5, 4), "sr_ratios": (2, 1),
+        },
+    ),
+    "scalablevit": Tiny(
+        vitgraph.build_scalablevit,
+        {
+            "dims": (8, 16), "depths": (2, 2), "num_heads": (1, 2), "mlp_ratios": (2, 2), "window_size": (4, None),
+            "sr_ratios": (2, 1), "c_ratios": (1.25, 1.25), "head_hidden": 32,
+        },
+    ),
+    "regionvit": Tiny(
+        vitgraph.build_regionvit,
+        {
+            "dims": (8, 16), "depths": (2, 2), "num_heads": (1, 2), "mlp_ratio": 2, "window_size": 3,
+            "downsampling": (1, 2), "peg": True,
+        },
+        inert="stage_2_block_1_attn_bias/table",
+    ),
+    "mobilevit": Tiny(
+        vitgraph.build_mobilevit,
+        {
+            "stem_dim": 8, "dims": (8, 16, 16, 16), "depths": (1, 2, 1, 1), "strides": (2, 2, 2, 2),
+            "expansions": (2, 2, 2, 2), "attn_dims": (8, 16), "attn_depths": (1, 1), "num_heads": (2, 4),
+            "mlp_ratios": (2, 2), "last_dim": 24,
+        },
+        # What a 1x1 convolution reads is normed over the batch next, which takes away what is added to it all.
+        inert=r"(stage_[12]_block_\d_conv3_1x1|.*_layer_\d)_norm/beta",
+    ),
+    "mobilevit_v2": Tiny(  # to stride 16, where maps of the tests' sizes need no resize that they would keep
+        vitgraph.build_mobilevit_v2,
+        {
+            "stem_dim": 8, "dims": (8, 16, 16), "depths": (1, 2, 1), "strides": (2, 2, 2), "expansions": (2, 2, 2),
+            "attn_dims": (8, 16), "attn_depths": (1, 2), "mlp_ratios": (2, 2),
+        },
+        inert=r"(stage_1_block_0_conv3_1x1|stage_2_block_2_conv_proj|.*_layer_\d)_norm/beta",  # as in MobileViT
+    ),
+    "nest": Tiny(
+        vitgraph.build_nest,
+        {"patch_size": 8, "dims": (8, 16), "depths": (1, 2), "num_heads": (2, 4), "mlp_ratio": 2},
+        tied="a table holds the position of every token of every block",
+    ),
+    "pit": Tiny(
+        vitgraph.build_pit,
+        {
+            "patch_size": 16, "stride": 8, "dims": (8, 16, 32), "depths": (1, 1, 2), "num_heads": (1, 2, 4),
+            "mlp_ratios": (2, 2, 2), "distilled": True,
+        },
+    ),
+    "swin_v2": Tiny(
+        vitgraph.build_swin_v2,
+        {
+            "dim": 8, "depths": (2, 2), "num_heads": (2, 4), "window_size": 4, "mlp_ratio": 2,
+            "pretrained_window_sizes": (0, 6),
+        },
+    ),
+    "deit": Tiny(vitgraph.build_deit, {"dim": 16, "depth": 2, "num_heads": 2}),
+    "cait": Tiny(
+        vitgraph.build_cait,
+        {"dim": 16, "depth": 2, "num_heads": 2, "mlp_ratio_token_only": 2, "init_values": 0.1},
+        mixed="heads are mixed after the softmax",
+        inert=r".*_attn_proj_l/bias",  # it adds the same to all scores of a query, which the softmax ignores
+    ),
+    "cct": Tiny(
+        vitgraph.build_cct,
+        {"kernel_size": 3, "padding": 1, "in_planes": 8, "dim": 16, "depth": 2, "num_heads": 2, "mlp_ratio": 2},
+        inert="attn_pool/bias",
+    ),
+    "vit_lite": Tiny(
+        vitgraph.build_vit_lite,
+        {"patch_size": 16, "dim": 16, "depth": 2, "num_heads": 2, "mlp_ratio": 2, "pos_embed": "sine"},
+    ),
+    "crossvit": Tiny(
+        vitgraph.build_crossvit,
+        {
+            "img_scale": (1.0, 0.75), "patch_size": (8, 12), "dims": (8, 16), "depths": ((1, 2, 0), (1, 1, 1)),
+            "num_heads": (2, 4), "mlp_ratios": (2, 2),
+        },
     ),
 }  # fmt: skip
 

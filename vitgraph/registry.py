@@ -3,14 +3,56 @@
 import difflib
 import fnmatch
 
-from vitgraph.builders import cait, deit, pvt_v2, swin, vit
+from vitgraph.builders import (
+    cait,
+    cct,
+    crossformer,
+    crossvit,
+    cvt,
+    deit,
+    levit,
+    localvit,
+    localvit_pvt,
+    mobilevit,
+    mobilevit_v2,
+    nest,
+    pit,
+    pvt,
+    pvt_v2,
+    regionvit,
+    scalablevit,
+    swin,
+    swin_v2,
+    twins_pcpvt,
+    twins_svt,
+    vit,
+    vit_lite,
+)
 
-_FAMILIES = (
+_FAMILIES: tuple = (
     (vit.build_vit, vit.VARIANTS, vit.SOURCES),
     (cait.build_cait, cait.VARIANTS, cait.SOURCES),
+    (cct.build_cct, cct.VARIANTS, cct.SOURCES),
+    (crossformer.build_crossformer, crossformer.VARIANTS, crossformer.SOURCES),
+    (crossvit.build_crossvit, crossvit.VARIANTS, crossvit.SOURCES),
+    (cvt.build_cvt, cvt.VARIANTS, cvt.SOURCES),
     (deit.build_deit, deit.VARIANTS, deit.SOURCES),
+    (levit.build_levit, levit.VARIANTS, levit.SOURCES),
+    (localvit.build_localvit, localvit.VARIANTS, localvit.SOURCES),
+    (localvit_pvt.build_localvit_pvt, localvit_pvt.VARIANTS, localvit_pvt.SOURCES),
+    (mobilevit.build_mobilevit, mobilevit.VARIANTS, mobilevit.SOURCES),
+    (mobilevit_v2.build_mobilevit_v2, mobilevit_v2.VARIANTS, mobilevit_v2.SOURCES),
+    (nest.build_nest, nest.VARIANTS, nest.SOURCES),
+    (pit.build_pit, pit.VARIANTS, pit.SOURCES),
+    (pvt.build_pvt, pvt.VARIANTS, pvt.SOURCES),
     (pvt_v2.build_pvt_v2, pvt_v2.VARIANTS, pvt_v2.SOURCES),
+    (regionvit.build_regionvit, regionvit.VARIANTS, regionvit.SOURCES),
+    (scalablevit.build_scalablevit, scalablevit.VARIANTS, scalablevit.SOURCES),
     (swin.build_swin, swin.VARIANTS, swin.SOURCES),
+    (swin_v2.build_swin_v2, swin_v2.VARIANTS, swin_v2.SOURCES),
+    (twins_pcpvt.build_twins_pcpvt, twins_pcpvt.VARIANTS, twins_pcpvt.SOURCES),
+    (twins_svt.build_twins_svt, twins_svt.VARIANTS, twins_svt.SOURCES),
+    (vit_lite.build_vit_lite, vit_lite.VARIANTS, {}),  # its checkpoints are read by CCT's tables
 )
 _VARIANTS = {name: (build, row) for build, variants, _ in _FAMILIES for name, row in variants.items()}
 

@@ -42,7 +42,7 @@ def compare(path):
 
         return resampling(config, tensors)
     image = tensors["input"].transpose(0, 2, 3, 1)
-    port = _translation(header.get("constructor") or header.get("builder"))(config, image.shape[1:], weights)
+    port = translation(header.get("constructor") or header.get("builder"))(config, image.shape[1:], weights)
     load_weights(port.model, weights, source=port.source)
     names = [name for name in port.outputs if name in tensors]
     nodes = [port.model.get_layer(port.outputs[name][0]).output for name in names]
@@ -57,7 +57,7 @@ def compare(path):
     }
 
 
-def _translation(reference):
+def translation(reference):
     """The function (config, image shape, weights) -> Port for a reference, out of this package's modules."""
     for module in pkgutil.iter_modules(__path__, f"{__name__}."):
         translations = getattr(importlib.import_module(module.name), "TRANSLATIONS", {})

@@ -1,14 +1,37 @@
 """The layers that graphs are made of, beside Keras' own. A saved model needs nothing else of this package."""
 
 from vitgraph.blocks.activations import GELU, GatedActivation, QuickGELU
-from vitgraph.blocks.attention import AttentionMap, CrossAttention, HeadsAttention, SelfAttention, SplitHeads
+from vitgraph.blocks.attention import (
+    AttentionMap,
+    CrossAttention,
+    HeadsAttention,
+    QKVAttention,
+    SelfAttention,
+    SplitHeads,
+)
 from vitgraph.blocks.base import Block
 from vitgraph.blocks.convolution import DepthwiseConv2D
+from vitgraph.blocks.cosine import CosineQKV
 from vitgraph.blocks.graph import GraphModel, Stage
+from vitgraph.blocks.grouped import ContextAttention, ContextGate, GroupedAttention
+from vitgraph.blocks.groups import GroupBias, GroupOffsets, GroupPartition, GroupReverse
+from vitgraph.blocks.nesting import BlockPositions, InterleaveHeads, MaxPooling
 from vitgraph.blocks.normalization import LayerNorm
-from vitgraph.blocks.pooling import AdaptiveAveragePooling
+from vitgraph.blocks.offset_attention import InterleavedCrossAttention, InterleavedSelfAttention, OffsetBias
+from vitgraph.blocks.pooling import AdaptiveAveragePooling, AveragePooling
 from vitgraph.blocks.positions import PositionTable, SinCosPosition
+from vitgraph.blocks.regions import (
+    Alongside,
+    CropTo,
+    JoinRegional,
+    PadCentred,
+    PadToRegions,
+    RegionBias,
+    TakeRegional,
+)
 from vitgraph.blocks.residual import Residual
+from vitgraph.blocks.resizing import ResizeLike, ResizeToMultiple, ScaleImage
+from vitgraph.blocks.sequence import SequencePooling, SinePosition
 from vitgraph.blocks.talking_heads import HeadMixture, TalkingHeadsAttention
 from vitgraph.blocks.tokens import (
     DropPrefix,
@@ -16,46 +39,90 @@ from vitgraph.blocks.tokens import (
     PadToMultiple,
     Patchify,
     PrependTokens,
+    RejoinPrefix,
     SplitParallel,
     TakePrefix,
     TakeToken,
     ToMap,
     ToTokens,
 )
-from vitgraph.blocks.windows import PatchMerging, WindowBias, WindowPartition, WindowReverse
+from vitgraph.blocks.unfolding import Fold, Unfold
+from vitgraph.blocks.values import TakeValues
+from vitgraph.blocks.windows import (
+    ContinuousWindowBias,
+    PatchMerging,
+    WindowBias,
+    WindowOffsets,
+    WindowPartition,
+    WindowReverse,
+)
 
 __all__ = [
     "AdaptiveAveragePooling",
+    "Alongside",
     "AttentionMap",
+    "AveragePooling",
     "Block",
+    "BlockPositions",
+    "ContextAttention",
+    "ContextGate",
+    "ContinuousWindowBias",
+    "CosineQKV",
+    "CropTo",
     "CrossAttention",
     "DepthwiseConv2D",
     "DropPrefix",
+    "Fold",
     "GELU",
     "GatedActivation",
     "GraphModel",
+    "GroupBias",
+    "GroupOffsets",
+    "GroupPartition",
+    "GroupReverse",
+    "GroupedAttention",
     "HeadMixture",
     "HeadsAttention",
+    "InterleaveHeads",
+    "InterleavedCrossAttention",
+    "InterleavedSelfAttention",
+    "JoinRegional",
     "Latent",
     "LayerNorm",
+    "MaxPooling",
+    "OffsetBias",
+    "PadCentred",
     "PadToMultiple",
+    "PadToRegions",
     "PatchMerging",
     "Patchify",
     "PositionTable",
     "PrependTokens",
+    "QKVAttention",
     "QuickGELU",
+    "RegionBias",
+    "RejoinPrefix",
     "Residual",
+    "ResizeLike",
+    "ResizeToMultiple",
+    "ScaleImage",
     "SelfAttention",
+    "SequencePooling",
     "SinCosPosition",
+    "SinePosition",
     "SplitHeads",
     "SplitParallel",
     "Stage",
     "TakePrefix",
+    "TakeRegional",
     "TakeToken",
+    "TakeValues",
     "TalkingHeadsAttention",
     "ToMap",
     "ToTokens",
+    "Unfold",
     "WindowBias",
+    "WindowOffsets",
     "WindowPartition",
     "WindowReverse",
 ]

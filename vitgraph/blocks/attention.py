@@ -36,7 +36,8 @@ class AttentionCore(Block):
 
     def attend(self, *inputs, training):
         q, k, v, bias = self.heads(*inputs)
-        if keras.backend.backend() != "tensorflow" and bias is None and not (training and self.drop):
+        fused = keras.backend.backend() != "tensorflow" and q.shape[-1] == v.shape[-1]  # JAX wants equal widths
+        if fused and bias is None and not (training and self.drop):
             y = ops.dot_product_attention(q, k, v, scale=self._scale(q))
         else:
             weights = ops.cast(self._softmax(q, k, bias), v.dtype)
@@ -104,16 +105,33 @@ class SelfAttention(AttentionCore):
 
 
 class CrossAttention(AttentionCore):
-    """(B, ..., C), (B, M..., 2 C) -> (B, ..., C): queries from one place, keys and values from another."""
+    """(B, ..., E), (B, M..., E + C) -> (B, ..., C): queries from one place, keys and values from another.
+
+    E, the width of queries and keys, is mostly C.
+    """
 
     def call(self, q, kv, training=False):
         return self.attend(q, kv, training=training)
 
     def heads(self, q, kv):
-        return *self._split(q, 1), *self._split(kv, 2), None
+        width = q.shape[-1]
+        return *self._split(q, 1), *self._split(kv[..., :width], 1), *self._split(kv[..., width:], 1), None
 
     def compute_output_shape(self, q_shape, kv_shape):
-        return q_shape
+        return (*q_shape[:-1], kv_shape[-1] - q_shape[-1])
+
+
+class QKVAttention(AttentionCore):
+    """(B, ..., C), (B, M..., C), (B, M..., D) -> (B, ..., D): queries, keys and values, each from a projection."""
+
+    def call(self, q, k, v, training=False):
+        return self.attend(q, k, v, training=training)
+
+    def heads(self, q, k, v):
+        return *self._split(q, 1), *self._split(k, 1), *self._split(v, 1), None
+
+    def compute_output_shape(self, q_shape, k_shape, v_shape):
+        return (*q_shape[:-1], v_shape[-1])
 
 
 class SplitHeads(Block):
@@ -165,7 +183,7 @@ class AttentionMap(keras.layers.Wrapper):
 
     def compute_output_spec(self, inputs):
         queries, keys = self.layer.token_counts(*(x.shape for x in inputs))
-        return keras.KerasTensor((inputs[0].shape[0], self.layer.num_heads, queries, keys), dtype="float32")
+        return keras.KerasTensor((None, self.layer.num_heads, queries, keys), dtype="float32")
 
 
 def over_keys(scores):

@@ -43,14 +43,19 @@ def is_static(*values):
 
 def pad_end(x, bottom, right):
     """Zeros below and to the right of a map (B, H, W, C), as many rows and columns as said."""
-    if is_static(bottom, right) and bottom == right == 0:
+    return pad_map(x, (0, bottom), (0, right))
+
+
+def pad_map(x, rows, columns):
+    """Zeros around a map (B, H, W, C): `rows` above and below it, `columns` to its left and right."""
+    if is_static(*rows, *columns) and not any((*rows, *columns)):
         return x
     height, width = sizes(x)
-    padded = keras.ops.pad(x, ((0, 0), (0, bottom), (0, right), (0, 0)))
+    padded = keras.ops.pad(x, ((0, 0), rows, columns, (0, 0)))
     if is_static(height, width):
         return padded
     # A padding known at run time only makes exporters forget the number of channels, and convolutions need it.
-    return keras.ops.reshape(padded, (-1, height + bottom, width + right, x.shape[-1]))
+    return keras.ops.reshape(padded, (-1, height + sum(rows), width + sum(columns), x.shape[-1]))
 
 
 def pair(value):

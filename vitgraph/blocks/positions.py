@@ -9,20 +9,22 @@ from vitgraph.blocks.resample import interpolation_matrix, resample_map
 
 
 class PositionTable(Block):
-    """Adds a learned table: (B, prefix + H W, C), (B, H, W, .) -> (B, prefix + H W, C).
+    """Adds a learned table: (B, prefix + H W, C) or, without prefix, a map (B, H, W, C); (B, H, W, .) -> as the first.
 
-    On a grid other than its own the table's patch part is resampled in the graph (bicubic, antialiased), as timm's
-    `dynamic_img_size` does; the prefix part never is.
+    On a grid other than its own the table's patch part is resampled in the graph; the prefix part never is.
 
     Args:
         grid: (rows, columns) of the table.
         prefix: leading tokens (class, registers) that have a row of their own.
+        kernel, antialias: of the resampling, see `interpolation_matrix`; by default as timm's `dynamic_img_size` does.
     """
 
-    def __init__(self, grid, prefix=0, **kwargs):
+    def __init__(self, grid, prefix=0, kernel="bicubic", antialias=True, **kwargs):
         super().__init__(**kwargs)
         self.grid = pair(grid)
         self.prefix = prefix
+        self.kernel = kernel
+        self.antialias = antialias
 
     def build(self, x_shape, grid_shape):
         rows, columns = self.grid
@@ -38,10 +40,15 @@ class PositionTable(Block):
         if not is_static(*new) or tuple(new) != self.grid:
             table = ops.convert_to_tensor(table)
             patches = ops.reshape(table[:, self.prefix :], (1, *self.grid, table.shape[-1]))
-            matrices = (interpolation_matrix(old, n) for old, n in zip(self.grid, new, strict=True))
+            matrices = (self._matrix(old, n) for old, n in zip(self.grid, new, strict=True))
             patches = ops.reshape(resample_map(patches, *matrices), (1, -1, table.shape[-1]))
             table = ops.concatenate([table[:, : self.prefix], patches], axis=1)
+        if len(x.shape) == 4:
+            table = ops.reshape(table, (1, *new, table.shape[-1]))
         return x + ops.cast(table, x.dtype)
+
+    def _matrix(self, old, new):
+        return interpolation_matrix(old, new, kernel=self.kernel, antialias=self.antialias)
 
     def compute_output_shape(self, x_shape, grid_shape):
         return x_shape

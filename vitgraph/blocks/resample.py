@@ -10,8 +10,8 @@ from keras import ops
 from vitgraph.blocks.base import is_static
 
 
-def interpolation_matrix(old, new, *, kernel="bicubic", antialias=True):
-    """The (new, old) matrix that resamples a signal of `old` samples to `new`, pixel centres aligned.
+def interpolation_matrix(old, new, *, kernel="bicubic", antialias=True, align_corners=False):
+    """The (new, old) matrix that resamples a signal of `old` samples to `new`.
 
     As PyTorch does it: with `antialias` the kernel is stretched by the scale and renormalised at the borders, and cubic
     means a = -0.5; without, the border is replicated and a = -0.75.
@@ -20,10 +20,15 @@ def interpolation_matrix(old, new, *, kernel="bicubic", antialias=True):
         old, new: sample counts, integers or scalar tensors.
         kernel: "bicubic" or "bilinear".
         antialias: widen the kernel when the signal shrinks.
+        align_corners: the outer samples lie on each other, and not the outer edges of the two signals.
     """
     xp = np if is_static(old, new) else ops
-    scale = xp.cast(old, "float32") / xp.cast(new, "float32") if xp is ops else old / new
-    centre = (_range(xp, new) + 0.5) * scale - 0.5
+    if align_corners:
+        scale = _ratio(xp, old - 1, xp.maximum(new - 1, 1))
+        centre = _range(xp, new) * scale
+    else:
+        scale = _ratio(xp, old, new)
+        centre = (_range(xp, new) + 0.5) * scale - 0.5
     if antialias:
         weigh, reach = (_cubic(-0.5), 2.0) if kernel == "bicubic" else (_triangle, 1.0)
         stretch = xp.maximum(scale, 1.0)
@@ -51,6 +56,19 @@ def pooling_matrix(old, new):
     return inside / xp.sum(inside, axis=1, keepdims=True)
 
 
+def window_matrix(old, new, kernel_size, strides, padding):
+    """The (new, old) matrix of means over windows of a signal between `padding` zeros on each side.
+
+    A window that reaches beyond these zeros is a mean over what it has.
+    """
+    xp = np if is_static(old, new) else ops
+    end = old + padding
+    first = (_range(xp, new) * strides - padding)[:, None]
+    after = xp.minimum(first + kernel_size, end if xp is np else ops.cast(end, "float32"))
+    position = _range(xp, old)[None, :]
+    return xp.where((position >= first) & (position < after), 1.0 / (after - first), 0.0)
+
+
 def resample_map(x, rows, columns):
     """Applies a (new height, height) and a (new width, width) matrix to the map (..., H, W, C)."""
     rows, columns = (ops.cast(matrix, x.dtype) for matrix in (rows, columns))
@@ -60,6 +78,10 @@ def resample_map(x, rows, columns):
     x = ops.matmul(rows, ops.reshape(x, (-1, height, width * channels)))
     x = ops.reshape(x, (-1, width, channels))
     return ops.reshape(ops.matmul(columns, x), (-1, new_height, new_width, channels))
+
+
+def _ratio(xp, old, new):
+    return old / new if xp is np else ops.cast(old, "float32") / ops.cast(new, "float32")
 
 
 def _range(xp, count):

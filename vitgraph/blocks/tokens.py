@@ -32,6 +32,22 @@ class ToMap(Block):
         return (*grid_shape[:3], x_shape[-1])
 
 
+class RejoinPrefix(Block):
+    """(B, H, W, C), (B, prefix + N, C) -> (B, prefix + H W, C): a map's positions behind the other's prefix tokens."""
+
+    def __init__(self, prefix=1, **kwargs):
+        super().__init__(**kwargs)
+        self.prefix = prefix
+
+    def call(self, x, tokens):
+        patches = ops.reshape(x, (ops.shape(x)[0], -1, x.shape[-1]))
+        return ops.concatenate([tokens[:, : self.prefix], patches], axis=1)
+
+    def compute_output_shape(self, x_shape, tokens_shape):
+        batch, height, width, channels = x_shape
+        return (batch, self.prefix + height * width if is_static(height, width) else None, channels)
+
+
 class PrependTokens(Block):
     """(B, N, C) -> (B, count + N, C): `count` learned tokens before the others (class, distillation, registers)."""
 
@@ -85,6 +101,20 @@ class TakeToken(Block):
         return (input_shape[0], input_shape[-1])
 
 
+class TakePrefix(Block):
+    """(B, prefix + N, C) -> (B, prefix, C): the leading tokens that are no patches."""
+
+    def __init__(self, prefix=1, **kwargs):
+        super().__init__(**kwargs)
+        self.prefix = prefix
+
+    def call(self, x):
+        return x[:, : self.prefix]
+
+    def compute_output_shape(self, input_shape):
+        return (input_shape[0], self.prefix, input_shape[-1])
+
+
 class DropPrefix(Block):
     """(B, prefix + N, C) -> (B, N, C): the patch tokens alone."""
 
@@ -98,20 +128,6 @@ class DropPrefix(Block):
     def compute_output_shape(self, input_shape):
         batch, tokens, channels = input_shape
         return (batch, None if tokens is None else tokens - self.prefix, channels)
-
-
-class TakePrefix(Block):
-    """(B, prefix + N, C) -> (B, prefix, C): the tokens before the patches alone."""
-
-    def __init__(self, prefix=1, **kwargs):
-        super().__init__(**kwargs)
-        self.prefix = prefix
-
-    def call(self, x):
-        return x[:, : self.prefix]
-
-    def compute_output_shape(self, input_shape):
-        return (input_shape[0], self.prefix, input_shape[-1])
 
 
 class PadToMultiple(Block):

@@ -1,6 +1,6 @@
-"""Windows of a map: partition with a cyclic shift, its reverse, and the bias of the attention inside them.
+"""Windows of a map: partition with a cyclic shift, its reverse, and the biases of the attention inside them.
 
-The three agree on the geometry (`_Windowed`): a window is clipped to the map, along an axis that is no longer than the
+They agree on the geometry (`_Windowed`): a window is clipped to the map, along an axis that is no longer than the
 window there is no shift, what a window lacks at the bottom and the right is zeros.
 """
 
@@ -79,7 +79,53 @@ class WindowReverse(_Windowed):
         return (*like_shape[:3], windows_shape[-1])
 
 
-class WindowBias(_Windowed):
+class _Bias(_Windowed):
+    """A bias of attention within windows, from a table of one row for each offset of two positions."""
+
+    def read(self, table, window, x):
+        """The table (offsets, heads) of all offsets within `window` -> (1 or n, heads, w, w), for a map like x.
+
+        Between regions that only the shift brought together the bias is lower by 100.
+        """
+        height, width = sizes(x)
+        xp = np if is_static(height, width) else ops
+        geometry = self.geometry(height, width)
+        index = self._index(xp, window, *(axis[0] for axis in geometry))
+        tokens = index.shape[0] if xp is np else ops.shape(index)[0]
+        bias = ops.take(ops.cast(table, self.compute_dtype), xp.reshape(index, (-1,)), axis=0)
+        bias = ops.transpose(ops.reshape(bias, (1, tokens, tokens, table.shape[-1])), (0, 3, 1, 2))
+        if self.shift == (0, 0) or (xp is np and not any(shift for _, shift, _ in geometry)):
+            return bias
+        return bias + ops.cast(self._mask(xp, geometry), bias.dtype)
+
+    @staticmethod
+    def _index(xp, window, rows, columns):
+        """(w, w): the table's row for each (query, key) among rows x columns positions."""
+        (height, width), (y, x) = window, (xp.arange(rows), xp.arange(columns))
+        down = (y[:, None] - y[None, :] + height - 1) * (2 * width - 1)
+        across = x[:, None] - x[None, :] + width - 1
+        index = xp.expand_dims(down, (1, 3)) + xp.expand_dims(across, (0, 2))
+        return xp.reshape(index, (rows * columns, rows * columns))
+
+    @staticmethod
+    def _mask(xp, geometry):
+        """(n, 1, w, w): 0 within a region of the shifted map, -100 between two."""
+        region = [_regions(xp, *axis) for axis in geometry]
+        (rows, _, down), (columns, _, across) = geometry
+        region = region[0][:, None] * 3 + region[1][None, :]
+        region = xp.transpose(xp.reshape(region, (down, rows, across, columns)), (0, 2, 1, 3))
+        region = xp.reshape(region, (down * across, rows * columns))
+        return xp.where(xp.expand_dims(region, (1, 3)) == xp.expand_dims(region, (1, 2)), 0.0, -100.0)
+
+    def bias_shape(self, map_shape, num_heads):
+        _, height, width, _ = map_shape
+        if not is_static(height, width):
+            return (None if any(self.shift) else 1, num_heads, None, None)
+        (rows, up, down), (columns, left, across) = self.geometry(height, width)
+        return (down * across if up or left else 1, num_heads, rows * columns, rows * columns)
+
+
+class WindowBias(_Bias):
     """Swin's relative-position bias, and -100 between regions that only the shift brought together.
 
     (B, H, W, .) -> (1 or n, heads, w, w), of which only the input's size counts. A window that is clipped at call time
@@ -99,41 +145,64 @@ class WindowBias(_Windowed):
         )
 
     def call(self, x):
+        return self.read(self.table, self.window_size, x)
+
+    def compute_output_shape(self, input_shape):
+        return self.bias_shape(input_shape, self.num_heads)
+
+
+class WindowOffsets(_Windowed):
+    """(B, H, W, .) -> (1, (2 h - 1)(2 w - 1), 2): all offsets of two positions in a window h x w, log-spaced.
+
+    Swin V2's (arXiv:2111.09883, section 3.3): an offset in rows or columns is scaled so that the largest is 8, and
+    becomes sign(o) log2(1 + |o|) / 3, about -1 to 1. Only the input's size counts.
+
+    Args:
+        reference: (rows, columns) of the window, in training before, whose largest offset is 8; 0: the window itself.
+    """
+
+    def __init__(self, window_size, reference=(0, 0), clip=True, **kwargs):
+        super().__init__(window_size, clip=clip, **kwargs)
+        self.reference = pair(reference)
+
+    def call(self, x):
         height, width = sizes(x)
         xp = np if is_static(height, width) else ops
-        geometry = self.geometry(height, width)
-        index = self._index(xp, *(axis[0] for axis in geometry))
-        tokens = index.shape[0] if xp is np else ops.shape(index)[0]
-        bias = ops.take(ops.cast(self.table, self.compute_dtype), xp.reshape(index, (-1,)), axis=0)
-        bias = ops.transpose(ops.reshape(bias, (1, tokens, tokens, self.num_heads)), (0, 3, 1, 2))
-        if self.shift == (0, 0) or (xp is np and not any(shift for _, shift, _ in geometry)):
-            return bias
-        return bias + ops.cast(self._mask(xp, geometry), bias.dtype)
-
-    def _index(self, xp, rows, columns):
-        """(w, w): the table's row for each (query, key)."""
-        (height, width), (y, x) = self.window_size, (xp.arange(rows), xp.arange(columns))
-        down = (y[:, None] - y[None, :] + height - 1) * (2 * width - 1)
-        across = x[:, None] - x[None, :] + width - 1
-        index = xp.expand_dims(down, (1, 3)) + xp.expand_dims(across, (0, 2))
-        return xp.reshape(index, (rows * columns, rows * columns))
+        windows = [window for window, *_ in self.geometry(height, width)]
+        y, x = (self._axis_offsets(xp, *axis) for axis in zip(windows, self.reference, strict=True))
+        shape = (y.shape[0], x.shape[0]) if xp is np else (ops.shape(y)[0], ops.shape(x)[0])
+        offsets = xp.stack([xp.broadcast_to(y[:, None], shape), xp.broadcast_to(x[None, :], shape)], axis=-1)
+        return ops.cast(xp.reshape(offsets, (1, -1, 2)), self.compute_dtype)
 
     @staticmethod
-    def _mask(xp, geometry):
-        """(n, 1, w, w): 0 within a region of the shifted map, -100 between two."""
-        region = [_regions(xp, *axis) for axis in geometry]
-        (rows, _, down), (columns, _, across) = geometry
-        region = region[0][:, None] * 3 + region[1][None, :]
-        region = xp.transpose(xp.reshape(region, (down, rows, across, columns)), (0, 2, 1, 3))
-        region = xp.reshape(region, (down * across, rows * columns))
-        return xp.where(xp.expand_dims(region, (1, 3)) == xp.expand_dims(region, (1, 2)), 0.0, -100.0)
+    def _axis_offsets(xp, window, reference):
+        offset = xp.arange(1 - window, window)
+        offset = offset.astype("float32") if xp is np else ops.cast(offset, "float32")
+        largest = xp.maximum((reference or window) - 1, 1)
+        offset = offset * (8.0 / (largest if xp is np else ops.cast(largest, "float32")))
+        return xp.sign(offset) * xp.log(1.0 + xp.abs(offset)) / float(np.log(8.0))
 
     def compute_output_shape(self, input_shape):
         _, height, width, _ = input_shape
         if not is_static(height, width):
-            return (None if any(self.shift) else 1, self.num_heads, None, None)
-        (rows, up, down), (columns, left, across) = self.geometry(height, width)
-        return (down * across if up or left else 1, self.num_heads, rows * columns, rows * columns)
+            return (1, None, 2)
+        (rows, _, _), (columns, _, _) = self.geometry(height, width)
+        return (1, (2 * rows - 1) * (2 * columns - 1), 2)
+
+
+class ContinuousWindowBias(_Bias):
+    """(1, (2 h - 1)(2 w - 1), heads), (B, H, W, .) -> (1 or n, heads, w, w): Swin V2's relative-position bias.
+
+    The first input is what a small network makes of `WindowOffsets`; 16 times its sigmoid is the bias. As in
+    `WindowBias` it is lower by 100 between regions that only the shift brought together.
+    """
+
+    def call(self, table, x):
+        window = [axis[0] for axis in self.geometry(*sizes(x))]
+        return self.read(16.0 * ops.sigmoid(table[0]), window, x)
+
+    def compute_output_shape(self, table_shape, x_shape):
+        return self.bias_shape(x_shape, table_shape[-1])
 
 
 class PatchMerging(Block):

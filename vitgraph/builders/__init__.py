@@ -1,9 +1,51 @@
 """One architecture family per file: a pure function from hyper-parameters to a graph."""
 
 from vitgraph.builders.cait import build_cait
+from vitgraph.builders.cct import build_cct
+from vitgraph.builders.crossformer import build_crossformer
+from vitgraph.builders.crossvit import build_crossvit
+from vitgraph.builders.cvt import build_cvt
 from vitgraph.builders.deit import build_deit
+from vitgraph.builders.levit import build_levit
+from vitgraph.builders.localvit import build_localvit
+from vitgraph.builders.localvit_pvt import build_localvit_pvt
+from vitgraph.builders.mobilevit import build_mobilevit
+from vitgraph.builders.mobilevit_v2 import build_mobilevit_v2
+from vitgraph.builders.nest import build_nest
+from vitgraph.builders.pit import build_pit
+from vitgraph.builders.pvt import build_pvt
 from vitgraph.builders.pvt_v2 import build_pvt_v2
+from vitgraph.builders.regionvit import build_regionvit
+from vitgraph.builders.scalablevit import build_scalablevit
 from vitgraph.builders.swin import build_swin
+from vitgraph.builders.swin_v2 import build_swin_v2
+from vitgraph.builders.twins_pcpvt import build_twins_pcpvt
+from vitgraph.builders.twins_svt import build_twins_svt
 from vitgraph.builders.vit import build_vit
+from vitgraph.builders.vit_lite import build_vit_lite
 
-__all__ = ["build_cait", "build_deit", "build_pvt_v2", "build_swin", "build_vit"]
+__all__ = [
+    "build_cait",
+    "build_cct",
+    "build_crossformer",
+    "build_crossvit",
+    "build_cvt",
+    "build_deit",
+    "build_levit",
+    "build_localvit",
+    "build_localvit_pvt",
+    "build_mobilevit",
+    "build_mobilevit_v2",
+    "build_nest",
+    "build_pit",
+    "build_pvt",
+    "build_pvt_v2",
+    "build_regionvit",
+    "build_scalablevit",
+    "build_swin",
+    "build_swin_v2",
+    "build_twins_pcpvt",
+    "build_twins_svt",
+    "build_vit",
+    "build_vit_lite",
+]

@@ -170,9 +170,9 @@ def build_deit(
     if not include_top and pooling is None:
         x = ToMap(prefix, name="map")(x, patches)
     elif not include_top:
-        x = _mean_token(x) if distilled and pooling == "token" else pool(x, pooling, prefix, t)
+        x = mean_token(x) if distilled and pooling == "token" else pool(x, pooling, prefix, t)
     elif distilled:
-        x = _two_heads(x, num_classes, classifier_activation, drop_rate)
+        x = two_heads(x, num_classes, classifier_activation, drop_rate)
     else:
         x = head(pool(x, "token", prefix, t), num_classes, classifier_activation, drop_rate)
     return finish(inputs, x, name)
@@ -183,11 +183,12 @@ def _two_tokens(x):
     return TakeToken(0, name="pool")(x), TakeToken(1, name="pool_dist")(x)
 
 
-def _mean_token(x):
+def mean_token(x):
+    """The mean of class token and distillation token, which is what their heads see: (B, 2 + N, C) -> (B, C)."""
     return layers.Average(name="pool_mean")(_two_tokens(x))
 
 
-def _two_heads(x, num_classes, classifier_activation, drop_rate):
+def two_heads(x, num_classes, classifier_activation, drop_rate):
     """Each token has a head of its own; their mean is the answer: (B, 2 + N, C) -> (B, num_classes)."""
     token, dist_token = _two_tokens(x)
     logits = dense(dropout(token, drop_rate, "head_drop"), num_classes, "head")

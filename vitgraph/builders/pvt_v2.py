@@ -19,10 +19,20 @@ the official code.
 
 from keras import layers
 
-from vitgraph.blocks import AdaptiveAveragePooling, CrossAttention, DepthwiseConv2D, Residual, Stage
+from vitgraph.blocks import AdaptiveAveragePooling, DepthwiseConv2D, Residual, Stage
 from vitgraph.builders.contract import Check, begin, builder, finish, shape_of
 from vitgraph.builders.sources import Source
-from vitgraph.builders.wiring import activation, conv, dense, drop_path_rates, dropout, layer_norm, map_top
+from vitgraph.builders.wiring import (
+    activation,
+    conv,
+    cross_attention,
+    dense,
+    drop_path_rates,
+    dropout,
+    layer_norm,
+    map_top,
+    spatial_reduction,
+)
 
 _WIDE = {"dims": (64, 128, 320, 512)}
 
@@ -134,7 +144,9 @@ def build_pvt_v2(
         for j in range(depth):
             block, drop_path = f"{stage}_block_{j}", next(rates)
             y = layer_norm(x, norm_eps, f"{block}_norm1")
-            y = _attention(y, num_heads[i], sr_ratios[i], linear, qkv_bias, attn_drop_rate, f"{block}_attn")
+            attn = f"{block}_attn"
+            reduced = _pooled(y, attn) if linear else spatial_reduction(y, sr_ratios[i], attn)
+            y = cross_attention(y, reduced, num_heads[i], attn, qkv_bias, attn_drop_rate)
             x = Residual(drop_path=drop_path, dropout=drop_rate, name=f"{block}_res1")(x, y)
             y = layer_norm(x, norm_eps, f"{block}_norm2")
             y = _mlp(y, int(dims[i] * mlp_ratios[i]), linear, drop_rate, f"{block}_mlp")
@@ -153,19 +165,11 @@ def build_pvt_v2(
     return finish(inputs, x, name)
 
 
-def _attention(x, num_heads, sr_ratio, linear, qkv_bias, drop, name):
-    """Spatial-reduction attention: queries from x (B, H, W, C), keys and values from a smaller map."""
-    dim = x.shape[-1]
-    q = dense(x, dim, f"{name}_q", qkv_bias)
-    if linear:
-        x = AdaptiveAveragePooling(7, name=f"{name}_pool")(x)
-        x = conv(x, dim, 1, 1, f"{name}_sr")
-        x = activation(layer_norm(x, 1e-5, f"{name}_norm"), "gelu", f"{name}_act")
-    elif sr_ratio > 1:
-        x = layer_norm(conv(x, dim, sr_ratio, sr_ratio, f"{name}_sr"), 1e-5, f"{name}_norm")
-    kv = dense(x, 2 * dim, f"{name}_kv", qkv_bias)
-    x = CrossAttention(num_heads, drop=drop, name=name)(q, kv)
-    return dense(x, dim, f"{name}_proj")
+def _pooled(x, name):
+    """The reduction of "linear SRA": (B, H, W, C) -> (B, 7, 7, C)."""
+    x = AdaptiveAveragePooling(7, name=f"{name}_pool")(x)
+    x = layer_norm(conv(x, x.shape[-1], 1, 1, f"{name}_sr"), 1e-5, f"{name}_norm")
+    return activation(x, "gelu", f"{name}_act")
 
 
 def _mlp(x, hidden, linear, drop, name):

@@ -150,7 +150,7 @@ def build_swin(
         check.heads_divide(dims, num_heads)
     else:
         check.positive(head_dim=head_dim)
-    windows = _windows_per_stage(check, window_size, len(depths))
+    windows = windows_per_stage(check, window_size, len(depths))
     shape = shape_of(input_shape, input_tensor)
     check.smallest(patch_size, input_shape=shape)
     planned = shape[:2] if img_size is None or shape[0] is not None else pair(img_size)
@@ -169,7 +169,7 @@ def build_swin(
         attn_dim = num_heads[i] * (head_dim or dims[i] // num_heads[i])
         for j in range(depth):
             block, drop_path = f"{stage}_block_{j}", next(rates)
-            window = _window(windows[i], j % 2 == 1, grid, clip_windows)
+            window = block_window(windows[i], j % 2 == 1, grid, clip_windows)
             y = layer_norm(x, norm_eps, f"{block}_norm1")
             y = _attention(y, attn_dim, num_heads[i], window, qkv_bias, attn_drop_rate, f"{block}_attn")
             x = Residual(drop_path=drop_path, dropout=drop_rate, name=f"{block}_res1")(x, y)
@@ -200,7 +200,7 @@ def _attention(x, attn_dim, num_heads, window, qkv_bias, drop, name):
     return dense(y, x.shape[-1], f"{name}_proj")
 
 
-def _window(window_size, shifted, grid, clip):
+def block_window(window_size, shifted, grid, clip):
     """The geometry of a block's windows; on a grid that is known it is clipped here, and its table with it."""
     shift = tuple(w // 2 if shifted else 0 for w in window_size)
     if clip and None not in grid:
@@ -210,7 +210,7 @@ def _window(window_size, shifted, grid, clip):
     return {"window_size": window_size, "shift": shift, "clip": clip}
 
 
-def _windows_per_stage(check, window_size, stages):
+def windows_per_stage(check, window_size, stages):
     """`window_size` in any of its three forms -> (rows, columns) of every stage."""
     windows = [window_size] * stages if is_sides(window_size) else window_size
     good = isinstance(windows, (tuple, list)) and len(windows) == stages and all(map(is_sides, windows))

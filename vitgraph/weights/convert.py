@@ -5,7 +5,7 @@ import re
 
 import keras
 
-from vitgraph.blocks import DepthwiseConv2D, PositionTable, WindowBias
+from vitgraph.blocks import BlockPositions, DepthwiseConv2D, OffsetBias, PositionTable, WindowBias
 from vitgraph.registry import SOURCES
 from vitgraph.weights import resample
 from vitgraph.weights.files import read_checkpoint
@@ -129,7 +129,14 @@ def _resize(value, layer, shape):
     if isinstance(layer, PositionTable):
         old = resample.square_grid(value.shape[1] - layer.prefix)
         if old and value.shape[-1] == shape[-1]:
-            return resample.position_table(value, layer.prefix, old, layer.grid)
+            options = {"kernel": layer.kernel, "antialias": layer.antialias}
+            return resample.position_table(value, layer.prefix, old, layer.grid, **options)
+    if isinstance(layer, BlockPositions) and value.shape[:2] == shape[:2] and resample.square_grid(value.shape[2]):
+        return resample.blockwise_table(value, layer.block_size)
+    if isinstance(layer, OffsetBias):
+        old = resample.square_grid(value.shape[-1])
+        if old and value.shape[0] == shape[0]:
+            return resample.position_table(value.T[None], 0, old, layer.grid)[0].T
     if isinstance(layer, WindowBias) and value.shape[-1] == shape[-1]:
         side = math.isqrt(value.shape[0])
         if side * side == value.shape[0] and side % 2:

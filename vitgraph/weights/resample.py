@@ -30,13 +30,14 @@ def relative_bias_table(table, old, new):
     return np.einsum("ih,jw,hwc->ijc", rows, columns, grid).reshape(-1, table.shape[-1]).astype(table.dtype)
 
 
-def blockwise_table(table, shape):
-    """(1, blocks, tokens, C) in block order -> another such shape: NesT's table, read as one square map."""
-    blocks, old, new = (math.isqrt(n) for n in (table.shape[1], table.shape[2], shape[2]))
-    channels = table.shape[-1]
+def blockwise_table(table, block_size):
+    """(1, blocks, tokens, C) in block order -> blocks of (rows, columns): NesT's table, read as one square map."""
+    blocks, old, channels = math.isqrt(table.shape[1]), math.isqrt(table.shape[2]), table.shape[3]
+    rows, columns = block_size
     flat = table.reshape(blocks, blocks, old, old, channels).transpose(0, 2, 1, 3, 4).reshape(1, -1, channels)
-    flat = position_table(flat, 0, (blocks * old,) * 2, (blocks * new,) * 2, antialias=False)
-    return flat.reshape(blocks, new, blocks, new, channels).transpose(0, 2, 1, 3, 4).reshape(shape)
+    flat = position_table(flat, 0, (blocks * old,) * 2, (blocks * rows, blocks * columns), antialias=False)
+    flat = flat.reshape(blocks, rows, blocks, columns, channels).transpose(0, 2, 1, 3, 4)
+    return flat.reshape(1, blocks**2, rows * columns, channels)
 
 
 def square_grid(tokens):

@@ -1,0 +1,58 @@
+"""The official RegionViT -> ours."""
+
+from tests.parity import Port, channels_first, same
+from tests.parity.official import no_more
+from vitgraph import build_regionvit
+
+SAME = {  # with their defaults
+    "patch_size": 16,
+    "patch_conv_type": "3conv",
+    "mlp_ratio": 4.0,
+    "qkv_bias": True,
+    "qk_scale": None,
+    "norm_eps": 1e-6,
+    "peg": False,
+    "det_norm": False,
+}
+RENAMED = ("embed_dim", "depth", "num_heads", "kernel_sizes", "downsampling", "num_classes", "computed_cls_token")
+WITHOUT_EFFECT = ("img_size", "in_chans", "drop_rate", "attn_drop_rate", "drop_path_rate")
+
+
+def official_regionvit(config, image_shape, weights):
+    no_more(config, (*SAME, *RENAMED, *WITHOUT_EFFECT))
+    if not config.get("computed_cls_token", True):
+        raise NotImplementedError("computed_cls_token=False: the official code fails on it")
+    ours = {name: config.get(name, default) for name, default in SAME.items()}
+    stages = len(config["embed_dim"]) - 1
+    model = build_regionvit(
+        image_shape,
+        **top_of(config.get("num_classes", 1000)),
+        embed_dim=config["embed_dim"][0],
+        dims=tuple(config["embed_dim"][1:]),
+        depths=tuple(config["depth"][:stages]),
+        num_heads=tuple(config["num_heads"][:stages]),
+        window_size=tuple(config["kernel_sizes"][:stages]),
+        downsampling=tuple(2 if "c" in mode and "s" in mode else 1 for mode in config["downsampling"][:stages]),
+        **{**ours, "qk_scale": ours["qk_scale"] or None, "patch_conv_type": _type(ours["patch_conv_type"])},
+    )
+    outputs = {"logits": ("predictions", same)}
+    for i, depth in enumerate(config["depth"][:stages]):
+        stage = f"stage_{i + 1}"
+        outputs[f"features/{i}/local"] = (f"{stage}_map", channels_first)
+        last = f"{stage}_peg_regional_res" if ours["peg"] and depth == 1 else f"{stage}_block_{depth - 1}_regional"
+        outputs[f"features/{i}/regional"] = (last, channels_first)
+    return Port(model, "regionvit/official", outputs)
+
+
+def _type(name):
+    """All that is not one of the other two is linear."""
+    return name if name in ("3conv", "1conv") else "linear"
+
+
+def top_of(num_classes):
+    if not num_classes:
+        raise NotImplementedError("num_classes=0: the mean of the regional tokens, which no graph ends in")
+    return {"num_classes": num_classes, "classifier_activation": None}
+
+
+TRANSLATIONS = {"official_regionvit": official_regionvit}

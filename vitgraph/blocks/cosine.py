@@ -1,0 +1,47 @@
+"""Cosine attention: what happens to queries and keys before an attention core multiplies them."""
+
+import math
+
+import keras
+from keras import ops
+
+from vitgraph.blocks.base import Block
+
+
+class CosineQKV(Block):
+    """(B, N, 3 C) -> (B, N, 3 C): queries and keys of length 1, head by head, queries times a learned scale.
+
+    Products of the two are then cosines times the scale, which starts at 10 and is at most 100 (Swin V2,
+    arXiv:2111.09883, section 3.2; a core takes them with scale=1). Lengths are float32 under any policy.
+
+    Args:
+        num_heads: number of heads.
+        use_bias: whether queries and values get biases first; keys never do.
+    """
+
+    def __init__(self, num_heads, use_bias=True, **kwargs):
+        super().__init__(**kwargs)
+        self.num_heads = num_heads
+        self.use_bias = use_bias
+
+    def build(self, input_shape):
+        log_10 = keras.initializers.Constant(math.log(10.0))
+        self.logit_scale = self.add_weight(name="logit_scale", shape=(self.num_heads,), initializer=log_10)
+        if self.use_bias:
+            width = (input_shape[-1] // 3,)
+            self.q_bias = self.add_weight(name="q_bias", shape=width, initializer="zeros")
+            self.v_bias = self.add_weight(name="v_bias", shape=width, initializer="zeros")
+
+    def call(self, qkv):
+        shape, heads = ops.shape(qkv), (3, self.num_heads, qkv.shape[-1] // (3 * self.num_heads))
+        if self.use_bias:
+            q_bias, v_bias = (ops.cast(bias, qkv.dtype) for bias in (self.q_bias, self.v_bias))
+            qkv = qkv + ops.concatenate([q_bias, ops.zeros_like(q_bias), v_bias])
+        x = ops.reshape(qkv, (-1, shape[1], *heads))
+        squares = ops.sum(ops.square(ops.cast(x, "float32")), axis=-1, keepdims=True)
+        inverse = ops.rsqrt(ops.maximum(squares, 1e-24))  # (B, N, 3, heads, 1)
+        # One product scales all three; values by 1.
+        is_value = ops.reshape(ops.convert_to_tensor([0.0, 0.0, 1.0], "float32"), (3, 1, 1))
+        scale = ops.exp(ops.minimum(ops.cast(self.logit_scale, "float32"), math.log(100.0)))
+        scale = ops.stack([scale, ops.ones_like(scale), ops.zeros_like(scale)])[:, :, None]  # (3, heads, 1)
+        return ops.reshape(x * ops.cast(inverse * scale + is_value, x.dtype), shape)

@@ -1,0 +1,53 @@
+"""What nets do that see their tokens as one sequence: fixed positions along it, and pooling by attention over it."""
+
+import numpy as np
+from keras import ops
+
+from vitgraph.blocks.attention import AttentionCore
+from vitgraph.blocks.base import Block, is_static
+
+
+class SinePosition(Block):
+    """Adds the fixed sinusoids of the first Transformer (arXiv:1706.03762): (B, N, C) -> (B, N, C).
+
+    Channel c of token n is sin (c even) or cos (c odd) of n / temperature^(2 (c // 2) / C).
+    """
+
+    def __init__(self, temperature=10000.0, **kwargs):
+        super().__init__(**kwargs)
+        self.temperature = temperature
+
+    def call(self, x):
+        count, channels = ops.shape(x)[1], x.shape[-1]
+        channel = np.arange(channels)
+        frequency = (self.temperature ** (-2.0 * (channel // 2) / channels)).astype("float32")
+        # A quarter of a turn makes a cosine of a sine, but costs a rounding: both are computed, and one is chosen.
+        xp = np if is_static(count) else ops
+        position = np.arange(count, dtype="float32") if xp is np else ops.cast(ops.arange(count), "float32")
+        angle = position[:, None] * frequency
+        table = xp.where(channel % 2 == 0, xp.sin(angle), xp.cos(angle))
+        return x + ops.cast(table, x.dtype)
+
+
+class SequencePooling(AttentionCore):
+    """(B, N, C), scores (B, N, 1) -> (B, C): the mean of the tokens, weighted by a softmax over their scores.
+
+    It is attention with one head and one query, which is 1: the scores are the keys, the tokens the values.
+    """
+
+    def __init__(self, **kwargs):
+        super().__init__(num_heads=1, scale=1.0, **kwargs)
+
+    def call(self, x, scores):
+        weights = ops.cast(self.probabilities(x, scores), x.dtype)
+        return ops.matmul(weights[:, 0], x)[:, 0]
+
+    def heads(self, x, scores):
+        keys = ops.expand_dims(scores, 2)
+        return ops.ones_like(keys[:, :1]), keys, ops.expand_dims(x, 2), None
+
+    def token_counts(self, x_shape, scores_shape):
+        return 1, x_shape[1]
+
+    def compute_output_shape(self, x_shape, scores_shape):
+        return (x_shape[0], x_shape[-1])
