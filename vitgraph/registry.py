@@ -10,7 +10,7 @@ _FAMILIES = (
     (pvt_v2.build_pvt_v2, pvt_v2.VARIANTS, pvt_v2.SOURCES),
     (swin.build_swin, swin.VARIANTS, swin.SOURCES),
     (cct.build_cct, cct.VARIANTS, cct.SOURCES),
-    (vit_lite.build_vit_lite, vit_lite.VARIANTS, {}),  # its checkpoints are read by CCT's tables
+    (vit_lite.build_vit_lite, vit_lite.VARIANTS, vit_lite.SOURCES),
     (crossvit.build_crossvit, crossvit.VARIANTS, crossvit.SOURCES),
 )
 _VARIANTS = {name: (build, row) for build, variants, _ in _FAMILIES for name, row in variants.items()}
