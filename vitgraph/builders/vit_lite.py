@@ -27,6 +27,9 @@ VARIANTS = {
     for suffix, positions in {"": {}, "_sine": {"pos_embed": "sine"}}.items()
 }
 
+SOURCES: dict = {}
+"""CCT's tables read its checkpoints."""
+
 
 @builder(pools=("token", "avg", "max"))
 def build_vit_lite(
