@@ -198,14 +198,13 @@ def _joint_map(xs, patches):
 
 
 def _are_depths(depths):
-    return isinstance(depths, (tuple, list)) and all(
-        isinstance(triple, (tuple, list))
-        and len(triple) == 3
-        and all(isinstance(n, int) for n in triple)
-        and min(triple[:2]) >= 1
-        and triple[2] >= 0
-        for triple in depths
-    )
+    """Whether it is a sequence of triples, at least one."""
+
+    def is_triple(value):
+        good = isinstance(value, (tuple, list)) and len(value) == 3 and all(isinstance(n, int) for n in value)
+        return good and min(value[:2]) >= 1 and value[2] >= 0
+
+    return isinstance(depths, (tuple, list)) and len(depths) > 0 and all(map(is_triple, depths))
 
 
 __all__ = ["SOURCES", "VARIANTS", "build_crossvit"]
