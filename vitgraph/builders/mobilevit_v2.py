@@ -54,7 +54,13 @@ VARIANTS = {  # table 8 of the paper's appendix: one net in seven widths
 
 
 SOURCES = {
-    "timm": Source(renames=TIMM),
+    "timm": Source(
+        renames=(
+            (LAYER + r"attn_qkv", "stages.{0:-1}.{1}.transformer.{2}.attn.qkv_proj"),
+            (LAYER + r"attn_proj", "stages.{0:-1}.{1}.transformer.{2}.attn.out_proj"),
+            *TIMM,
+        ),
+    ),
     "cvnets": Source(
         renames=(
             *cvnets_convolution("stem", "conv_1"),
@@ -64,7 +70,8 @@ SOURCES = {
             *cvnets_convolution(BLOCK + "conv_proj", "layer_{0}.{1}.conv_proj"),
             (LAYER + r"norm", "layer_{0}.{1}.global_rep.{2}"),
             (LAYER + r"norm1", "layer_{0}.{1}.global_rep.{2}.pre_norm_attn.0"),
-            (LAYER + r"attn_(\w+)", "layer_{0}.{1}.global_rep.{2}.pre_norm_attn.1.{3}.block.conv"),
+            (LAYER + r"attn_qkv", "layer_{0}.{1}.global_rep.{2}.pre_norm_attn.1.qkv_proj.block.conv"),
+            (LAYER + r"attn_proj", "layer_{0}.{1}.global_rep.{2}.pre_norm_attn.1.out_proj.block.conv"),
             (LAYER + r"norm2", "layer_{0}.{1}.global_rep.{2}.pre_norm_ffn.0"),
             (LAYER + r"mlp_fc1", "layer_{0}.{1}.global_rep.{2}.pre_norm_ffn.1.block.conv"),
             (LAYER + r"mlp_fc2", "layer_{0}.{1}.global_rep.{2}.pre_norm_ffn.3.block.conv"),
@@ -196,10 +203,10 @@ def _mobilevit_v2_block(x, t, rates, patch_size, kernel_size, name):
 
 def _transformer_block(x, t, drop_path, name):
     """(B, P, N, C) -> (B, P, N, C)."""
-    y = dense(t.norm(x, f"{name}_norm1"), 1 + 2 * t.dim, f"{name}_attn_qkv_proj")
+    y = dense(t.norm(x, f"{name}_norm1"), 1 + 2 * t.dim, f"{name}_attn_qkv")
     context = ContextAttention(t.attn_drop, name=f"{name}_attn")(y)
     y = ContextGate(name=f"{name}_attn_gate")(y, context)
-    y = dense(y, t.dim, f"{name}_attn_out_proj")
+    y = dense(y, t.dim, f"{name}_attn_proj")
     x = Residual(drop_path=drop_path, dropout=t.drop, name=f"{name}_res1")(x, y)
     y = mlp(t.norm(x, f"{name}_norm2"), int(t.dim * t.mlp_ratio), t.act, f"{name}_mlp", t.drop)
     return Residual(drop_path=drop_path, dropout=t.drop, name=f"{name}_res2")(x, y)
