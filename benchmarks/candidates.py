@@ -27,7 +27,7 @@ KECAM = {  # published name: module, function, arguments
     "pvt_v2_b2": ("pvt", "PVT_V2B2", {}),
     "vit_small_patch16_224": ("beit", "ViT", {**_SMALL, "patch_size": 16, "input_shape": (224, 224, 3)}),
     "swinv2_tiny_window8_256": ("swin_transformer_v2", "SwinTransformerV2Tiny_window8", {}),
-    "levit_256": ("levit", "LeViT256", {"use_distillation": True, **_SOFTMAX}),
+    "levit_256": ("levit", "LeViT256", {"use_distillation": False, **_SOFTMAX}),  # one head: two are two outputs
     "mobilevit_s": ("mobilevit", "MobileViT_S", {}),
     "mobilevitv2_100": ("mobilevit", "MobileViT_V2_100", {}),
 }
