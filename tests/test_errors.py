@@ -11,6 +11,7 @@ from safetensors.numpy import save_file
 import vitgraph
 from tests.variants import BUILDERS, TINY, images, shared, value
 from vitgraph.builders import (
+    build_ats_vit,
     build_cait,
     build_cct,
     build_crossformer,
@@ -307,6 +308,17 @@ OWN = [  # builder, argument, value, error, what is allowed[, further arguments]
     (build_deit, "qk_scale", 0, ValueError, "numbers over 0"),
     (build_deit, "block", None, TypeError, "a function"),
     (build_deit, "act", "gelo", ValueError, "gelu, gelu_tanh, quick_gelu"),
+    (build_ats_vit, "ats_blocks", (), ValueError, "different indices of blocks, here 0 to 11"),
+    (build_ats_vit, "ats_blocks", 3, ValueError, "different indices of blocks, here 0 to 11"),
+    (build_ats_vit, "ats_blocks", (3, 3), ValueError, "different indices of blocks, here 0 to 11"),
+    (build_ats_vit, "ats_blocks", (11, 12), ValueError, "different indices of blocks, here 0 to 11"),
+    (build_ats_vit, "num_tokens", 2, ValueError, "integers of at least 3"),
+    (build_ats_vit, "num_tokens", 0.5, TypeError, "integers of at least 3"),
+    (build_ats_vit, "num_tokens", (128, 64), ValueError, "one value, or 9, one a stage"),
+    (build_ats_vit, "drop_tokens", 1, TypeError, "True or False"),
+    (build_ats_vit, "representation_size", 0, ValueError, "an integer of at least 1"),
+    (build_ats_vit, "head_dim", 0, ValueError, "an integer of at least 1"),
+    (build_ats_vit, "img_size", "224", ValueError, "a positive integer, or two"),
     (build_cait, "depth_token_only", 0, ValueError, "an integer of at least 1"),
     (build_cait, "mlp_ratio_token_only", 0, ValueError, "numbers over 0"),
     (build_cait, "init_values", None, TypeError, "numbers over 0"),

@@ -4,6 +4,7 @@ import difflib
 import fnmatch
 
 from vitgraph.builders import (
+    ats_vit,
     cait,
     cct,
     crossformer,
@@ -31,6 +32,7 @@ from vitgraph.builders import (
 
 _FAMILIES: tuple = (
     (vit.build_vit, vit.VARIANTS, vit.SOURCES),
+    (ats_vit.build_ats_vit, ats_vit.VARIANTS, ats_vit.SOURCES),
     (cait.build_cait, cait.VARIANTS, cait.SOURCES),
     (cct.build_cct, cct.VARIANTS, cct.SOURCES),
     (crossformer.build_crossformer, crossformer.VARIANTS, crossformer.SOURCES),

@@ -1,5 +1,6 @@
 """One architecture family per file: a pure function from hyper-parameters to a graph."""
 
+from vitgraph.builders.ats_vit import build_ats_vit
 from vitgraph.builders.cait import build_cait
 from vitgraph.builders.cct import build_cct
 from vitgraph.builders.crossformer import build_crossformer
@@ -25,6 +26,7 @@ from vitgraph.builders.vit import build_vit
 from vitgraph.builders.vit_lite import build_vit_lite
 
 __all__ = [
+    "build_ats_vit",
     "build_cait",
     "build_cct",
     "build_crossformer",
