@@ -141,6 +141,7 @@ ROWS = [  # a block, and the shapes of its inputs
     (DropPrefix(1), TOKENS),
     (PadToMultiple(4), MAP),
     (Patchify((2, 5)), MAP),
+    (Patchify((4, 3)), MAP),
     (SplitParallel((5, 3), bias=True), TOKENS),
     (WindowPartition((4, 5), (2, 2)), MAP),
     (WindowPartition(8, 4, clip=False), MAP),

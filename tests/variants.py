@@ -168,6 +168,10 @@ TINY = {
         {"patch_size": 8, "dims": (8, 16), "depths": (1, 2), "num_heads": (2, 4), "mlp_ratio": 2},
         tied="a table holds the position of every token of every block",
     ),
+    "patch_merger_vit": Tiny(
+        vitgraph.build_patch_merger_vit,
+        {"dim": 16, "depth": 3, "num_heads": 2, "patch_merge_layer": 2, "patch_merge_num_tokens": 3},
+    ),
     "pit": Tiny(
         vitgraph.build_pit,
         {

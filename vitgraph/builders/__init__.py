@@ -13,6 +13,7 @@ from vitgraph.builders.localvit_pvt import build_localvit_pvt
 from vitgraph.builders.mobilevit import build_mobilevit
 from vitgraph.builders.mobilevit_v2 import build_mobilevit_v2
 from vitgraph.builders.nest import build_nest
+from vitgraph.builders.patch_merger_vit import build_patch_merger_vit
 from vitgraph.builders.pit import build_pit
 from vitgraph.builders.pvt import build_pvt
 from vitgraph.builders.pvt_v2 import build_pvt_v2
@@ -39,6 +40,7 @@ __all__ = [
     "build_mobilevit",
     "build_mobilevit_v2",
     "build_nest",
+    "build_patch_merger_vit",
     "build_pit",
     "build_pvt",
     "build_pvt_v2",

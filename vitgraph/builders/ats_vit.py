@@ -47,7 +47,7 @@ from vitgraph.builders.sources import Source
 from vitgraph.builders.vit import patch_embed, patch_grid, pool, pre_norm_block
 from vitgraph.builders.wiring import Transformer, dense, drop_path_rates, dropout, head
 
-VARIANTS = {  # table 1 of the paper
+VARIANTS: dict = {  # table 1 of the paper
     "ats_deit_small_patch16_224": {},
 }
 
