@@ -1,7 +1,8 @@
 """Who is measured: each function builds a model with random weights and gives a step, images -> scores as numpy.
 
 Modes are the frameworks' own ways to run: "graph" is a `tf.function` (or the backend's plain way), "xla" a compiled
-one, "xla_native" ours compiled but with the native depthwise convolution, "eager" and "compile" are PyTorch's.
+one, "eager" and "compile" are PyTorch's. Ours are also "xla_native", with the native depthwise convolution, and
+"..._folded", with their batch norms folded.
 """
 
 import importlib
@@ -9,7 +10,7 @@ import importlib
 import numpy as np
 
 MODES = {
-    "vitgraph": ("graph", "xla", "xla_native"),
+    "vitgraph": ("graph", "xla", "xla_native", "graph_folded", "xla_folded"),
     "zeromodels": ("graph", "xla"),
     "kecam": ("graph", "xla"),
     "timm": ("eager", "compile"),
@@ -57,12 +58,13 @@ def modes(candidate, asked):
 
 def vitgraph(name, mode):
     """Ours, on the Keras backend of the environment."""
-    from vitgraph import create
+    from vitgraph import create, fold_batchnorm
     from vitgraph.blocks import convolution
 
     if mode == "xla_native":
         convolution._under_xla = lambda: False
-    return keras_step(create(name), mode)
+    model = create(name)
+    return keras_step(fold_batchnorm(model) if mode.endswith("folded") else model, mode)
 
 
 def zeromodels(name, mode):
@@ -124,7 +126,9 @@ def tensorflow_step(model, mode):
     """images -> scores, as one TensorFlow function."""
     import tensorflow as tf
 
-    forward = tf.function(lambda images: model(images, training=False), jit_compile=mode != "graph", autograph=False)
+    forward = tf.function(
+        lambda images: model(images, training=False), jit_compile=mode.startswith("xla"), autograph=False
+    )
     return lambda images: forward(tf.constant(images)).numpy()
 
 

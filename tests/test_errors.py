@@ -362,6 +362,7 @@ OWN = [  # builder, argument, value, error, what is allowed[, further arguments]
     (build_crossvit, "img_scale", 1.0, TypeError, "a sequence"),
     (build_crossvit, "depths", (1, 4, 0), ValueError, "triples of integers"),
     (build_crossvit, "depths", ((1, 0, 1),), ValueError, "triples of integers"),
+    (build_crossvit, "depths", (), ValueError, "triples of integers"),
     (build_crossvit, "depths", ((1, 4),), ValueError, "triples of integers"),
     (build_crossvit, "global_pool", "max", ValueError, "token, avg"),
     (build_crossvit, "pooling", "map", ValueError, "None, token, avg, max", HEADLESS),

@@ -182,8 +182,13 @@ def test_any_image_size(name):
 
 
 PUBLISHED = json.loads((pathlib.Path(__file__).parent / "data" / "params.json").read_text())
+ONE_STRIDE = ("cait", "cct", "crossvit", "deit", "localvit", "vit", "vit_lite")  # `simple_feature_pyramid` makes levels
 OTHER_LEVELS = {
-    "build_vit": "one stride; `simple_feature_pyramid` makes levels of it",
+    "build_cvt": "strides 4 to 16",
+    "build_levit": "strides 16 to 64",
+    "build_nest": "strides 4 to 16",
+    "build_pit": "strides 8 to 32",
+    **{f"build_{name}": "one stride" for name in ONE_STRIDE},
 }
 """Builders without the levels P2 to P5, and why."""
 

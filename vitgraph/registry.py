@@ -37,6 +37,7 @@ _FAMILIES: tuple = (
     (cait.build_cait, cait.VARIANTS, cait.SOURCES),
     (cct.build_cct, cct.VARIANTS, cct.SOURCES),
     (crossformer.build_crossformer, crossformer.VARIANTS, crossformer.SOURCES),
+    (vit_lite.build_vit_lite, vit_lite.VARIANTS, vit_lite.SOURCES),
     (crossvit.build_crossvit, crossvit.VARIANTS, crossvit.SOURCES),
     (cvt.build_cvt, cvt.VARIANTS, cvt.SOURCES),
     (deit.build_deit, deit.VARIANTS, deit.SOURCES),

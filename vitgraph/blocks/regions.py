@@ -59,7 +59,8 @@ class CropTo(Block):
 
     def call(self, x, like):
         height, width = sizes(like)
-        return x if (height, width) == tuple(sizes(x)) else x[:, :height, :width]
+        whole = is_static(height, width) and (height, width) == tuple(x.shape[1:3])
+        return x if whole else x[:, :height, :width]
 
     def compute_output_shape(self, x_shape, like_shape):
         return (*like_shape[:3], x_shape[-1])

@@ -49,7 +49,7 @@ _48 = {"depth": 48, "init_values": 1e-6}
 _384 = {"input_shape": (384, 384, 3), "img_size": (384, 384)}
 _448 = {"input_shape": (448, 448, 3), "img_size": (448, 448)}
 
-VARIANTS = {  # tables 3 and 6 of the paper
+VARIANTS = {  # table 3 of the paper: those whose weights are published
     "cait_xxs24_224": {},
     "cait_xxs24_384": {**_384},
     "cait_xxs36_224": {**_36},
@@ -172,16 +172,15 @@ def build_cait(
     x = dropout(x, pos_drop_rate, "pos_drop")
     x = blocks(x, t, pre_norm_block, [drop_path_rate] * depth, patch)
 
-    prefix = int(include_top or pooling == "token")
-    if prefix:
-        x = PrependTokens(name="cls_stage_token")(x)
-        calm = dataclasses.replace(t, mlp_ratio=mlp_ratio_token_only, attn_drop=0.0, proj_drop=0.0)
-        for i in range(depth_token_only):
-            x = class_attention_block(x, calm, f"cls_stage_{i}")
-    x = t.norm(x, "norm")
     if not include_top and pooling is None:
-        return finish(inputs, ToMap(name="map")(x, patches), name)
-    x = pool(x, pooling or global_pool, prefix, t)
+        return finish(inputs, ToMap(name="map")(t.norm(x, "norm"), patches), name)
+
+    x = PrependTokens(name="cls_stage_token")(x)
+    calm = dataclasses.replace(t, mlp_ratio=mlp_ratio_token_only, attn_drop=0.0, proj_drop=0.0)
+    for i in range(depth_token_only):
+        x = class_attention_block(x, calm, f"cls_stage_{i}")
+    x = t.norm(x, "norm")
+    x = pool(x, pooling or global_pool, 1, t)
     if include_top:
         x = head(x, num_classes, classifier_activation, drop_rate)
     return finish(inputs, x, name)

@@ -13,39 +13,21 @@ Official code: github.com/SHI-Labs/Compact-Transformers, src/cct.py; checkpoints
 
     block: x = norm1(x + attention(pre_norm(x))); x + mlp(x). The second norm stands in the stream.
 
-ViT-Lite and CVT of the same paper, which cut patches instead, are in vit_lite.py and share what follows the tokenizer.
+What follows the tokenizer is in compact.py: ViT-Lite and CVT of the same paper share it, and cut patches (vit_lite.py).
 
-Two deviations: a net with "sine" positions has the fixed sinusoids that the paper says, where the official factories
-`cct_*_sine` build a learned table (their checkpoints may hold such a one, and then want pos_embed="learn"); and for
-another input size a learned table is resampled in the graph too, bilinearly, as the official code does when it loads.
+Three deviations: a net with "sine" positions has the fixed sinusoids that the paper says, where the official factories
+`cct_*_sine` build a learned table (their checkpoints may hold such a one, and then want pos_embed="learn"); for another
+input size a learned table is resampled in the graph too, bilinearly, as the official code does when it loads; and it
+starts with a deviation of 0.02, as all tables here, and not 0.2.
 """
 
 from keras import layers
 
-from vitgraph.blocks import (
-    PositionTable,
-    PrependTokens,
-    SequencePooling,
-    SinePosition,
-    Stage,
-    TakeToken,
-    ToMap,
-    ToTokens,
-)
 from vitgraph.blocks.base import is_static, pair
+from vitgraph.builders.compact import SIZES, SOURCES, check_transformer, encode, top
 from vitgraph.builders.contract import Check, begin, builder, finish, shape_of
-from vitgraph.builders.sources import Source
-from vitgraph.builders.wiring import Transformer, conv, dense, drop_path_rates, dropout, head, map_pool
+from vitgraph.builders.wiring import Transformer, conv
 
-SIZES = {  # of the paper; 8 and 16 are vit-pytorch's
-    2: {"dim": 128, "depth": 2, "num_heads": 2, "mlp_ratio": 1},
-    4: {"dim": 128, "depth": 4, "num_heads": 2, "mlp_ratio": 1},
-    6: {"dim": 256, "depth": 6, "num_heads": 4, "mlp_ratio": 2},
-    7: {"dim": 256, "depth": 7, "num_heads": 4, "mlp_ratio": 2},
-    8: {"dim": 256, "depth": 8, "num_heads": 4, "mlp_ratio": 2},
-    14: {"dim": 384, "depth": 14, "num_heads": 6, "mlp_ratio": 3},
-    16: {"dim": 384, "depth": 16, "num_heads": 6, "mlp_ratio": 3},
-}
 _3X2 = {"input_shape": (32, 32, 3), "kernel_size": 3, "stride": 1, "padding": 1}
 _3X1 = {**_3X2, "n_conv_layers": 1}
 _7X1 = {"n_conv_layers": 1}
@@ -73,25 +55,6 @@ VARIANTS = {  # a name is size, kernel x number of convolutions, side of the ima
     "cct_14_7x2_384": {**SIZES[14], **_384},
     "cct_14_7x2_384_fl": {**SIZES[14], **_384},
     **{f"cct_{size}_7x1_224": {**row, **_7X1} for size, row in SIZES.items()},  # vit-pytorch's presets
-}
-
-_RENAMES = (
-    (r"tokenizer_(\d+)_conv", "tokenizer.conv_layers.{0}.0"),
-    (r"patch_embed", "tokenizer.conv_layers.0.0"),
-    (r"cls_token/token", "classifier.class_emb"),
-    (r"pos_embed/table", "classifier.positional_emb"),
-    (r"block_(\d+)_attn_(\w+)", "classifier.blocks.{0}.self_attn.{1}"),
-    (r"block_(\d+)_mlp_fc(\d)", "classifier.blocks.{0}.linear{1}"),
-    (r"block_(\d+)_(\w+)", "classifier.blocks.{0}.{1}"),
-    (r"norm", "classifier.norm"),
-    (r"attn_pool", "classifier.attention_pool"),
-    (r"head", "classifier.fc"),
-)
-_HEAD = r"classifier\.(attention_pool|fc)\..*"
-
-SOURCES = {
-    "official": Source(_RENAMES, head=_HEAD),
-    "official_sine": Source(_RENAMES, head=_HEAD, ignored=r"classifier\.positional_emb"),
 }
 
 
@@ -206,56 +169,4 @@ def _max_pool(x, size, step, padding, name):
     return layers.MaxPooling2D(size, step, name=name)(x)
 
 
-def check_transformer(check, dim, depth, num_heads, mlp_ratio, pos_embed, img_size):
-    """What both builders check of what follows the tokenizer."""
-    check.positive(dim=dim, depth=depth, num_heads=num_heads)
-    check.over_zero(mlp_ratio=mlp_ratio)
-    check.heads_divide(dim, num_heads)
-    check.that(pos_embed in ("learn", "sine", "none"), "pos_embed", pos_embed, "'learn', 'sine', 'none'")
-    check.sides(img_size=img_size)
-
-
-def encode(patches, tokenizer, grid, stride, class_token, pos_embed, depth, t, drop_path_rate):
-    """Tokens, positions, blocks, norm: a map (B, H, W, C) -> (B, N, C).
-
-    Args:
-        patches, tokenizer: the map, and the name of the layer that gives it.
-        grid: (rows, columns) of the position table.
-        stride: pixels of the image per position.
-        class_token: whether a class token is prepended.
-        pos_embed, depth, drop_path_rate: as the builders' own.
-        t: the `Transformer` of the blocks.
-    """
-    prefix = int(class_token)
-    x = ToTokens(name="tokens")(patches)
-    if class_token:
-        x = PrependTokens(name="cls_token")(x)
-    if pos_embed == "learn":
-        x = PositionTable(grid, prefix, kernel="bilinear", antialias=False, name="pos_embed")(x, patches)
-    elif pos_embed == "sine":
-        x = SinePosition(name="pos_embed")(x)
-    x = dropout(x, t.proj_drop, "pos_drop")
-    for i, drop_path in enumerate(drop_path_rates(drop_path_rate, depth)):
-        x = _block(x, t, drop_path, f"block_{i}")
-        x = Stage(stride, prefix, tokenizer, name=f"block_{i}")(x)
-    return t.norm(x, "norm")
-
-
-def _block(x, t, drop_path, name):
-    """The second norm stands in the stream, so that what the feed-forward layer is added to is normed too."""
-    y = t.attention(t.norm(x, f"{name}_pre_norm"), f"{name}_attn")
-    x = t.residual(x, y, drop_path, f"{name}_res1")
-    x = t.norm(x, f"{name}_norm1")
-    return t.residual(x, t.mlp(x, f"{name}_mlp"), drop_path, f"{name}_res2")
-
-
-def top(x, patches, class_token, *, include_top, num_classes, classifier_activation, pooling):
-    """The end: tokens (B, N, C) -> scores (B, classes), or the patches as a map (B, H, W, C), or that pooled (B, C)."""
-    if include_top or pooling == "token":
-        x = TakeToken(name="pool")(x) if class_token else _sequence_pool(x)
-        return head(x, num_classes, classifier_activation) if include_top else x
-    return map_pool(ToMap(int(class_token), name="map")(x, patches), pooling)
-
-
-def _sequence_pool(x):
-    return SequencePooling(name="pool")(x, dense(x, 1, "attn_pool"))
+__all__ = ["SOURCES", "VARIANTS", "build_cct"]

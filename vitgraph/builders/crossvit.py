@@ -23,37 +23,15 @@ and the sum of the heads, is another net.
 
 import dataclasses
 import itertools
-import math
 
 from keras import layers
 
-from vitgraph.blocks import (
-    CrossAttention,
-    DropPrefix,
-    PositionTable,
-    PrependTokens,
-    ResizeLike,
-    ScaleImage,
-    Stage,
-    TakePrefix,
-    TakeToken,
-    ToMap,
-    ToTokens,
-)
-from vitgraph.blocks.base import is_static, pair
+from vitgraph.blocks import DropPrefix, ResizeLike, TakeToken, ToMap
+from vitgraph.blocks.base import pair
 from vitgraph.builders.contract import Check, begin, builder, finish, shape_of
+from vitgraph.builders.crossvit_branches import STEMS, Branch, BranchTransformer, exchange, smallest_image
 from vitgraph.builders.crossvit_sources import SOURCES
-from vitgraph.builders.vit import pre_norm_block
-from vitgraph.builders.wiring import (
-    Transformer,
-    activation,
-    conv,
-    dense,
-    drop_path_rates,
-    dropout,
-    layer_norm,
-    map_pool,
-)
+from vitgraph.builders.wiring import dense, drop_path_rates, dropout, map_pool
 
 _15 = {"depths": ((1, 5, 0),) * 3, "mlp_ratios": (3, 3)}
 _18 = {"depths": ((1, 6, 0),) * 3, "mlp_ratios": (3, 3), "dims": (224, 448), "num_heads": (7, 7)}
@@ -73,11 +51,6 @@ VARIANTS = {  # table 1 of the paper; the names are timm's, with the size of the
     "crossvit_base_240": {"dims": (384, 768), "num_heads": (12, 12)},
     "crossvit_small_240": {},
     "crossvit_tiny_240": {"dims": (96, 192), "num_heads": (3, 3)},
-}
-
-_STEMS = {  # kernel, step, padding of the daggers' convolutions, for each size of patches
-    12: ((7, 4, 3), (3, 3, 0), (3, 1, 1)),
-    16: ((7, 4, 3), (3, 2, 1), (3, 2, 1)),
 }
 
 
@@ -153,7 +126,7 @@ def build_crossvit(
     check = Check("build_crossvit")
     check.per_stage(patch_size=patch_size)
     check.that(len(patch_size) == 2, "patch_size", patch_size, "two sides, one a branch")
-    check.that(not multi_conv or set(patch_size) <= set(_STEMS), "patch_size", patch_size, "12 and 16 with multi_conv")
+    check.that(not multi_conv or set(patch_size) <= set(STEMS), "patch_size", patch_size, "12 and 16 with multi_conv")
     fusion_heads = num_heads if fusion_heads is None else fusion_heads
     check.per_stage(patch_size=patch_size, dims=dims, num_heads=num_heads, fusion_heads=fusion_heads)
     check.same_length(patch_size=patch_size, mlp_ratios=mlp_ratios, img_scale=img_scale)
@@ -168,28 +141,28 @@ def build_crossvit(
     else:
         check.positive(head_dim=head_dim)
     check.sides(img_size=img_size)
-    shape, smallest = shape_of(input_shape, input_tensor), max(map(_smallest_image, patch_size, img_scale))
+    shape, smallest = shape_of(input_shape, input_tensor), max(map(smallest_image, patch_size, img_scale))
     check.smallest(smallest, input_shape=shape)
     check.smallest(smallest, img_size=pair(img_size))
 
-    size = shape[:2] if is_static(*shape[:2]) else pair(img_size)
     branches = []
     for i, dim in enumerate(dims):
-        t = _Transformer(
+        t = BranchTransformer(
             dim, num_heads[i], mlp_ratios[i], qkv_bias, head_dim=head_dim, norm_eps=norm_eps,
             attn_drop=attn_drop_rate, proj_drop=proj_drop_rate,
         )  # fmt: skip
         into = dataclasses.replace(t, num_heads=fusion_heads[i])
-        branches.append(_Branch(i, img_scale[i], crop_scale, patch_size[i], multi_conv, t, into))
+        branches.append(Branch(i, img_scale[i], crop_scale, patch_size[i], multi_conv, t, into))
 
     inputs = begin(input_shape, input_tensor)
-    patches = [branch.patches(inputs) for branch in branches]
-    xs = [b.embed(x, size, pos_drop_rate) for b, x in zip(branches, patches, strict=True)]
-    rates = iter(drop_path_rates(drop_path_rate, sum(map(_length, depths))))
+    patches = [b.patches(inputs) for b in branches]
+    xs = [b.embed(x, pair(img_size), pos_drop_rate) for b, x in zip(branches, patches, strict=True)]
+    lengths = [max(encoders) + rounds for *encoders, rounds in depths]
+    rates = iter(drop_path_rates(drop_path_rate, sum(lengths)))
     for k, (*encoders, rounds) in enumerate(depths):
-        drop_paths = list(itertools.islice(rates, _length(depths[k])))
+        drop_paths = list(itertools.islice(rates, lengths[k]))
         xs = [b.encode(x, drop_paths[: encoders[b.i]], f"block_{k}") for b, x in zip(branches, xs, strict=True)]
-        xs = _exchange(xs, branches, rounds, drop_paths[-1], f"block_{k}")
+        xs = exchange(xs, branches, rounds, drop_paths[-1], f"block_{k}")
         xs = [b.stage(x, f"block_{k}") for b, x in zip(branches, xs, strict=True)]
     xs = [b.t.norm(x, f"norm_{b.i}") for b, x in zip(branches, xs, strict=True)]
 
@@ -200,92 +173,6 @@ def build_crossvit(
     else:
         x = map_pool(_joint_map(xs, patches), pooling)
     return finish(inputs, x, name)
-
-
-class _Transformer(Transformer):
-    """Its dropout is a node at any rate: the order of weights follows from the lengths of the two branches."""
-
-    def activate(self, x, name):
-        return layers.Dropout(self.proj_drop, name=f"{name}_drop")(activation(x, self.act, f"{name}_act"))
-
-
-@dataclasses.dataclass(frozen=True)
-class _Branch:
-    """One of the two ViTs."""
-
-    i: int
-    scale: float
-    crop: bool
-    patch: int
-    multi_conv: bool
-    t: Transformer
-    into: Transformer
-    """Of the other branch's class token, when it attends to this branch's patches."""
-
-    def patches(self, x):
-        """Image (B, H, W, C) -> map (B, s H / p, s W / p, dim)."""
-        if self.scale != 1:
-            x = ScaleImage(self.scale, self.crop, name=f"image_{self.i}")(x)
-        if not self.multi_conv:
-            return conv(x, self.t.dim, self.patch, self.patch, self._patches)
-        for n, (kernel, step, padding) in enumerate(_STEMS[self.patch]):
-            x = layers.ReLU(name=f"patch_embed_{self.i}_act{2 * n - 1}")(x) if n else x
-            x = conv(x, 2**n * self.t.dim // 4, kernel, step, f"patch_embed_{self.i}_conv{2 * n}", padding)
-        return x
-
-    @property
-    def _patches(self):
-        """The name of the layer that gives them."""
-        return f"patch_embed_{self.i}" + ("_conv4" if self.multi_conv else "")
-
-    def embed(self, patches, size, drop):
-        """Map -> class token and patches, with positions: (B, 1 + N, dim)."""
-        planned = [math.floor(self.scale * n) // self.patch for n in size]
-        grid = patches.shape[1:3] if is_static(*patches.shape[1:3]) else planned
-        x = ToTokens(name=f"tokens_{self.i}")(patches)
-        x = PrependTokens(name=f"cls_token_{self.i}")(x)
-        x = PositionTable(grid, 1, name=f"pos_embed_{self.i}")(x, patches)
-        return layers.Dropout(drop, name=f"pos_drop_{self.i}")(x)
-
-    def encode(self, x, drop_paths, name):
-        """ViT blocks, as many as there are rates: (B, 1 + N, dim) -> the same."""
-        for n, drop_path in enumerate(drop_paths):
-            x = pre_norm_block(x, self.t, drop_path, f"{name}_branch_{self.i}_{n}")
-        return x
-
-    def stage(self, x, name):
-        return Stage(round(self.patch / self.scale), 1, self._patches, name=f"{name}_branch_{self.i}")(x)
-
-
-def _exchange(xs, branches, rounds, drop_path, name):
-    """Each branch's class token visits the other's patches: two (B, 1 + N, C) -> two such."""
-    tokens = [TakePrefix(name=f"{name}_cls_{b.i}")(x) for b, x in zip(branches, xs, strict=True)]
-    patches = [DropPrefix(1, name=f"{name}_patches_{b.i}")(x) for b, x in zip(branches, xs, strict=True)]
-    for own, other in (branches, branches[::-1]):
-        x = _project(tokens[own.i], other.t, f"{name}_proj_{own.i}")
-        x = _visit(x, patches[other.i], other.into, rounds, drop_path, f"{name}_fusion_{own.i}")
-        x = _project(x, own.t, f"{name}_revert_proj_{own.i}")
-        xs[own.i] = layers.Concatenate(axis=1, name=f"{name}_join_{own.i}")([x, patches[own.i]])
-    return xs
-
-
-def _project(x, t, name):
-    """Norm, GELU, linear: (B, 1, .) -> (B, 1, C)."""
-    x = layer_norm(x, t.norm_eps, f"{name}_norm")
-    return dense(activation(x, "gelu", f"{name}_act"), t.dim, name)
-
-
-def _visit(token, patches, t, rounds, drop_path, name):
-    """Cross attention: (B, 1, C), (B, N, C) -> (B, 1, C). From the second round on the token is alone with itself."""
-    x = layers.Concatenate(axis=1, name=f"{name}_join")([token, patches])
-    for part in [f"{name}_{n}" for n in range(rounds)] or [name]:
-        x = t.norm(x, f"{part}_norm1")
-        q = dense(TakePrefix(name=f"{part}_cls")(x), t.attn_dim, f"{part}_attn_q", t.qkv_bias)
-        kv = dense(x, 2 * t.attn_dim, f"{part}_attn_kv", t.qkv_bias)
-        y = CrossAttention(t.num_heads, drop=t.attn_drop, name=f"{part}_attn")(q, kv)
-        y = dense(y, t.dim, f"{part}_attn_proj")
-        x = token = t.residual(token, y, drop_path, f"{part}_res")
-    return x
 
 
 def _pool(xs, kind):
@@ -310,26 +197,14 @@ def _joint_map(xs, patches):
     return layers.Concatenate(name="map")([first, second])
 
 
-def _length(depths):
-    """Steps of a multi-scale block, as far as stochastic depth counts them."""
-    return max(depths[:2]) + depths[2]
-
-
 def _are_depths(depths):
-    return isinstance(depths, (tuple, list)) and all(
-        isinstance(triple, (tuple, list))
-        and len(triple) == 3
-        and all(isinstance(n, int) for n in triple)
-        and min(triple[:2]) >= 1
-        and triple[2] >= 0
-        for triple in depths
-    )
+    """Whether it is a sequence of triples, at least one."""
 
+    def is_triple(value):
+        good = isinstance(value, (tuple, list)) and len(value) == 3 and all(isinstance(n, int) for n in value)
+        return good and min(value[:2]) >= 1 and value[2] >= 0
 
-def _smallest_image(patch, scale):
-    """The least side of which a branch sees one patch."""
-    size = math.ceil(patch / scale)
-    return size if math.floor(size * scale) >= patch else size + 1
+    return isinstance(depths, (tuple, list)) and len(depths) > 0 and all(map(is_triple, depths))
 
 
 __all__ = ["SOURCES", "VARIANTS", "build_crossvit"]

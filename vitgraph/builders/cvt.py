@@ -32,7 +32,6 @@ from vitgraph.blocks import (
     RejoinPrefix,
     Residual,
     Stage,
-    TakeToken,
     ToMap,
     ToTokens,
 )
@@ -45,10 +44,9 @@ from vitgraph.builders.wiring import (
     dense,
     drop_path_rates,
     dropout,
-    head,
     layer_norm,
-    map_top,
     mlp,
+    token_top,
 )
 
 _21 = {"depths": (1, 4, 16)}
@@ -136,7 +134,8 @@ def build_cvt(
         name: the model's name.
 
     Returns:
-        A `keras.Model` with pyramid levels "P2" to "P4", each stage's map before the final norm.
+        A `keras.Model` with pyramid levels "P2" to "P4", each stage's map before the final norm; where the head needs
+        its class token, a stage's stream is tokens.
 
     Raises:
         ValueError, TypeError: naming the argument, its value and what is allowed.
@@ -166,18 +165,14 @@ def build_cvt(
     check.smallest(least, input_shape=shape_of(input_shape, input_tensor))
 
     x = inputs = begin(input_shape, input_tensor)
-    grid = None
+    grid, as_map = None, not include_top and pooling != "token"
     for i, (s, stride) in enumerate(zip(stages, strides, strict=True)):
         x = _positions(x, grid, f"stage_{i}_map")
-        x, grid = _stage(x, s, stride, f"stage_{i + 1}")
+        x, grid = _stage(x, s, stride, as_map, f"stage_{i + 1}")
     x = layer_norm(x, norm_eps, "norm")
-    if has_token and (include_top or pooling == "token"):
-        x = TakeToken(name="pool")(x)
-        x = head(x, num_classes, classifier_activation) if include_top else x
-        return finish(inputs, x, name)
-    x = _positions(x, grid, "map")
-    x = map_top(
+    x = token_top(
         x,
+        grid,
         include_top=include_top,
         num_classes=num_classes,
         classifier_activation=classifier_activation,
@@ -219,8 +214,11 @@ class _Stage:
         return 1 if self.qkv_method == "linear" else max(1, self.kernel_qkv - 2 * self.padding_kv)
 
 
-def _stage(x, s, stride, name):
-    """(B, H, W, C) -> (B, H', W', dim), None; with a class token (B, 1 + H' W', dim), a map of the same positions."""
+def _stage(x, s, stride, as_map, name):
+    """(B, H, W, C) -> (B, H', W', dim), None; with a class token (B, 1 + H' W', dim), a map of the same positions.
+
+    With `as_map` the class token, which nothing will need, is left out at the end.
+    """
     x = conv(x, s.dim, s.patch_size, s.patch_stride, f"{name}_embed", padding=s.patch_padding)
     x = layer_norm(x, s.norm_eps, f"{name}_embed_norm")
     grid = x if s.class_token else None
@@ -235,7 +233,9 @@ def _stage(x, s, stride, name):
         y = layer_norm(x, s.norm_eps, f"{block}_norm2")
         y = mlp(y, int(s.dim * s.mlp_ratio), s.act, f"{block}_mlp", s.drop, s.init)
         x = Residual(drop_path=drop_path, dropout=s.drop, name=f"{block}_res2")(x, y)
-    tokens = {"prefix": 1, "grid": f"{name}_embed_norm"} if s.class_token else {}
+    if as_map:
+        x, grid = _positions(x, grid, f"{name}_map"), None
+    tokens = {} if grid is None else {"prefix": 1, "grid": f"{name}_embed_norm"}
     return Stage(stride, **tokens, name=name)(x), grid
 
 

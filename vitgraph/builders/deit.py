@@ -35,7 +35,7 @@ _SMALL = {"dim": 384, "num_heads": 6}
 _PLAIN = {"distilled": False}
 _384 = {"input_shape": (384, 384, 3), "img_size": (384, 384)}
 
-VARIANTS = {  # table 1 of the paper; at 384 pixels, table 5
+VARIANTS = {  # table 1 of the paper; base also fine-tuned at 384 pixels
     "deit_tiny_patch16_224": {**_TINY, **_PLAIN},
     "deit_small_patch16_224": {**_SMALL, **_PLAIN},
     "deit_base_patch16_224": {**_PLAIN},

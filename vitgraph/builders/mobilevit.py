@@ -19,37 +19,28 @@ Official code: github.com/apple/ml-cvnets, cvnets/models/classification/mobilevi
 
 Convolutions are followed by batch norm and SiLU; the last of an inverted residual by the norm alone, the 1x1
 convolution before unfolding by nothing. Any input size, also one that is not known: a map that patches don't divide is
-resized, bilinearly, before unfolding and after folding.
+resized, bilinearly, before unfolding and after folding. vit-pytorch's MobileViT has heads of 8 channels, no biases and
+no norm after its transformers; here the official one is built.
 """
-
-import math
 
 from keras import layers
 
-from vitgraph.blocks import (
-    DepthwiseConv2D,
-    Fold,
-    GroupedAttention,
-    Residual,
-    ResizeLike,
-    ResizeToMultiple,
-    Stage,
-    Unfold,
-)
-from vitgraph.blocks.base import pair
+from vitgraph.blocks import Fold, GroupedAttention, ResizeLike, Unfold
 from vitgraph.builders.contract import Check, begin, builder, finish, shape_of
+from vitgraph.builders.mobile import (
+    BLOCK,
+    CVNETS_INVERTED,
+    LAYER,
+    TIMM,
+    check_numbers,
+    conv_norm_act,
+    cvnets_convolution,
+    mobile_stages,
+    resize_to_patches,
+)
 from vitgraph.builders.sources import Source
 from vitgraph.builders.vit import pre_norm_block
-from vitgraph.builders.wiring import (
-    ACTIVATIONS,
-    Transformer,
-    activation,
-    batch_norm,
-    conv,
-    conv_norm,
-    drop_path_rates,
-    map_top,
-)
+from vitgraph.builders.wiring import Transformer, conv, map_top
 
 VARIANTS = {  # table 4 of the paper
     "mobilevit_xxs": {
@@ -63,9 +54,6 @@ VARIANTS = {  # table 4 of the paper
 }
 
 
-_BLOCK = r"stage_(\d)_block_(\d+)_"
-_LAYER = _BLOCK + r"layer_(\d+)_"
-_INVERTED = {"conv1_1x1": "exp_1x1", "conv2_kxk": "conv_3x3", "conv3_1x1": "red_1x1"}
 _MOBILE = {
     "conv_kxk": "local_rep.conv_3x3",
     "conv_1x1": "local_rep.conv_1x1",
@@ -73,47 +61,21 @@ _MOBILE = {
     "conv_fusion": "fusion",
 }
 
-TIMM_CONVOLUTIONS = (
-    (_BLOCK + r"conv_1x1", "stages.{0:-1}.{1}.conv_1x1"),
-    (_BLOCK + r"(conv\w+)_norm", "stages.{0:-1}.{1}.{2}.bn"),
-    (_BLOCK + r"(conv\w+)", "stages.{0:-1}.{1}.{2}.conv"),
-    (_LAYER + r"norm", "stages.{0:-1}.{1}.norm"),
-    (_LAYER + r"(norm\d)", "stages.{0:-1}.{1}.transformer.{2}.{3}"),
-    (_LAYER + r"(attn|mlp)_(\w+)", "stages.{0:-1}.{1}.transformer.{2}.{3}.{4}"),
-    (r"stem_norm", "stem.bn"),
-    (r"stem", "stem.conv"),
-    (r"last_conv_norm", "final_conv.bn"),
-    (r"last_conv", "final_conv.conv"),
-    (r"head", "head.fc"),
-)
-
-
-def cvnets_convolution(ours, theirs):
-    """The entries of a convolution and of its norm in ml-cvnets' checkpoints."""
-    return (ours, f"{theirs}.block.conv"), (f"{ours}_norm", f"{theirs}.block.norm")
-
-
-CVNETS_INVERTED = tuple(
-    entry
-    for ours, theirs in _INVERTED.items()
-    for entry in cvnets_convolution(_BLOCK + ours, "layer_{0}.{1}.block." + theirs)
-)
-
 SOURCES = {
-    "timm": Source(renames=TIMM_CONVOLUTIONS),
+    "timm": Source(renames=TIMM),
     "cvnets": Source(
         renames=(
             *cvnets_convolution("stem", "conv_1"),
             *cvnets_convolution("last_conv", "conv_1x1_exp"),
             *CVNETS_INVERTED,
-            *(e for ours, t in _MOBILE.items() for e in cvnets_convolution(_BLOCK + ours, "layer_{0}.{1}." + t)),
-            (_LAYER + r"norm", "layer_{0}.{1}.global_rep.{2}"),
-            (_LAYER + r"norm1", "layer_{0}.{1}.global_rep.{2}.pre_norm_mha.0"),
-            (_LAYER + r"attn_qkv", "layer_{0}.{1}.global_rep.{2}.pre_norm_mha.1.qkv_proj"),
-            (_LAYER + r"attn_proj", "layer_{0}.{1}.global_rep.{2}.pre_norm_mha.1.out_proj"),
-            (_LAYER + r"norm2", "layer_{0}.{1}.global_rep.{2}.pre_norm_ffn.0"),
-            (_LAYER + r"mlp_fc1", "layer_{0}.{1}.global_rep.{2}.pre_norm_ffn.1"),
-            (_LAYER + r"mlp_fc2", "layer_{0}.{1}.global_rep.{2}.pre_norm_ffn.4"),
+            *(e for ours, t in _MOBILE.items() for e in cvnets_convolution(BLOCK + ours, "layer_{0}.{1}." + t)),
+            (LAYER + r"norm", "layer_{0}.{1}.global_rep.{2}"),
+            (LAYER + r"norm1", "layer_{0}.{1}.global_rep.{2}.pre_norm_mha.0"),
+            (LAYER + r"attn_qkv", "layer_{0}.{1}.global_rep.{2}.pre_norm_mha.1.qkv_proj"),
+            (LAYER + r"attn_proj", "layer_{0}.{1}.global_rep.{2}.pre_norm_mha.1.out_proj"),
+            (LAYER + r"norm2", "layer_{0}.{1}.global_rep.{2}.pre_norm_ffn.0"),
+            (LAYER + r"mlp_fc1", "layer_{0}.{1}.global_rep.{2}.pre_norm_ffn.1"),
+            (LAYER + r"mlp_fc2", "layer_{0}.{1}.global_rep.{2}.pre_norm_ffn.4"),
             (r"head", "classifier.fc"),
         ),
         head=r"classifier\..*",
@@ -245,65 +207,3 @@ def _mobilevit_block(x, transformer, rates, patch_size, kernel_size, fusion, nam
         return x
     x = layers.Concatenate(name=f"{name}_concat")([shortcut, x])
     return conv_norm_act(x, shortcut.shape[-1], kernel_size, 1, act, f"{name}_conv_fusion")
-
-
-def mobile_stages(x, dims, depths, strides, expansions, act, blocks, attn_depths, drop_path_rate):
-    """The stages: inverted residuals, and in the last ones one of `blocks`, functions (x, rates, name) -> x."""
-    rates = iter(drop_path_rates(drop_path_rate, sum(depths) + sum(attn_depths)))
-    for i, (dim, depth, stride, expansion) in enumerate(zip(dims, depths, strides, expansions, strict=True)):
-        stage, k = f"stage_{i + 1}", i - len(dims) + len(blocks)
-        for j in range(depth):
-            step = stride if j == 0 else 1
-            x = inverted_residual(x, dim, step, expansion, act, next(rates), f"{stage}_block_{j}")
-        if k >= 0:
-            x = blocks[k](x, [next(rates) for _ in range(attn_depths[k])], f"{stage}_block_{depth}")
-        x = Stage(2 * math.prod(strides[: i + 1]), name=stage)(x)
-    return x
-
-
-def inverted_residual(x, dim, stride, expansion, act, drop_path, name):
-    """MobileNetV2's block (arXiv:1801.04381): wide and depthwise inside, narrow and linear at its ends."""
-    y = conv_norm_act(x, multiple_of_8(x.shape[-1] * expansion), 1, 1, act, f"{name}_conv1_1x1")
-    y = DepthwiseConv2D(3, stride, use_bias=False, name=f"{name}_conv2_kxk")(y)
-    y = activation(batch_norm(y, f"{name}_conv2_kxk_norm"), act, f"{name}_conv2_kxk_act")
-    y = conv_norm(y, dim, 1, 1, f"{name}_conv3_1x1")
-    if stride > 1 or x.shape[-1] != dim:
-        return y
-    return Residual(drop_path=drop_path, name=f"{name}_res")(x, y)
-
-
-def conv_norm_act(x, filters, kernel_size, strides, act, name):
-    x = conv_norm(x, filters, kernel_size, strides, name, padding=kernel_size // 2)
-    return activation(x, act, f"{name}_act")
-
-
-def resize_to_patches(x, patch_size, name, align_corners=False):
-    """The map in a size that patches divide; no node where they surely do."""
-    divisible = all(n and n % size == 0 for n, size in zip(x.shape[1:3], pair(patch_size), strict=True))
-    return x if divisible else ResizeToMultiple(patch_size, align_corners, name=name)(x)
-
-
-def check_numbers(
-    check, shape, stem_dim, dims, depths, strides, expansions, attn_dims, attn_depths, mlp_ratios, patch_size,
-    kernel_size, last_dim, act,
-):  # fmt: skip
-    """What both MobileViTs check."""
-    check.positive(stem_dim=stem_dim, kernel_size=kernel_size)
-    check.per_stage(dims=dims, depths=depths, strides=strides)
-    check.same_length(dims=dims, expansions=expansions)
-    check.per_stage(attn_dims=attn_dims, attn_depths=attn_depths)
-    check.that(len(attn_dims) <= len(dims), "attn_dims", attn_dims, f"at most {len(dims)} entries, as many as dims")
-    check.same_length(attn_dims=attn_dims, mlp_ratios=mlp_ratios)
-    check.over_zero(expansions=expansions, mlp_ratios=mlp_ratios)
-    check.sides(patch_size=patch_size)
-    check.that(kernel_size % 2, "kernel_size", kernel_size, "an odd number")
-    if last_dim is not None:
-        check.positive(last_dim=last_dim)
-    check.that(act in ACTIVATIONS, "act", act, ", ".join(ACTIVATIONS))
-    check.smallest(2 * math.prod(strides), input_shape=shape)
-
-
-def multiple_of_8(width):
-    """The nearest multiple of 8, at least 8 and not under nine tenths of the width."""
-    rounded = max(8, int(width + 4) // 8 * 8)
-    return rounded if rounded >= 0.9 * width else rounded + 8

@@ -22,9 +22,11 @@ from keras import layers
 
 from vitgraph.blocks import ContextAttention, ContextGate, DepthwiseConv2D, Fold, Residual, Unfold
 from vitgraph.builders.contract import Check, begin, builder, finish, shape_of
-from vitgraph.builders.mobilevit import (
+from vitgraph.builders.mobile import (
+    BLOCK,
     CVNETS_INVERTED,
-    TIMM_CONVOLUTIONS,
+    LAYER,
+    TIMM,
     check_numbers,
     conv_norm_act,
     cvnets_convolution,
@@ -51,24 +53,28 @@ VARIANTS = {  # table 8 of the paper's appendix: one net in seven widths
 }
 
 
-_BLOCK = r"stage_(\d)_block_(\d+)_"
-_LAYER = _BLOCK + r"layer_(\d+)_"
-
 SOURCES = {
-    "timm": Source(renames=TIMM_CONVOLUTIONS),
+    "timm": Source(
+        renames=(
+            (LAYER + r"attn_qkv", "stages.{0:-1}.{1}.transformer.{2}.attn.qkv_proj"),
+            (LAYER + r"attn_proj", "stages.{0:-1}.{1}.transformer.{2}.attn.out_proj"),
+            *TIMM,
+        ),
+    ),
     "cvnets": Source(
         renames=(
             *cvnets_convolution("stem", "conv_1"),
             *CVNETS_INVERTED,
-            *cvnets_convolution(_BLOCK + "conv_kxk", "layer_{0}.{1}.local_rep.0"),
-            *cvnets_convolution(_BLOCK + "conv_1x1", "layer_{0}.{1}.local_rep.1"),
-            *cvnets_convolution(_BLOCK + "conv_proj", "layer_{0}.{1}.conv_proj"),
-            (_LAYER + r"norm", "layer_{0}.{1}.global_rep.{2}"),
-            (_LAYER + r"norm1", "layer_{0}.{1}.global_rep.{2}.pre_norm_attn.0"),
-            (_LAYER + r"attn_(\w+)", "layer_{0}.{1}.global_rep.{2}.pre_norm_attn.1.{3}.block.conv"),
-            (_LAYER + r"norm2", "layer_{0}.{1}.global_rep.{2}.pre_norm_ffn.0"),
-            (_LAYER + r"mlp_fc1", "layer_{0}.{1}.global_rep.{2}.pre_norm_ffn.1.block.conv"),
-            (_LAYER + r"mlp_fc2", "layer_{0}.{1}.global_rep.{2}.pre_norm_ffn.3.block.conv"),
+            *cvnets_convolution(BLOCK + "conv_kxk", "layer_{0}.{1}.local_rep.0"),
+            *cvnets_convolution(BLOCK + "conv_1x1", "layer_{0}.{1}.local_rep.1"),
+            *cvnets_convolution(BLOCK + "conv_proj", "layer_{0}.{1}.conv_proj"),
+            (LAYER + r"norm", "layer_{0}.{1}.global_rep.{2}"),
+            (LAYER + r"norm1", "layer_{0}.{1}.global_rep.{2}.pre_norm_attn.0"),
+            (LAYER + r"attn_qkv", "layer_{0}.{1}.global_rep.{2}.pre_norm_attn.1.qkv_proj.block.conv"),
+            (LAYER + r"attn_proj", "layer_{0}.{1}.global_rep.{2}.pre_norm_attn.1.out_proj.block.conv"),
+            (LAYER + r"norm2", "layer_{0}.{1}.global_rep.{2}.pre_norm_ffn.0"),
+            (LAYER + r"mlp_fc1", "layer_{0}.{1}.global_rep.{2}.pre_norm_ffn.1.block.conv"),
+            (LAYER + r"mlp_fc2", "layer_{0}.{1}.global_rep.{2}.pre_norm_ffn.3.block.conv"),
             (r"head", "classifier.1"),
         ),
         head=r"classifier\..*",
@@ -197,10 +203,10 @@ def _mobilevit_v2_block(x, t, rates, patch_size, kernel_size, name):
 
 def _transformer_block(x, t, drop_path, name):
     """(B, P, N, C) -> (B, P, N, C)."""
-    y = dense(t.norm(x, f"{name}_norm1"), 1 + 2 * t.dim, f"{name}_attn_qkv_proj")
+    y = dense(t.norm(x, f"{name}_norm1"), 1 + 2 * t.dim, f"{name}_attn_qkv")
     context = ContextAttention(t.attn_drop, name=f"{name}_attn")(y)
     y = ContextGate(name=f"{name}_attn_gate")(y, context)
-    y = dense(y, t.dim, f"{name}_attn_out_proj")
+    y = dense(y, t.dim, f"{name}_attn_proj")
     x = Residual(drop_path=drop_path, dropout=t.drop, name=f"{name}_res1")(x, y)
     y = mlp(t.norm(x, f"{name}_norm2"), int(t.dim * t.mlp_ratio), t.act, f"{name}_mlp", t.drop)
     return Residual(drop_path=drop_path, dropout=t.drop, name=f"{name}_res2")(x, y)

@@ -15,7 +15,8 @@ Official code: github.com/google-research/nested-transformer; the checkpoints he
 The blocks' number is given by the levels, so their size follows the image's, and so does the learned table of
 positions, one for every token of every block: a graph is tied to its grid. For another image size another graph is
 built, and a checkpoint's tables are resampled on loading. Attention gives its channels with the heads fastest, as the
-published weights want them; attention itself is the usual one.
+published weights want them; attention itself is the usual one. vit-pytorch's NesT learns one number a position, shared
+by blocks and channels; here the official table is built.
 """
 
 from keras import layers

@@ -21,6 +21,8 @@ padded on all sides for the regional tokens, and the windows are padded at the b
 the official code to the letter.
 """
 
+from keras import layers
+
 from vitgraph.blocks import (
     GELU,
     Alongside,
@@ -46,7 +48,6 @@ from vitgraph.builders.wiring import (
     conv,
     dense_layer,
     drop_path_rates,
-    dropout,
     layer_norm,
     map_top,
     mlp,
@@ -182,7 +183,7 @@ def build_regionvit(
 
     inputs = begin(input_shape, input_tensor)
     x = _TOKENIZERS[patch_conv_type](inputs, widths[0], patch_size)
-    x = dropout(x, drop_rate, "pos_drop")
+    x = layers.Dropout(drop_rate, name="pos_drop")(x)  # at any rate: the order of the weights depends on it
     r = _regional_embed(inputs, widths[0], patch_size * windows[0])
     rates, stride = iter(drop_path_rates(drop_path_rate, sum(depths))), patch_size
     for i, depth in enumerate(depths):

@@ -11,12 +11,12 @@ Official code: github.com/SHI-Labs/Compact-Transformers, src/vit.py and src/cvt.
       ViT-Lite: class token | CVT: sequence pooling         (B, dim)
       head
 
-All but the patches is as in cct.py, also what is said there of positions. (The other CvT, with convolutional
+All but the patches is as in CCT, also what cct.py says of positions. (The other CvT, with convolutional
 projections, is no relative.)
 """
 
 from vitgraph.blocks.base import is_static, pair
-from vitgraph.builders.cct import SIZES, check_transformer, encode, top
+from vitgraph.builders.compact import SIZES, check_transformer, encode, top
 from vitgraph.builders.contract import Check, begin, builder, finish, shape_of
 from vitgraph.builders.wiring import Transformer, conv, pad_to_patch
 
@@ -26,6 +26,9 @@ VARIANTS = {
     for size in (2, 4, 6, 7)
     for suffix, positions in {"": {}, "_sine": {"pos_embed": "sine"}}.items()
 }
+
+SOURCES: dict = {}
+"""CCT's tables read its checkpoints."""
 
 
 @builder(pools=("token", "avg", "max"))

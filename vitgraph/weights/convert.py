@@ -1,5 +1,6 @@
 """From a checkpoint's names and axes to a graph's: one engine for all builders' tables."""
 
+import functools
 import math
 import re
 
@@ -85,7 +86,7 @@ def _convert(model, tensors, kind, skip_head):
         shape = tuple(variable.shape)
         try:
             value = function(arrays, shape) if function else _reorder(arrays[0], layer, variable, kind)
-            value = _resize(value, layer, shape)
+            value = value if value.shape == shape else _resized(layer, value, shape)
         except (ValueError, IndexError):
             value = arrays[0]
         if tuple(value.shape) != shape:
@@ -122,24 +123,39 @@ def _without_ones(shape):
     return [n for n in shape if n != 1]
 
 
-def _resize(value, layer, shape):
-    """Tables of another input size, where the source's grid can be known; else the value as it is."""
-    if value.shape == shape:
-        return value
-    if isinstance(layer, PositionTable):
-        old = resample.square_grid(value.shape[1] - layer.prefix)
-        if old and value.shape[-1] == shape[-1]:
-            options = {"kernel": layer.kernel, "antialias": layer.antialias}
-            return resample.position_table(value, layer.prefix, old, layer.grid, **options)
-    if isinstance(layer, BlockPositions) and value.shape[:2] == shape[:2] and resample.square_grid(value.shape[2]):
-        return resample.blockwise_table(value, layer.block_size)
-    if isinstance(layer, OffsetBias):
-        old = resample.square_grid(value.shape[-1])
-        if old and value.shape[0] == shape[0]:
-            return resample.position_table(value.T[None], 0, old, layer.grid)[0].T
-    if isinstance(layer, WindowBias) and value.shape[-1] == shape[-1]:
-        side = math.isqrt(value.shape[0])
-        if side * side == value.shape[0] and side % 2:
-            window = (side // 2 + 1,) * 2
-            return resample.relative_bias_table(value, window, layer.window_size)
+@functools.singledispatch
+def _resized(layer, value, shape):
+    """A table of another input size as one of `shape`, where its own size can be known; else the value as it is."""
     return value
+
+
+@_resized.register(PositionTable)
+def _(layer, value, shape):
+    old = resample.square_grid(value.shape[1] - layer.prefix)
+    if not old or value.shape[-1] != shape[-1]:
+        return value
+    options = {"kernel": layer.kernel, "antialias": layer.antialias}
+    return resample.position_table(value, layer.prefix, old, layer.grid, **options)
+
+
+@_resized.register(BlockPositions)
+def _(layer, value, shape):
+    if value.shape[:2] != shape[:2] or not resample.square_grid(value.shape[2]):
+        return value
+    return resample.blockwise_table(value, layer.block_size)
+
+
+@_resized.register(OffsetBias)
+def _(layer, value, shape):
+    old = resample.square_grid(value.shape[-1])
+    if not old or value.shape[0] != shape[0]:
+        return value
+    return resample.position_table(value.T[None], 0, old, layer.grid)[0].T
+
+
+@_resized.register(WindowBias)
+def _(layer, value, shape):
+    side = math.isqrt(value.shape[0])
+    if value.shape[-1] != shape[-1] or side * side != value.shape[0] or side % 2 == 0:
+        return value
+    return resample.relative_bias_table(value, (side // 2 + 1,) * 2, layer.window_size)
