@@ -14,6 +14,7 @@ from vitgraph.blocks import (
     AttentionMap,
     AveragePooling,
     BlockPositions,
+    ClearPadding,
     ContextAttention,
     ContextGate,
     ContinuousWindowBias,
@@ -37,15 +38,20 @@ from vitgraph.blocks import (
     JoinRegional,
     Latent,
     LayerNorm,
+    MaskedAttention,
     MaxPooling,
     OffsetBias,
     PadCentred,
     PadToMultiple,
     PadToRegions,
+    PatchIds,
     Patchify,
     PatchMerging,
+    PickIds,
+    PickTokens,
     PositionTable,
     PrependTokens,
+    PutBack,
     QKVAttention,
     QuickGELU,
     RegionBias,
@@ -66,6 +72,7 @@ from vitgraph.blocks import (
     TakeToken,
     TakeValues,
     TalkingHeadsAttention,
+    TokenSampler,
     ToMap,
     ToTokens,
     Unfold,
@@ -134,6 +141,7 @@ ROWS = [  # a block, and the shapes of its inputs
     (DropPrefix(1), TOKENS),
     (PadToMultiple(4), MAP),
     (Patchify((2, 5)), MAP),
+    (Patchify((4, 3)), MAP),
     (SplitParallel((5, 3), bias=True), TOKENS),
     (WindowPartition((4, 5), (2, 2)), MAP),
     (WindowPartition(8, 4, clip=False), MAP),
@@ -171,6 +179,17 @@ ROWS = [  # a block, and the shapes of its inputs
     (BlockPositions(4, (3, 5)), (8, 15, 8)),
     (InterleaveHeads(2), (2, 60, 8)),
     (MaxPooling(3, 2, padding=1), (2, 7, 10, 8)),
+    (PatchIds(), MAP),
+    (MaskedAttention(2), (2, 61, 24), (2, 60)),
+    (MaskedAttention(2), (2, 61, 24), (2, 60), (2, 20)),
+    (AttentionMap(MaskedAttention(2)), (2, 61, 24), (2, 60)),
+    (AttentionMap(MaskedAttention(2)), (2, 61, 24), (2, 60), (2, 20)),
+    (TokenSampler(2), (2, 61, 24), (2, 60)),
+    (TokenSampler(2, num_tokens=21, drop_tokens=True), (2, 61, 24), (2, 60)),
+    (PickTokens(), TOKENS, (2, 20)),
+    (PickIds(), (2, 60), (2, 20)),
+    (ClearPadding(), TOKENS, (2, 60)),
+    (PutBack(), (2, 21, 8), (2, 20), MAP),
 ]
 
 rows = pytest.mark.parametrize("row", ROWS, ids=lambda row: f"{type(row[0]).__name__}-{row[1:]}")
@@ -240,9 +259,10 @@ def test_config(row):
 
 @rows
 def test_half_precision(row):
-    """What goes in as float16 comes out so, except for probabilities, which are float32."""
+    """What goes in as float16 comes out so, except for probabilities, which are float32, and numbers of tokens."""
     block, *shapes = row
     config = {**block.get_config(), "dtype": "mixed_float16", "name": "half"}
     half = type(block).from_config(config)
     for y in keras.tree.flatten(call(half, arrays(shapes))):
-        assert keras.backend.standardize_dtype(y.dtype) == ("float32" if isinstance(block, AttentionMap) else "float16")
+        expected = {AttentionMap: "float32", PatchIds: "int32", PickIds: "int32", TokenSampler: "int32"}
+        assert keras.backend.standardize_dtype(y.dtype) == expected.get(type(block), "float16")

@@ -24,6 +24,8 @@ class Tiny(NamedTuple):
     """Why its weights hold for one image size only; empty: they don't."""
     mixed: str = ""
     """Why what its attention multiplies with the values isn't probabilities; empty: it is."""
+    discrete: str = ""
+    """Why a rounding may change its answer by more than a rounding; empty: it can't."""
     inert: str = r"(?!)"
     """Pattern of the variables that the scores in training don't depend on; the row says why."""
 
@@ -166,6 +168,10 @@ TINY = {
         {"patch_size": 8, "dims": (8, 16), "depths": (1, 2), "num_heads": (2, 4), "mlp_ratio": 2},
         tied="a table holds the position of every token of every block",
     ),
+    "patch_merger_vit": Tiny(
+        vitgraph.build_patch_merger_vit,
+        {"dim": 16, "depth": 3, "num_heads": 2, "patch_merge_layer": 2, "patch_merge_num_tokens": 3},
+    ),
     "pit": Tiny(
         vitgraph.build_pit,
         {
@@ -187,6 +193,14 @@ TINY = {
         mixed="heads are mixed after the softmax",
         inert=r".*_attn_proj_l/bias",  # it adds the same to all scores of a query, which the softmax ignores
     ),
+    "ats_vit": Tiny(
+        vitgraph.build_ats_vit,
+        {
+            "dim": 16, "depth": 4, "num_heads": 2, "ats_blocks": (1, 3), "num_tokens": (12, 8),
+            "representation_size": 8,
+        },
+        discrete="a rounding may change which tokens stay",
+    ),
     "cct": Tiny(
         vitgraph.build_cct,
         {"kernel_size": 3, "padding": 1, "in_planes": 8, "dim": 16, "depth": 2, "num_heads": 2, "mlp_ratio": 2},
@@ -207,6 +221,9 @@ TINY = {
 
 OPEN = [name for name, tiny in TINY.items() if not tiny.tied]
 """Those that take images of any size."""
+
+SMOOTH = [name for name, tiny in TINY.items() if not tiny.discrete]
+"""Those whose answers in lower precision are near those in float32."""
 
 BUILDERS = {variant(name)[0] for name in vitgraph.list_models()}
 

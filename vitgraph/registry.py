@@ -4,6 +4,7 @@ import difflib
 import fnmatch
 
 from vitgraph.builders import (
+    ats_vit,
     cait,
     cct,
     crossformer,
@@ -16,6 +17,7 @@ from vitgraph.builders import (
     mobilevit,
     mobilevit_v2,
     nest,
+    patch_merger_vit,
     pit,
     pvt,
     pvt_v2,
@@ -31,6 +33,7 @@ from vitgraph.builders import (
 
 _FAMILIES: tuple = (
     (vit.build_vit, vit.VARIANTS, vit.SOURCES),
+    (ats_vit.build_ats_vit, ats_vit.VARIANTS, ats_vit.SOURCES),
     (cait.build_cait, cait.VARIANTS, cait.SOURCES),
     (cct.build_cct, cct.VARIANTS, cct.SOURCES),
     (crossformer.build_crossformer, crossformer.VARIANTS, crossformer.SOURCES),
@@ -44,6 +47,7 @@ _FAMILIES: tuple = (
     (mobilevit.build_mobilevit, mobilevit.VARIANTS, mobilevit.SOURCES),
     (mobilevit_v2.build_mobilevit_v2, mobilevit_v2.VARIANTS, mobilevit_v2.SOURCES),
     (nest.build_nest, nest.VARIANTS, nest.SOURCES),
+    (patch_merger_vit.build_patch_merger_vit, patch_merger_vit.VARIANTS, patch_merger_vit.SOURCES),
     (pit.build_pit, pit.VARIANTS, pit.SOURCES),
     (pvt.build_pvt, pvt.VARIANTS, pvt.SOURCES),
     (pvt_v2.build_pvt_v2, pvt_v2.VARIANTS, pvt_v2.SOURCES),

@@ -124,26 +124,27 @@ def lucid_simple_vit(config, image_shape, weights):
 
 
 def _lucid(config, image_shape, **ours):
+    return build_vit(image_shape, **{**lucid_arguments(config), **ours})
+
+
+def lucid_arguments(config):
+    """What all of vit-pytorch's ViTs say of their transformer."""
     known = "image_size patch_size num_classes dim depth heads mlp_dim dim_head pool channels dropout emb_dropout"
     no_more(config, known.split())
     dim, heads, head_dim = config["dim"], config["heads"], config.get("dim_head", 64)
-    return build_vit(
-        image_shape,
-        **{
-            "classifier_activation": None,
-            "num_classes": config["num_classes"],
-            "patch_size": pair(config["patch_size"]),
-            "dim": dim,
-            "depth": config["depth"],
-            "num_heads": heads,
-            "head_dim": head_dim,
-            "mlp_ratio": config["mlp_dim"] / dim,
-            "qkv_bias": False,
-            "attn_proj": not (heads == 1 and head_dim == dim),
-            "norm_eps": 1e-5,
-            **ours,
-        },
-    )
+    return {
+        "classifier_activation": None,
+        "num_classes": config["num_classes"],
+        "patch_size": pair(config["patch_size"]),
+        "dim": dim,
+        "depth": config["depth"],
+        "num_heads": heads,
+        "head_dim": head_dim,
+        "mlp_ratio": config["mlp_dim"] / dim,
+        "qkv_bias": False,
+        "attn_proj": not (heads == 1 and head_dim == dim),
+        "norm_eps": 1e-5,
+    }
 
 
 def _lucid_outputs(last):

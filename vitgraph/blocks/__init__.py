@@ -31,6 +31,15 @@ from vitgraph.blocks.regions import (
 )
 from vitgraph.blocks.residual import Residual
 from vitgraph.blocks.resizing import ResizeLike, ResizeToMultiple, ScaleImage
+from vitgraph.blocks.sampling import (
+    ClearPadding,
+    MaskedAttention,
+    PatchIds,
+    PickIds,
+    PickTokens,
+    PutBack,
+    TokenSampler,
+)
 from vitgraph.blocks.sequence import SequencePooling, SinePosition
 from vitgraph.blocks.talking_heads import HeadMixture, TalkingHeadsAttention
 from vitgraph.blocks.tokens import (
@@ -64,6 +73,7 @@ __all__ = [
     "AveragePooling",
     "Block",
     "BlockPositions",
+    "ClearPadding",
     "ContextAttention",
     "ContextGate",
     "ContinuousWindowBias",
@@ -89,15 +99,20 @@ __all__ = [
     "JoinRegional",
     "Latent",
     "LayerNorm",
+    "MaskedAttention",
     "MaxPooling",
     "OffsetBias",
     "PadCentred",
     "PadToMultiple",
     "PadToRegions",
+    "PatchIds",
     "PatchMerging",
     "Patchify",
+    "PickIds",
+    "PickTokens",
     "PositionTable",
     "PrependTokens",
+    "PutBack",
     "QKVAttention",
     "QuickGELU",
     "RegionBias",
@@ -120,6 +135,7 @@ __all__ = [
     "TalkingHeadsAttention",
     "ToMap",
     "ToTokens",
+    "TokenSampler",
     "Unfold",
     "WindowBias",
     "WindowOffsets",

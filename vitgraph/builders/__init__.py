@@ -1,5 +1,6 @@
 """One architecture family per file: a pure function from hyper-parameters to a graph."""
 
+from vitgraph.builders.ats_vit import build_ats_vit
 from vitgraph.builders.cait import build_cait
 from vitgraph.builders.cct import build_cct
 from vitgraph.builders.crossformer import build_crossformer
@@ -12,6 +13,7 @@ from vitgraph.builders.localvit_pvt import build_localvit_pvt
 from vitgraph.builders.mobilevit import build_mobilevit
 from vitgraph.builders.mobilevit_v2 import build_mobilevit_v2
 from vitgraph.builders.nest import build_nest
+from vitgraph.builders.patch_merger_vit import build_patch_merger_vit
 from vitgraph.builders.pit import build_pit
 from vitgraph.builders.pvt import build_pvt
 from vitgraph.builders.pvt_v2 import build_pvt_v2
@@ -25,6 +27,7 @@ from vitgraph.builders.vit import build_vit
 from vitgraph.builders.vit_lite import build_vit_lite
 
 __all__ = [
+    "build_ats_vit",
     "build_cait",
     "build_cct",
     "build_crossformer",
@@ -37,6 +40,7 @@ __all__ = [
     "build_mobilevit",
     "build_mobilevit_v2",
     "build_nest",
+    "build_patch_merger_vit",
     "build_pit",
     "build_pvt",
     "build_pvt_v2",
