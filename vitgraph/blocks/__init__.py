@@ -22,6 +22,7 @@ from vitgraph.blocks.overlapping import OverlappingPatches
 from vitgraph.blocks.pooling import AdaptiveAveragePooling, AveragePooling
 from vitgraph.blocks.positions import PositionTable, SinCosPosition
 from vitgraph.blocks.random_features import RandomFeatureAttention
+from vitgraph.blocks.reattention import MapAttention, MixHeads
 from vitgraph.blocks.regions import (
     Alongside,
     CropTo,
@@ -91,7 +92,9 @@ __all__ = [
     "JoinRegional",
     "Latent",
     "LayerNorm",
+    "MapAttention",
     "MaxPooling",
+    "MixHeads",
     "OffsetBias",
     "OverlappingPatches",
     "PadCentred",

@@ -5,6 +5,7 @@ from vitgraph.builders.cct import build_cct
 from vitgraph.builders.crossformer import build_crossformer
 from vitgraph.builders.crossvit import build_crossvit
 from vitgraph.builders.cvt import build_cvt
+from vitgraph.builders.deepvit import build_deepvit
 from vitgraph.builders.deit import build_deit
 from vitgraph.builders.levit import build_levit
 from vitgraph.builders.localvit import build_localvit
@@ -31,6 +32,7 @@ __all__ = [
     "build_crossformer",
     "build_crossvit",
     "build_cvt",
+    "build_deepvit",
     "build_deit",
     "build_levit",
     "build_localvit",

@@ -46,7 +46,7 @@ _19 = {"dim": 448, "depth": 19, "num_heads": 7}
 _24 = {"dim": 512, "depth": 24, "num_heads": 8}
 _T = {"tokens_type": "transformer"}
 
-VARIANTS = {  # table 2 of the paper; the last two are in the official code only
+VARIANTS = {  # table 1 of the paper; the last two are in the official code only
     "t2t_vit_7": {**_TINY, "depth": 7},
     "t2t_vit_10": {**_TINY, "depth": 10},
     "t2t_vit_12": {**_TINY, "depth": 12},
