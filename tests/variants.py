@@ -28,6 +28,8 @@ class Tiny(NamedTuple):
     """Why a rounding may change its answer by more than a rounding; empty: it can't."""
     inert: str = r"(?!)"
     """Pattern of the variables that the scores in training don't depend on; the row says why."""
+    rounding: float = 1e-6
+    """The most that rounding alone makes of a gradient that is 0; larger only where the row says why."""
 
     def build(self, input_shape=(64, 64, 3), **overrides):
         """Gives logits unless told otherwise."""
@@ -216,6 +218,29 @@ TINY = {
             "img_scale": (1.0, 0.75), "patch_size": (8, 12), "dims": (8, 16), "depths": ((1, 2, 0), (1, 1, 1)),
             "num_heads": (2, 4), "mlp_ratios": (2, 2),
         },
+    ),
+    "t2t_vit": Tiny(  # what reaches the first norm by the class token alone is too little to change a scale of 1
+        vitgraph.build_t2t_vit,
+        {
+            "tokens_type": "transformer", "token_dim": 8, "dim": 16, "depth": 2, "num_heads": 2, "mlp_ratio": 2,
+            "global_pool": "avg",
+        },
+        inert="pos_embed/table",  # it is never trained
+    ),
+    "t2t_vit_performer": Tiny(
+        vitgraph.build_t2t_vit,
+        {"token_dim": 8, "dim": 16, "depth": 2, "num_heads": 2, "mlp_ratio": 2, "global_pool": "avg"},
+        inert="pos_embed/table|.*_attn/vectors",  # nor are these
+    ),
+    "deepvit": Tiny(
+        vitgraph.build_deepvit,
+        {
+            "stem_dim": 8, "dim": 16, "depth": 2, "num_heads": 2, "mlp_ratio": 2, "apply_transform": (False, True),
+            "transform_scale": True, "scale_adjustment": 0.5,
+        },
+        mixed="heads are mixed and normed after the softmax",
+        inert=r".*_attn_reatten_matrix/bias",  # the norm takes away what is added to a whole map
+        rounding=1e-3,  # a map's numbers differ by about 0.01, and the norm divides their gradients by that
     ),
 }  # fmt: skip
 

@@ -18,8 +18,11 @@ from vitgraph.blocks.groups import GroupBias, GroupOffsets, GroupPartition, Grou
 from vitgraph.blocks.nesting import BlockPositions, InterleaveHeads, MaxPooling
 from vitgraph.blocks.normalization import LayerNorm
 from vitgraph.blocks.offset_attention import InterleavedCrossAttention, InterleavedSelfAttention, OffsetBias
+from vitgraph.blocks.overlapping import OverlappingPatches
 from vitgraph.blocks.pooling import AdaptiveAveragePooling, AveragePooling
 from vitgraph.blocks.positions import PositionTable, SinCosPosition
+from vitgraph.blocks.random_features import RandomFeatureAttention
+from vitgraph.blocks.reattention import MapAttention, MixHeads
 from vitgraph.blocks.regions import (
     Alongside,
     CropTo,
@@ -40,7 +43,7 @@ from vitgraph.blocks.sampling import (
     PutBack,
     TokenSampler,
 )
-from vitgraph.blocks.sequence import SequencePooling, SinePosition
+from vitgraph.blocks.sequence import SequencePooling, SinePosition, SinusoidTable
 from vitgraph.blocks.talking_heads import HeadMixture, TalkingHeadsAttention
 from vitgraph.blocks.tokens import (
     DropPrefix,
@@ -100,8 +103,11 @@ __all__ = [
     "Latent",
     "LayerNorm",
     "MaskedAttention",
+    "MapAttention",
     "MaxPooling",
+    "MixHeads",
     "OffsetBias",
+    "OverlappingPatches",
     "PadCentred",
     "PadToMultiple",
     "PadToRegions",
@@ -115,6 +121,7 @@ __all__ = [
     "PutBack",
     "QKVAttention",
     "QuickGELU",
+    "RandomFeatureAttention",
     "RegionBias",
     "RejoinPrefix",
     "Residual",
@@ -125,6 +132,7 @@ __all__ = [
     "SequencePooling",
     "SinCosPosition",
     "SinePosition",
+    "SinusoidTable",
     "SplitHeads",
     "SplitParallel",
     "Stage",

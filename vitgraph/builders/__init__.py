@@ -6,6 +6,7 @@ from vitgraph.builders.cct import build_cct
 from vitgraph.builders.crossformer import build_crossformer
 from vitgraph.builders.crossvit import build_crossvit
 from vitgraph.builders.cvt import build_cvt
+from vitgraph.builders.deepvit import build_deepvit
 from vitgraph.builders.deit import build_deit
 from vitgraph.builders.levit import build_levit
 from vitgraph.builders.localvit import build_localvit
@@ -21,6 +22,7 @@ from vitgraph.builders.regionvit import build_regionvit
 from vitgraph.builders.scalablevit import build_scalablevit
 from vitgraph.builders.swin import build_swin
 from vitgraph.builders.swin_v2 import build_swin_v2
+from vitgraph.builders.t2t_vit import build_t2t_vit
 from vitgraph.builders.twins_pcpvt import build_twins_pcpvt
 from vitgraph.builders.twins_svt import build_twins_svt
 from vitgraph.builders.vit import build_vit
@@ -33,6 +35,7 @@ __all__ = [
     "build_crossformer",
     "build_crossvit",
     "build_cvt",
+    "build_deepvit",
     "build_deit",
     "build_levit",
     "build_localvit",
@@ -48,6 +51,7 @@ __all__ = [
     "build_scalablevit",
     "build_swin",
     "build_swin_v2",
+    "build_t2t_vit",
     "build_twins_pcpvt",
     "build_twins_svt",
     "build_vit",
