@@ -21,6 +21,7 @@ from vitgraph.blocks import (
     CropTo,
     CrossAttention,
     DepthwiseConv2D,
+    DiagonalShifts,
     DropPrefix,
     Fold,
     GatedActivation,
@@ -37,6 +38,7 @@ from vitgraph.blocks import (
     JoinRegional,
     Latent,
     LayerNorm,
+    LocalitySelfAttention,
     MaxPooling,
     OffsetBias,
     PadCentred,
@@ -47,6 +49,7 @@ from vitgraph.blocks import (
     PositionTable,
     PrependTokens,
     QKVAttention,
+    QueryScale,
     QuickGELU,
     RegionBias,
     RejoinPrefix,
@@ -171,6 +174,10 @@ ROWS = [  # a block, and the shapes of its inputs
     (BlockPositions(4, (3, 5)), (8, 15, 8)),
     (InterleaveHeads(2), (2, 60, 8)),
     (MaxPooling(3, 2, padding=1), (2, 7, 10, 8)),
+    (DiagonalShifts((1, 2)), MAP),
+    (QueryScale(2), (2, 60, 24)),
+    (LocalitySelfAttention(2), (2, 60, 24)),
+    (AttentionMap(LocalitySelfAttention(2)), (2, 60, 24)),
 ]
 
 rows = pytest.mark.parametrize("row", ROWS, ids=lambda row: f"{type(row[0]).__name__}-{row[1:]}")

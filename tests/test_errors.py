@@ -28,6 +28,8 @@ from vitgraph.builders import (
     build_pvt_v2,
     build_regionvit,
     build_scalablevit,
+    build_small_data_pit,
+    build_small_data_vit,
     build_swin,
     build_swin_v2,
     build_twins_pcpvt,
@@ -357,6 +359,18 @@ OWN = [  # builder, argument, value, error, what is allowed[, further arguments]
         build_vit_lite, "pooling", "token", ValueError, "not the class token: there is none",
         {"class_token": False, **HEADLESS},
     ),
+    (build_small_data_vit, "patch_size", 1, ValueError, "at least 2 with spt=True"),
+    (build_small_data_vit, "patch_size", "4", ValueError, "a positive integer, or two"),
+    (build_small_data_vit, "num_heads", 5, ValueError, "divisors of the width, here 5 of 192"),
+    (build_small_data_vit, "depth", 0, ValueError, "an integer of at least 1"),
+    (build_small_data_vit, "img_size", (2, 32), ValueError, "height and width of at least 4"),
+    (build_small_data_vit, "lsa", None, TypeError, "True or False"),
+    (build_small_data_pit, "patch_size", (2, 2), TypeError, "an integer of at least 1"),
+    (build_small_data_pit, "depths", (2, 6), ValueError, "3 entries, as many as dims"),
+    (build_small_data_pit, "dims", (96, 192, 300), ValueError, "multiples of the one before", {"spt": False}),
+    (build_small_data_pit, "head_dim", 0, ValueError, "an integer of at least 1"),
+    (build_small_data_pit, "mlp_ratio", 0, ValueError, "numbers over 0"),
+    (build_small_data_pit, "spt", 1, TypeError, "True or False"),
 ]  # fmt: skip
 
 ROWS = [

@@ -173,6 +173,10 @@ TINY = {
             "mlp_ratios": (2, 2, 2), "distilled": True,
         },
     ),
+    "small_data_vit": Tiny(vitgraph.build_small_data_vit, {"patch_size": 16, "dim": 16, "depth": 2, "num_heads": 2}),
+    "small_data_pit": Tiny(
+        vitgraph.build_small_data_pit, {"patch_size": 8, "dims": (8, 16), "depths": (1, 2), "num_heads": (1, 2)}
+    ),
     "swin_v2": Tiny(
         vitgraph.build_swin_v2,
         {

@@ -15,6 +15,7 @@ from vitgraph.blocks.cosine import CosineQKV
 from vitgraph.blocks.graph import GraphModel, Stage
 from vitgraph.blocks.grouped import ContextAttention, ContextGate, GroupedAttention
 from vitgraph.blocks.groups import GroupBias, GroupOffsets, GroupPartition, GroupReverse
+from vitgraph.blocks.locality_attention import LocalitySelfAttention, QueryScale
 from vitgraph.blocks.nesting import BlockPositions, InterleaveHeads, MaxPooling
 from vitgraph.blocks.normalization import LayerNorm
 from vitgraph.blocks.offset_attention import InterleavedCrossAttention, InterleavedSelfAttention, OffsetBias
@@ -32,6 +33,7 @@ from vitgraph.blocks.regions import (
 from vitgraph.blocks.residual import Residual
 from vitgraph.blocks.resizing import ResizeLike, ResizeToMultiple, ScaleImage
 from vitgraph.blocks.sequence import SequencePooling, SinePosition
+from vitgraph.blocks.shifting import DiagonalShifts
 from vitgraph.blocks.talking_heads import HeadMixture, TalkingHeadsAttention
 from vitgraph.blocks.tokens import (
     DropPrefix,
@@ -71,6 +73,7 @@ __all__ = [
     "CropTo",
     "CrossAttention",
     "DepthwiseConv2D",
+    "DiagonalShifts",
     "DropPrefix",
     "Fold",
     "GELU",
@@ -89,6 +92,7 @@ __all__ = [
     "JoinRegional",
     "Latent",
     "LayerNorm",
+    "LocalitySelfAttention",
     "MaxPooling",
     "OffsetBias",
     "PadCentred",
@@ -99,6 +103,7 @@ __all__ = [
     "PositionTable",
     "PrependTokens",
     "QKVAttention",
+    "QueryScale",
     "QuickGELU",
     "RegionBias",
     "RejoinPrefix",

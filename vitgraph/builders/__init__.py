@@ -17,6 +17,8 @@ from vitgraph.builders.pvt import build_pvt
 from vitgraph.builders.pvt_v2 import build_pvt_v2
 from vitgraph.builders.regionvit import build_regionvit
 from vitgraph.builders.scalablevit import build_scalablevit
+from vitgraph.builders.small_data_pit import build_small_data_pit
+from vitgraph.builders.small_data_vit import build_small_data_vit
 from vitgraph.builders.swin import build_swin
 from vitgraph.builders.swin_v2 import build_swin_v2
 from vitgraph.builders.twins_pcpvt import build_twins_pcpvt
@@ -42,6 +44,8 @@ __all__ = [
     "build_pvt_v2",
     "build_regionvit",
     "build_scalablevit",
+    "build_small_data_pit",
+    "build_small_data_vit",
     "build_swin",
     "build_swin_v2",
     "build_twins_pcpvt",
