@@ -9,8 +9,8 @@ import keras
 import numpy as np
 
 import vitgraph
+from vitgraph import registry
 from vitgraph.builders import vit
-from vitgraph.registry import variant
 
 CLASSES = 5
 
@@ -173,6 +173,8 @@ TINY = {
             "mlp_ratios": (2, 2, 2), "distilled": True,
         },
     ),
+    "parallel_vit": Tiny(vitgraph.build_parallel_vit, {"dim": 16, "depth": 2, "num_heads": 2}),
+    "simple_vit": Tiny(vitgraph.build_simple_vit, {"dim": 16, "depth": 2, "num_heads": 2, "rep_size": 12}),
     "small_data_vit": Tiny(vitgraph.build_small_data_vit, {"patch_size": 16, "dim": 16, "depth": 2, "num_heads": 2}),
     "small_data_pit": Tiny(
         vitgraph.build_small_data_pit, {"patch_size": 8, "dims": (8, 16), "depths": (1, 2), "num_heads": (1, 2)}
@@ -212,7 +214,7 @@ TINY = {
 OPEN = [name for name, tiny in TINY.items() if not tiny.tied]
 """Those that take images of any size."""
 
-BUILDERS = {variant(name)[0] for name in vitgraph.list_models()}
+BUILDERS = set(registry.BUILDERS)
 
 
 @functools.cache

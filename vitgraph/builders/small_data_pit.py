@@ -119,8 +119,8 @@ def build_small_data_pit(
         lsa: locality self-attention; False: plain self-attention.
         head_dim: width of one head; None: the stage's width divided by its heads.
         qkv_bias: whether the projection to queries, keys and values has a bias.
-        attn_proj: False leaves out the projection after attention (one head as wide as the stream needs none); one value
-            for all stages, or one a stage.
+        attn_proj: False leaves out the projection after attention (one head as wide as the stream needs none); one
+            value for all stages, or one a stage.
         norm_eps: epsilon of all norms.
         img_size: the image size whose grid the position table has, where input_shape is open.
         pos_drop_rate, proj_drop_rate: dropout after positions, of projections.
@@ -145,7 +145,7 @@ def build_small_data_pit(
     else:
         check.positive(head_dim=head_dim)
     attn_proj = check.spread(len(dims), attn_proj=attn_proj)["attn_proj"]
-    patch, grid = check_patches(check, shape_of(input_shape, input_tensor), patch_size, spt, img_size)
+    patch, grid = check_patches(check, shape_of(input_shape, input_tensor), patch_size, spt, img_size, len(dims))
 
     inputs = begin(input_shape, input_tensor)
     x, patches = embed(inputs, patch, dims[0], grid, spt, norm_eps, pos_drop_rate)

@@ -159,12 +159,12 @@ def build_small_data_vit(
     return finish(inputs, x, name)
 
 
-def check_patches(check, shape, patch_size, spt, img_size):
-    """(rows, columns) of a patch, and of the grid that the position table is made for."""
+def check_patches(check, shape, patch_size, spt, img_size, stages=1):
+    """(rows, columns) of a patch, and of the grid that the position table is made for; a stage halves it."""
     check.sides(patch_size=patch_size, img_size=img_size)
     patch = pair(patch_size)
     check.that(min(patch) > 1 or not spt, "patch_size", patch_size, "at least 2 with spt=True, which shifts by half")
-    check.smallest(max(patch), input_shape=shape, img_size=pair(img_size))
+    check.smallest(max(patch) * 2 ** (stages - 1), input_shape=shape, img_size=pair(img_size))
     image = shape[:2] if is_static(*shape[:2]) else pair(img_size)
     return patch, [-(-n // p) for n, p in zip(image, patch, strict=True)]
 

@@ -30,6 +30,7 @@ def _google(attention, norm, mlp, positions):
             (r"block_(\d+)_mlp_fc(\d)", f"{block}MlpBlock_{mlp}/Dense_{{1:-1}}"),
             (r"(?:fc_)?norm", "Transformer/encoder_norm"),
             (r"head", "head"),
+            (r"head_rep", "pre_logits"),
             (r"attn_pool_latent/latent", "MAPHead_0/probe"),
             (r"attn_pool_q/(\w+)", pool + "query/{0}", side_by_side),
             (r"attn_pool_kv/(\w+)", (pool + "key/{0}", pool + "value/{0}"), side_by_side),
