@@ -1,9 +1,11 @@
 """Do shifted patches and locality self-attention compute what their paper says? Against numpy."""
 
+import keras
 import numpy as np
 
 from tests.variants import assert_close, shared, value
-from vitgraph.blocks import AttentionMap, DiagonalShifts, LocalitySelfAttention, QueryScale, SelfAttention
+from vitgraph.blocks import AttentionMap, DiagonalShifts, LocalitySelfAttention, QueryScale, SelfAttention, ToTokens
+from vitgraph.builders.small_data_vit import shifted_patch_tokenization
 
 HEADS, TOKENS, WIDTH = 3, 7, 4
 
@@ -53,3 +55,10 @@ def test_the_scale_of_queries_is_a_number_for_each_head():
 def test_the_net_learns_a_scale_in_each_block():
     names = [v.path for v in shared("small_data_vit").trainable_weights if v.path.endswith("attn_scale/scale")]
     assert names == ["block_0_attn_scale/scale", "block_1_attn_scale/scale"]
+
+
+def test_the_tokenization_alone():
+    image = keras.Input((32, 48, 3))
+    tokens = ToTokens()(shifted_patch_tokenization(image, 16, 24, "spt"))
+    assert tokens.shape == (None, 6, 24)
+    assert keras.Model(image, tokens).count_params() == 2 * 3840 + 3841 * 24
