@@ -22,6 +22,7 @@ from vitgraph.blocks import (
     CropTo,
     CrossAttention,
     DepthwiseConv2D,
+    DiagonalShifts,
     DropPrefix,
     Fold,
     GatedActivation,
@@ -38,6 +39,7 @@ from vitgraph.blocks import (
     JoinRegional,
     Latent,
     LayerNorm,
+    LocalitySelfAttention,
     MapAttention,
     MaskedAttention,
     MaxPooling,
@@ -56,6 +58,7 @@ from vitgraph.blocks import (
     PrependTokens,
     PutBack,
     QKVAttention,
+    QueryScale,
     QuickGELU,
     RandomFeatureAttention,
     RegionBias,
@@ -203,6 +206,10 @@ ROWS = [  # a block, and the shapes of its inputs
     (PickIds(), (2, 60), (2, 20)),
     (ClearPadding(), TOKENS, (2, 60)),
     (PutBack(), (2, 21, 8), (2, 20), MAP),
+    (DiagonalShifts((1, 2)), MAP),
+    (QueryScale(2), (2, 60, 24)),
+    (LocalitySelfAttention(2), (2, 60, 24)),
+    (AttentionMap(LocalitySelfAttention(2)), (2, 60, 24)),
 ]
 
 rows = pytest.mark.parametrize("row", ROWS, ids=lambda row: f"{type(row[0]).__name__}-{row[1:]}")

@@ -9,8 +9,8 @@ import keras
 import numpy as np
 
 import vitgraph
+from vitgraph import registry
 from vitgraph.builders import vit
-from vitgraph.registry import variant
 
 CLASSES = 5
 
@@ -242,6 +242,12 @@ TINY = {
         inert=r".*_attn_reatten_matrix/bias",  # the norm takes away what is added to a whole map
         rounding=1e-3,  # a map's numbers differ by about 0.01, and the norm divides their gradients by that
     ),
+    "parallel_vit": Tiny(vitgraph.build_parallel_vit, {"dim": 16, "depth": 2, "num_heads": 2}),
+    "simple_vit": Tiny(vitgraph.build_simple_vit, {"dim": 16, "depth": 2, "num_heads": 2, "rep_size": 12}),
+    "small_data_vit": Tiny(vitgraph.build_small_data_vit, {"patch_size": 16, "dim": 16, "depth": 2, "num_heads": 2}),
+    "small_data_pit": Tiny(
+        vitgraph.build_small_data_pit, {"patch_size": 8, "dims": (8, 16), "depths": (1, 2), "num_heads": (1, 2)}
+    ),
 }  # fmt: skip
 
 OPEN = [name for name, tiny in TINY.items() if not tiny.tied]
@@ -250,7 +256,7 @@ OPEN = [name for name, tiny in TINY.items() if not tiny.tied]
 SMOOTH = [name for name, tiny in TINY.items() if not tiny.discrete]
 """Those whose answers in lower precision are near those in float32."""
 
-BUILDERS = {variant(name)[0] for name in vitgraph.list_models()}
+BUILDERS = set(registry.BUILDERS)
 
 
 @functools.cache

@@ -4,7 +4,7 @@ import keras
 
 from tests.parity import Port, same
 from tests.parity.official import no_more
-from tests.parity.vit import lucid_arguments
+from tests.parity.vit import lucid_arguments, lucid_attn_proj
 from vitgraph import build_patch_merger_vit
 from vitgraph.builders.patch_merger_vit import patch_merger
 
@@ -26,7 +26,7 @@ def _port(source, config, image_shape, **ours):
     layer = own.get("patch_merge_layer")
     if not 1 <= (config["depth"] // 2 if layer is None else layer) <= config["depth"]:
         raise NotImplementedError("a merger behind no layer, which merges nothing")
-    model = build_patch_merger_vit(image_shape, **lucid_arguments(rest), **own, **ours)
+    model = build_patch_merger_vit(image_shape, attn_proj=lucid_attn_proj(rest), **lucid_arguments(rest), **own, **ours)
     names = [node.name for node in model.layers]
     last = "norm" if "norm" in names else names[names.index("pool") - 1]
     outputs = {

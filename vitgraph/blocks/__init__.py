@@ -15,6 +15,7 @@ from vitgraph.blocks.cosine import CosineQKV
 from vitgraph.blocks.graph import GraphModel, Stage
 from vitgraph.blocks.grouped import ContextAttention, ContextGate, GroupedAttention
 from vitgraph.blocks.groups import GroupBias, GroupOffsets, GroupPartition, GroupReverse
+from vitgraph.blocks.locality_attention import LocalitySelfAttention, QueryScale
 from vitgraph.blocks.nesting import BlockPositions, InterleaveHeads, MaxPooling
 from vitgraph.blocks.normalization import LayerNorm
 from vitgraph.blocks.offset_attention import InterleavedCrossAttention, InterleavedSelfAttention, OffsetBias
@@ -44,6 +45,7 @@ from vitgraph.blocks.sampling import (
     TokenSampler,
 )
 from vitgraph.blocks.sequence import SequencePooling, SinePosition, SinusoidTable
+from vitgraph.blocks.shifting import DiagonalShifts
 from vitgraph.blocks.talking_heads import HeadMixture, TalkingHeadsAttention
 from vitgraph.blocks.tokens import (
     DropPrefix,
@@ -84,6 +86,7 @@ __all__ = [
     "CropTo",
     "CrossAttention",
     "DepthwiseConv2D",
+    "DiagonalShifts",
     "DropPrefix",
     "Fold",
     "GELU",
@@ -104,6 +107,7 @@ __all__ = [
     "LayerNorm",
     "MaskedAttention",
     "MapAttention",
+    "LocalitySelfAttention",
     "MaxPooling",
     "MixHeads",
     "OffsetBias",
@@ -120,6 +124,7 @@ __all__ = [
     "PrependTokens",
     "PutBack",
     "QKVAttention",
+    "QueryScale",
     "QuickGELU",
     "RandomFeatureAttention",
     "RegionBias",

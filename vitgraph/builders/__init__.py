@@ -14,12 +14,16 @@ from vitgraph.builders.localvit_pvt import build_localvit_pvt
 from vitgraph.builders.mobilevit import build_mobilevit
 from vitgraph.builders.mobilevit_v2 import build_mobilevit_v2
 from vitgraph.builders.nest import build_nest
+from vitgraph.builders.parallel_vit import build_parallel_vit
 from vitgraph.builders.patch_merger_vit import build_patch_merger_vit
 from vitgraph.builders.pit import build_pit
 from vitgraph.builders.pvt import build_pvt
 from vitgraph.builders.pvt_v2 import build_pvt_v2
 from vitgraph.builders.regionvit import build_regionvit
 from vitgraph.builders.scalablevit import build_scalablevit
+from vitgraph.builders.simple_vit import build_simple_vit
+from vitgraph.builders.small_data_pit import build_small_data_pit
+from vitgraph.builders.small_data_vit import build_small_data_vit
 from vitgraph.builders.swin import build_swin
 from vitgraph.builders.swin_v2 import build_swin_v2
 from vitgraph.builders.t2t_vit import build_t2t_vit
@@ -43,12 +47,16 @@ __all__ = [
     "build_mobilevit",
     "build_mobilevit_v2",
     "build_nest",
+    "build_parallel_vit",
     "build_patch_merger_vit",
     "build_pit",
     "build_pvt",
     "build_pvt_v2",
     "build_regionvit",
     "build_scalablevit",
+    "build_simple_vit",
+    "build_small_data_pit",
+    "build_small_data_vit",
     "build_swin",
     "build_swin_v2",
     "build_t2t_vit",

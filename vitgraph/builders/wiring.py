@@ -78,11 +78,11 @@ def dense_norm(x, units, name, gamma="ones"):
     return batch_norm(x, f"{name}_norm", gamma=gamma)
 
 
-def pad_to_patch(x, patch_size):
+def pad_to_patch(x, patch_size, name="pad"):
     """Zeros at the bottom and the right of an image that patches don't divide; no node where they surely do."""
     rows, columns = pair(patch_size)
     divisible = all(n and n % size == 0 for n, size in zip(x.shape[1:3], (rows, columns), strict=True))
-    return x if divisible else PadToMultiple((rows, columns), name="pad")(x)
+    return x if divisible else PadToMultiple((rows, columns), name=name)(x)
 
 
 def activation(x, kind, name):
