@@ -203,6 +203,16 @@ TINY = {
             "num_heads": (2, 4), "mlp_ratios": (2, 2),
         },
     ),
+    "t2t_vit": Tiny(
+        vitgraph.build_t2t_vit,
+        {"tokens_type": "transformer", "token_dim": 8, "dim": 16, "depth": 2, "num_heads": 2, "mlp_ratio": 2},
+        inert="pos_embed/table",  # it is never trained
+    ),
+    "t2t_vit_performer": Tiny(
+        vitgraph.build_t2t_vit,
+        {"token_dim": 8, "dim": 16, "depth": 1, "num_heads": 2, "mlp_ratio": 2},
+        inert="pos_embed/table|.*_attn/vectors",  # nor are these
+    ),
 }  # fmt: skip
 
 OPEN = [name for name, tiny in TINY.items() if not tiny.tied]

@@ -23,6 +23,7 @@ from vitgraph.builders import (
     scalablevit,
     swin,
     swin_v2,
+    t2t_vit,
     twins_pcpvt,
     twins_svt,
     vit,
@@ -50,6 +51,7 @@ _FAMILIES: tuple = (
     (scalablevit.build_scalablevit, scalablevit.VARIANTS, scalablevit.SOURCES),
     (swin.build_swin, swin.VARIANTS, swin.SOURCES),
     (swin_v2.build_swin_v2, swin_v2.VARIANTS, swin_v2.SOURCES),
+    (t2t_vit.build_t2t_vit, t2t_vit.VARIANTS, t2t_vit.SOURCES),
     (twins_pcpvt.build_twins_pcpvt, twins_pcpvt.VARIANTS, twins_pcpvt.SOURCES),
     (twins_svt.build_twins_svt, twins_svt.VARIANTS, twins_svt.SOURCES),
     (vit_lite.build_vit_lite, vit_lite.VARIANTS, {}),  # its checkpoints are read by CCT's tables

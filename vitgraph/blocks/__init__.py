@@ -18,8 +18,10 @@ from vitgraph.blocks.groups import GroupBias, GroupOffsets, GroupPartition, Grou
 from vitgraph.blocks.nesting import BlockPositions, InterleaveHeads, MaxPooling
 from vitgraph.blocks.normalization import LayerNorm
 from vitgraph.blocks.offset_attention import InterleavedCrossAttention, InterleavedSelfAttention, OffsetBias
+from vitgraph.blocks.overlapping import OverlappingPatches
 from vitgraph.blocks.pooling import AdaptiveAveragePooling, AveragePooling
 from vitgraph.blocks.positions import PositionTable, SinCosPosition
+from vitgraph.blocks.random_features import RandomFeatureAttention
 from vitgraph.blocks.regions import (
     Alongside,
     CropTo,
@@ -31,7 +33,7 @@ from vitgraph.blocks.regions import (
 )
 from vitgraph.blocks.residual import Residual
 from vitgraph.blocks.resizing import ResizeLike, ResizeToMultiple, ScaleImage
-from vitgraph.blocks.sequence import SequencePooling, SinePosition
+from vitgraph.blocks.sequence import SequencePooling, SinePosition, SinusoidTable
 from vitgraph.blocks.talking_heads import HeadMixture, TalkingHeadsAttention
 from vitgraph.blocks.tokens import (
     DropPrefix,
@@ -91,6 +93,7 @@ __all__ = [
     "LayerNorm",
     "MaxPooling",
     "OffsetBias",
+    "OverlappingPatches",
     "PadCentred",
     "PadToMultiple",
     "PadToRegions",
@@ -100,6 +103,7 @@ __all__ = [
     "PrependTokens",
     "QKVAttention",
     "QuickGELU",
+    "RandomFeatureAttention",
     "RegionBias",
     "RejoinPrefix",
     "Residual",
@@ -110,6 +114,7 @@ __all__ = [
     "SequencePooling",
     "SinCosPosition",
     "SinePosition",
+    "SinusoidTable",
     "SplitHeads",
     "SplitParallel",
     "Stage",

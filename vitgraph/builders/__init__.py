@@ -19,6 +19,7 @@ from vitgraph.builders.regionvit import build_regionvit
 from vitgraph.builders.scalablevit import build_scalablevit
 from vitgraph.builders.swin import build_swin
 from vitgraph.builders.swin_v2 import build_swin_v2
+from vitgraph.builders.t2t_vit import build_t2t_vit
 from vitgraph.builders.twins_pcpvt import build_twins_pcpvt
 from vitgraph.builders.twins_svt import build_twins_svt
 from vitgraph.builders.vit import build_vit
@@ -44,6 +45,7 @@ __all__ = [
     "build_scalablevit",
     "build_swin",
     "build_swin_v2",
+    "build_t2t_vit",
     "build_twins_pcpvt",
     "build_twins_svt",
     "build_vit",
