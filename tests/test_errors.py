@@ -17,6 +17,7 @@ from vitgraph.builders import (
     build_crossvit,
     build_cvt,
     build_deit,
+    build_efficient_vit,
     build_levit,
     build_localvit,
     build_localvit_pvt,
@@ -82,6 +83,16 @@ BORDER = [  # argument, value, error, what is allowed[, further arguments]: put 
     ("num_heads", "4", TypeError, ""),
     ("qkv_bias", "yes", TypeError, "True or False"),
 ]
+
+
+def _no_layer(dim, num_heads, name):
+    """An attention that is none."""
+
+
+def _narrow_layer(dim, num_heads, name):
+    """One that forgets the width."""
+    return keras.layers.Dense(7, name=name)
+
 
 OWN = [  # builder, argument, value, error, what is allowed[, further arguments]
     (build_vit, "num_heads", 5, ValueError, "divisors of the width, here 5 of 768"),
@@ -364,6 +375,17 @@ OWN = [  # builder, argument, value, error, what is allowed[, further arguments]
         build_vit_lite, "pooling", "token", ValueError, "not the class token: there is none",
         {"class_token": False, **HEADLESS},
     ),
+    (build_efficient_vit, "dim", 0, ValueError, "an integer of at least 1"),
+    (build_efficient_vit, "depth", 2.5, TypeError, "an integer of at least 1"),
+    (build_efficient_vit, "mlp_ratio", 0, ValueError, "numbers over 0"),
+    (build_efficient_vit, "patch_size", (16, 16, 16), ValueError, "a positive integer, or two"),
+    (build_efficient_vit, "attention", "nystrom", TypeError, "a function (dim, num_heads, name) -> layer"),
+    (build_efficient_vit, "attention", _no_layer, TypeError, "what gives layers; it gave None"),
+    (build_efficient_vit, "attention", _narrow_layer, ValueError, "-> (None, 197, 512); it gave (None, 197, 7)"),
+    (build_efficient_vit, "act", "gelo", ValueError, "gelu, gelu_tanh, quick_gelu"),
+    (build_efficient_vit, "global_pool", "map", ValueError, "'token', 'avg', 'max'"),
+    (build_efficient_vit, "global_pool", "token", ValueError, "only with class_token=True", {"class_token": False}),
+    (build_efficient_vit, "gated_mlp", 1, TypeError, "True or False"),
 ]  # fmt: skip
 
 ROWS = [

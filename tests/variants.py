@@ -9,8 +9,8 @@ import keras
 import numpy as np
 
 import vitgraph
-from vitgraph.builders import vit
-from vitgraph.registry import variant
+from vitgraph import builders
+from vitgraph.builders import efficient_vit, vit
 
 CLASSES = 5
 
@@ -37,6 +37,13 @@ class Tiny(NamedTuple):
         has_tables = "img_size" in inspect.signature(self.builder).parameters and "window_size" not in self.arguments
         planned = {"img_size": (64, 64)} if has_tables else {}
         return self.build((None, None, 3), **planned, **overrides)
+
+
+def nystrom_then_performer(dim, num_heads, name):
+    """Nystroem's attention in the first block, random features in the others."""
+    if name.startswith("block_0"):
+        return efficient_vit.nystrom_attention(dim, num_heads, name, num_landmarks=4, kernel_size=5)
+    return efficient_vit.performer_attention(dim, num_heads, name)
 
 
 TINY = {
@@ -213,12 +220,28 @@ TINY = {
         {"token_dim": 8, "dim": 16, "depth": 1, "num_heads": 2, "mlp_ratio": 2},
         inert="pos_embed/table|.*_attn/vectors",  # nor are these
     ),
+    "efficient_vit": Tiny(
+        vitgraph.build_efficient_vit,
+        {
+            "patch_size": 16, "dim": 16, "depth": 2, "num_heads": 2, "mlp_ratio": 2, "dual_patch_norm": True,
+            "attention": nystrom_then_performer,
+        },
+        mixed="a pseudo-inverse stands between two softmaxes",
+        inert=".*_attn/vectors",  # they are never trained
+    ),
+    "efficient_vit_residual": Tiny(
+        vitgraph.build_efficient_vit,
+        {
+            "patch_size": 16, "dim": 16, "depth": 2, "num_heads": 2, "mlp_ratio": 4, "gated_mlp": True,
+            "attention": efficient_vit.residual_attention, "class_token": False, "global_pool": "avg",
+        },
+    ),
 }  # fmt: skip
 
 OPEN = [name for name, tiny in TINY.items() if not tiny.tied]
 """Those that take images of any size."""
 
-BUILDERS = {variant(name)[0] for name in vitgraph.list_models()}
+BUILDERS = {getattr(builders, name) for name in builders.__all__}
 
 
 @functools.cache

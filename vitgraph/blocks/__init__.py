@@ -17,6 +17,7 @@ from vitgraph.blocks.grouped import ContextAttention, ContextGate, GroupedAttent
 from vitgraph.blocks.groups import GroupBias, GroupOffsets, GroupPartition, GroupReverse
 from vitgraph.blocks.nesting import BlockPositions, InterleaveHeads, MaxPooling
 from vitgraph.blocks.normalization import LayerNorm
+from vitgraph.blocks.nystrom import NystromAttention
 from vitgraph.blocks.offset_attention import InterleavedCrossAttention, InterleavedSelfAttention, OffsetBias
 from vitgraph.blocks.overlapping import OverlappingPatches
 from vitgraph.blocks.pooling import AdaptiveAveragePooling, AveragePooling
@@ -32,6 +33,7 @@ from vitgraph.blocks.regions import (
     TakeRegional,
 )
 from vitgraph.blocks.residual import Residual
+from vitgraph.blocks.residual_attention import AttentionScores, ScoredAttention
 from vitgraph.blocks.resizing import ResizeLike, ResizeToMultiple, ScaleImage
 from vitgraph.blocks.sequence import SequencePooling, SinePosition, SinusoidTable
 from vitgraph.blocks.talking_heads import HeadMixture, TalkingHeadsAttention
@@ -63,6 +65,7 @@ __all__ = [
     "AdaptiveAveragePooling",
     "Alongside",
     "AttentionMap",
+    "AttentionScores",
     "AveragePooling",
     "Block",
     "BlockPositions",
@@ -92,6 +95,7 @@ __all__ = [
     "Latent",
     "LayerNorm",
     "MaxPooling",
+    "NystromAttention",
     "OffsetBias",
     "OverlappingPatches",
     "PadCentred",
@@ -110,6 +114,7 @@ __all__ = [
     "ResizeLike",
     "ResizeToMultiple",
     "ScaleImage",
+    "ScoredAttention",
     "SelfAttention",
     "SequencePooling",
     "SinCosPosition",

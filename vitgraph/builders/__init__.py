@@ -6,6 +6,7 @@ from vitgraph.builders.crossformer import build_crossformer
 from vitgraph.builders.crossvit import build_crossvit
 from vitgraph.builders.cvt import build_cvt
 from vitgraph.builders.deit import build_deit
+from vitgraph.builders.efficient_vit import build_efficient_vit
 from vitgraph.builders.levit import build_levit
 from vitgraph.builders.localvit import build_localvit
 from vitgraph.builders.localvit_pvt import build_localvit_pvt
@@ -32,6 +33,7 @@ __all__ = [
     "build_crossvit",
     "build_cvt",
     "build_deit",
+    "build_efficient_vit",
     "build_levit",
     "build_localvit",
     "build_localvit_pvt",
