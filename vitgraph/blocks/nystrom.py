@@ -59,7 +59,7 @@ class NystromAttention(AttentionCore):
 
     def _landmarks(self, x):
         """(B, N, heads, d) -> (B, m, heads, d)."""
-        count, heads, width = ops.shape(x)[1], *x.shape[2:]
+        count, heads, width = ops.shape(x)[1], x.shape[2], x.shape[3]
         padding = self._padding(count)
         x = ops.pad(ops.cast(x, "float32"), ((0, 0), (padding, 0), (0, 0), (0, 0)))
         pieces = ops.reshape(x, (-1, self.num_landmarks, (padding + count) // self.num_landmarks, heads * width))

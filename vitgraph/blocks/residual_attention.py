@@ -5,7 +5,7 @@ So the scores are a node of the graph, and the core begins with their softmax.
 
 from keras import ops
 
-from vitgraph.blocks.attention import SelfAttention, over_keys
+from vitgraph.blocks.attention import AttentionCore, over_keys
 from vitgraph.blocks.base import Block
 
 
@@ -34,11 +34,20 @@ class AttentionScores(Block):
         return (batch, self.num_heads, tokens, tokens)
 
 
-class ScoredAttention(SelfAttention):
+class ScoredAttention(AttentionCore):
     """(B, N, 3 C), scores (B, heads, N, N) -> (B, N, C): softmax(scores) v, for scores that are a node already."""
 
     def call(self, qkv, scores, training=False):
         return self.attend(qkv, scores, training=training)
 
+    def heads(self, qkv, scores):
+        return *self._split(qkv, 3), scores
+
+    def token_counts(self, qkv_shape, scores_shape):
+        return super().token_counts(qkv_shape)
+
     def _softmax(self, q, k, scores):
         return over_keys(ops.cast(scores, "float32"))
+
+    def compute_output_shape(self, qkv_shape, scores_shape):
+        return (*qkv_shape[:-1], qkv_shape[-1] // 3)

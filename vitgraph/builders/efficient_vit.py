@@ -175,7 +175,7 @@ def _check(check, dim, depth, num_heads, mlp_ratio, attention, class_token, act,
 def _blocks(x, t, attention, drop_paths, patch, prefix, check):
     """The stream of blocks, one for each rate in `drop_paths`: (B, prefix + N, C) -> (B, prefix + N, C)."""
     stride = patch[0] if patch[0] == patch[1] else patch
-    more = []
+    more: list = []
     for i, drop_path in enumerate(drop_paths):
         name = f"block_{i}"
         layer = attention(t.dim, t.num_heads, name=f"{name}_attn")
