@@ -151,6 +151,7 @@ ROWS = [  # a block, and the shapes of its inputs
     (DropPrefix(1), TOKENS),
     (PadToMultiple(4), MAP),
     (Patchify((2, 5)), MAP),
+    (Patchify((2, 5)), (2, 7, 11, 8)),
     (OverlappingPatches(3, 2, 1), (2, 7, 10, 8)),
     (OverlappingPatches(2, 2), MAP),
     (SplitParallel((5, 3), bias=True), TOKENS),
