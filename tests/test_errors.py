@@ -19,6 +19,7 @@ from vitgraph.builders import (
     build_cvt,
     build_deepvit,
     build_deit,
+    build_efficient_vit,
     build_levit,
     build_localvit,
     build_localvit_pvt,
@@ -418,6 +419,17 @@ OWN = [  # builder, argument, value, error, what is allowed[, further arguments]
     (build_simple_vit, "rep_size", 0, ValueError, "an integer of at least 1"),
     (build_simple_vit, "patch_size", "16", ValueError, "a positive integer, or two"),
     (build_simple_vit, "pooling", "token", ValueError, "None, avg, max", HEADLESS),
+    (build_efficient_vit, "dim", 0, ValueError, "an integer of at least 1"),
+    (build_efficient_vit, "depth", 2.5, TypeError, "an integer of at least 1"),
+    (build_efficient_vit, "mlp_ratio", 0, ValueError, "numbers over 0"),
+    (build_efficient_vit, "patch_size", (16, 16, 16), ValueError, "a positive integer, or two"),
+    (build_efficient_vit, "attention", "nystrom", TypeError, "a function (dim, num_heads, name) -> layer"),
+    (build_efficient_vit, "attention", _no_layer, TypeError, "what gives layers; it gave None"),
+    (build_efficient_vit, "attention", _narrow_layer, ValueError, "-> (None, 197, 512); it gave (None, 197, 7)"),
+    (build_efficient_vit, "act", "gelo", ValueError, "gelu, gelu_tanh, quick_gelu"),
+    (build_efficient_vit, "global_pool", "map", ValueError, "'token', 'avg', 'max'"),
+    (build_efficient_vit, "global_pool", "token", ValueError, "only with class_token=True", {"class_token": False}),
+    (build_efficient_vit, "gated_mlp", 1, TypeError, "True or False"),
 ]  # fmt: skip
 
 ROWS = [

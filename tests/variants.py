@@ -10,7 +10,7 @@ import numpy as np
 
 import vitgraph
 from vitgraph import registry
-from vitgraph.builders import vit
+from vitgraph.builders import efficient_vit, vit
 
 CLASSES = 5
 
@@ -41,6 +41,13 @@ class Tiny(NamedTuple):
         has_tables = "img_size" in inspect.signature(self.builder).parameters and "window_size" not in self.arguments
         planned = {"img_size": (64, 64)} if has_tables else {}
         return self.build((None, None, 3), **planned, **overrides)
+
+
+def nystrom_then_performer(dim, num_heads, name):
+    """Nystroem's attention in the first block, random features in the others."""
+    if name.startswith("block_0"):
+        return efficient_vit.nystrom_attention(dim, num_heads, name, num_landmarks=4, kernel_size=5)
+    return efficient_vit.performer_attention(dim, num_heads, name)
 
 
 TINY = {
@@ -247,6 +254,22 @@ TINY = {
     "small_data_vit": Tiny(vitgraph.build_small_data_vit, {"patch_size": 16, "dim": 16, "depth": 2, "num_heads": 2}),
     "small_data_pit": Tiny(
         vitgraph.build_small_data_pit, {"patch_size": 8, "dims": (8, 16), "depths": (1, 2), "num_heads": (1, 2)}
+    ),
+    "efficient_vit": Tiny(
+        vitgraph.build_efficient_vit,
+        {
+            "patch_size": 16, "dim": 16, "depth": 2, "num_heads": 2, "mlp_ratio": 2, "dual_patch_norm": True,
+            "attention": nystrom_then_performer,
+        },
+        mixed="a pseudo-inverse stands between two softmaxes",
+        inert=".*_attn/vectors",  # they are never trained
+    ),
+    "efficient_vit_residual": Tiny(
+        vitgraph.build_efficient_vit,
+        {
+            "patch_size": 16, "dim": 16, "depth": 2, "num_heads": 2, "mlp_ratio": 4, "gated_mlp": True,
+            "attention": efficient_vit.residual_attention, "class_token": False, "global_pool": "avg",
+        },
     ),
 }  # fmt: skip
 

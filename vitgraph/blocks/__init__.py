@@ -18,6 +18,7 @@ from vitgraph.blocks.groups import GroupBias, GroupOffsets, GroupPartition, Grou
 from vitgraph.blocks.locality_attention import LocalitySelfAttention, QueryScale
 from vitgraph.blocks.nesting import BlockPositions, InterleaveHeads, MaxPooling
 from vitgraph.blocks.normalization import LayerNorm
+from vitgraph.blocks.nystrom import NystromAttention
 from vitgraph.blocks.offset_attention import InterleavedCrossAttention, InterleavedSelfAttention, OffsetBias
 from vitgraph.blocks.overlapping import OverlappingPatches
 from vitgraph.blocks.pooling import AdaptiveAveragePooling, AveragePooling
@@ -34,6 +35,7 @@ from vitgraph.blocks.regions import (
     TakeRegional,
 )
 from vitgraph.blocks.residual import Residual
+from vitgraph.blocks.residual_attention import AttentionScores, ScoredAttention
 from vitgraph.blocks.resizing import ResizeLike, ResizeToMultiple, ScaleImage
 from vitgraph.blocks.sampling import (
     ClearPadding,
@@ -75,6 +77,7 @@ __all__ = [
     "AdaptiveAveragePooling",
     "Alongside",
     "AttentionMap",
+    "AttentionScores",
     "AveragePooling",
     "Block",
     "BlockPositions",
@@ -110,6 +113,7 @@ __all__ = [
     "LocalitySelfAttention",
     "MaxPooling",
     "MixHeads",
+    "NystromAttention",
     "OffsetBias",
     "OverlappingPatches",
     "PadCentred",
@@ -133,6 +137,7 @@ __all__ = [
     "ResizeLike",
     "ResizeToMultiple",
     "ScaleImage",
+    "ScoredAttention",
     "SelfAttention",
     "SequencePooling",
     "SinCosPosition",

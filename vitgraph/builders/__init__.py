@@ -8,6 +8,7 @@ from vitgraph.builders.crossvit import build_crossvit
 from vitgraph.builders.cvt import build_cvt
 from vitgraph.builders.deepvit import build_deepvit
 from vitgraph.builders.deit import build_deit
+from vitgraph.builders.efficient_vit import build_efficient_vit
 from vitgraph.builders.levit import build_levit
 from vitgraph.builders.localvit import build_localvit
 from vitgraph.builders.localvit_pvt import build_localvit_pvt
@@ -41,6 +42,7 @@ __all__ = [
     "build_cvt",
     "build_deepvit",
     "build_deit",
+    "build_efficient_vit",
     "build_levit",
     "build_localvit",
     "build_localvit_pvt",
