@@ -1,0 +1,40 @@
+"""docs/from-the-cookbooks.md says what is so: each example runs as it stands and prints what its comments say."""
+
+import pathlib
+import re
+
+import keras
+import pytest
+
+import vitgraph
+
+GUIDE = pathlib.Path(__file__).resolve().parent.parent / "docs" / "from-the-cookbooks.md"
+SECTIONS = dict(re.findall(r"^## (.+?)\n(.*?)(?=^## |\Z)", GUIDE.read_text(), re.MULTILINE | re.DOTALL))
+BLOCKS = {
+    title: re.findall(r"^```python\n(.*?)^```", text, re.MULTILINE | re.DOTALL) for title, text in SECTIONS.items()
+}
+IMPORTS = "".join(BLOCKS.pop("What is the same everywhere"))
+EXAMPLES = {f"{title} {i}": code for title, blocks in BLOCKS.items() for i, code in enumerate(blocks, start=1)}
+
+
+@pytest.fixture(autouse=True)
+def zeros_for_weights(monkeypatch):
+    """Drawing random numbers is what takes time, and no example looks at one."""
+    monkeypatch.setattr(keras.initializers.TruncatedNormal, "__call__", keras.initializers.Zeros.__call__)
+
+
+@pytest.mark.parametrize("example", EXAMPLES)
+def test_example_prints_what_it_says(example, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    says = re.findall(r"^print\(.*\)  # (.*)$", EXAMPLES[example], re.MULTILINE)
+    assert says
+    exec(compile(IMPORTS + EXAMPLES[example], f"{GUIDE.name}: {example}", "exec"), {})
+    assert capsys.readouterr().out.splitlines() == says
+
+
+def test_table_leads_to_builders_and_sections():
+    rows = re.findall(r"^\| .+ \| (.+) \| \[.+\]\(#(.+)\) \|$", GUIDE.read_text(), re.MULTILINE)
+    anchors = {title.lower().replace(" ", "-") for title in SECTIONS}
+    assert {anchor for _, anchor in rows} <= anchors
+    names = {name for ours, _ in rows for name in re.findall(r"`(build_\w+)`", ours)}
+    assert names and names <= set(vitgraph.builders.__all__)
