@@ -91,6 +91,16 @@ BORDER = [  # argument, value, error, what is allowed[, further arguments]: put 
     ("qkv_bias", "yes", TypeError, "True or False"),
 ]
 
+
+def _no_layer(dim, num_heads, name):
+    """An attention that is none."""
+
+
+def _narrow_layer(dim, num_heads, name):
+    """One that forgets the width."""
+    return keras.layers.Dense(7, name=name)
+
+
 OWN = [  # builder, argument, value, error, what is allowed[, further arguments]
     (build_vit, "num_heads", 5, ValueError, "divisors of the width, here 5 of 768"),
     (build_vit, "dim", 0, ValueError, "an integer of at least 1"),
