@@ -44,10 +44,10 @@ from vitgraph.blocks import (
 from vitgraph.builders import vit_sources
 from vitgraph.builders.contract import POOLS, Check, begin, builder, finish, shape_of
 from vitgraph.builders.sources import Source
-from vitgraph.builders.vit import patch_embed, patch_grid, pool, pre_norm_block
+from vitgraph.builders.vit import blocks, patch_embed, patch_grid, pool, pre_norm_block
 from vitgraph.builders.wiring import Transformer, dense, drop_path_rates, dropout, head
 
-VARIANTS: dict = {  # table 1 of the paper
+VARIANTS: dict = {  # table 1 of the paper, where whole batches get shorter: see `drop_tokens`
     "ats_deit_small_patch16_224": {},
 }
 
@@ -144,7 +144,6 @@ def build_ats_vit(
     if representation_size is not None:
         check.positive(representation_size=representation_size)
     patch, grid = patch_grid(check, shape_of(input_shape, input_tensor), patch_size, img_size)
-    stride = patch[0] if patch[0] == patch[1] else patch
 
     inputs = begin(input_shape, input_tensor)
     patches = patch_embed(inputs, patch, dim)
@@ -153,17 +152,16 @@ def build_ats_vit(
     x = PositionTable(grid, 1, kernel="bilinear", antialias=False, name="pos_embed")(x, patches)
     x = dropout(x, pos_drop_rate, "pos_drop")
     ids = PatchIds(name="patch_ids")(patches)
-    for i, drop_path in enumerate(drop_path_rates(drop_path_rate, depth)):
-        if i < min(budgets):
-            x = pre_norm_block(x, t, drop_path, f"block_{i}")
-            x = Stage(stride, 1, "patch_embed", name=f"block_{i}")(x)
-        elif i in budgets:
-            x, ids = sampling_block(x, ids, t, drop_path, f"block_{i}", budgets[i], drop_tokens)
+    first, rates = min(budgets), drop_path_rates(drop_path_rate, depth)
+    x = blocks(x, t, pre_norm_block, rates[:first], patch, 1)
+    for i in range(first, depth):
+        if i in budgets:
+            x, ids = sampling_block(x, ids, t, rates[i], f"block_{i}", budgets[i], drop_tokens)
         else:
-            x = masked_block(x, ids, t, drop_path, f"block_{i}")
+            x = masked_block(x, ids, t, rates[i], f"block_{i}")
     ids = layers.Identity(name="token_ids")(ids)
     x = PutBack(name="put_back")(x, ids, patches)
-    x = Stage(stride, 1, "patch_embed", name="all_patches")(x)
+    x = Stage(patch[0] if patch[0] == patch[1] else patch, 1, "patch_embed", name="all_patches")(x)
 
     x = t.norm(x, "norm")
     if not include_top and pooling is None:

@@ -23,11 +23,11 @@ is left out here.
 
 from keras import layers
 
-from vitgraph.blocks import Latent, PositionTable, QKVAttention, Stage, ToTokens
+from vitgraph.blocks import Latent, PositionTable, QKVAttention, ToTokens
 from vitgraph.builders import vit_sources
 from vitgraph.builders.contract import POOLS, Check, begin, builder, finish, shape_of
 from vitgraph.builders.sources import Source
-from vitgraph.builders.vit import patch_embed, patch_grid, pool, pre_norm_block
+from vitgraph.builders.vit import blocks, patch_embed, patch_grid, pool, pre_norm_block
 from vitgraph.builders.wiring import Transformer, drop_path_rates, dropout, head, layer_norm
 
 VARIANTS = {  # the sizes of ViT, with the paper's 8 tokens from the middle on
@@ -145,19 +145,17 @@ def build_patch_merger_vit(
     check.positive(patch_merge_layer=layer)
     check.that(layer <= depth, "patch_merge_layer", patch_merge_layer, f"at most the number of blocks, here {depth}")
     patch, grid = patch_grid(check, shape_of(input_shape, input_tensor), patch_size, img_size)
-    stride = patch[0] if patch[0] == patch[1] else patch
 
     inputs = begin(input_shape, input_tensor)
     patches = patch_embed(inputs, patch, dim, norm_eps=norm_eps if dual_patch_norm else None)
     x = ToTokens(name="tokens")(patches)
     x = PositionTable(grid, name="pos_embed")(x, patches)
     x = dropout(x, pos_drop_rate, "pos_drop")
-    for i, drop_path in enumerate(drop_path_rates(drop_path_rate, depth)):
-        x = pre_norm_block(x, t, drop_path, f"block_{i}")
-        if i < layer:
-            x = Stage(stride, 0, "patch_embed", name=f"block_{i}")(x)
-        if i == layer - 1:
-            x = patch_merger(x, patch_merge_num_tokens, norm_eps)
+    rates = drop_path_rates(drop_path_rate, depth)
+    x = blocks(x, t, pre_norm_block, rates[:layer], patch)
+    x = patch_merger(x, patch_merge_num_tokens, norm_eps)
+    for i in range(layer, depth):
+        x = pre_norm_block(x, t, rates[i], f"block_{i}")
 
     if not fc_norm:
         x = t.norm(x, "norm")
