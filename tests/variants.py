@@ -63,7 +63,7 @@ TINY = {
     "localvit": Tiny(
         vitgraph.build_localvit,
         {"patch_size": 16, "dim": 16, "depth": 2, "num_heads": 2, "mlp_ratio": 2, "reduction": 4},
-        inert=r"block_1_mlp_.*",  # the class token passes by the last feed-forward layer
+        inert=r"block_1_mlp_.*/(kernel|bias|gamma|beta)",  # the class token passes by the last feed-forward layer
     ),
     "localvit_pvt": Tiny(
         vitgraph.build_localvit_pvt,
