@@ -450,7 +450,7 @@ ROWS = [
 ] + OWN
 
 
-@pytest.mark.parametrize("row", ROWS, ids=lambda row: f"{row[0].__name__}-{row[1]}={row[2]!r}")
+@pytest.mark.parametrize("row", ROWS, ids=lambda row: f"{row[0].__name__}-{row[1]}={getattr(row[2], '__name__', row[2])!r}")
 def test_bad_argument(row):
     builder, argument, bad, error, allowed, *further = row
     with pytest.raises(error) as caught:
