@@ -1,7 +1,8 @@
 """Who is measured: each function builds a model with random weights and gives a step, images -> scores as numpy.
 
 Modes are the frameworks' own ways to run: "graph" is a `tf.function` (or the backend's plain way), "xla" a compiled
-one, "xla_native" ours compiled but with the native depthwise convolution, "eager" and "compile" are PyTorch's.
+one, "eager" and "compile" are PyTorch's. Ours are also "xla_native", with the native depthwise convolution, and
+"..._folded", with their batch norms folded.
 """
 
 import importlib
@@ -9,7 +10,7 @@ import importlib
 import numpy as np
 
 MODES = {
-    "vitgraph": ("graph", "xla", "xla_native"),
+    "vitgraph": ("graph", "xla", "xla_native", "graph_folded", "xla_folded"),
     "zeromodels": ("graph", "xla"),
     "kecam": ("graph", "xla"),
     "timm": ("eager", "compile"),
@@ -26,7 +27,7 @@ KECAM = {  # published name: module, function, arguments
     "pvt_v2_b2": ("pvt", "PVT_V2B2", {}),
     "vit_small_patch16_224": ("beit", "ViT", {**_SMALL, "patch_size": 16, "input_shape": (224, 224, 3)}),
     "swinv2_tiny_window8_256": ("swin_transformer_v2", "SwinTransformerV2Tiny_window8", {}),
-    "levit_256": ("levit", "LeViT256", {"use_distillation": True, **_SOFTMAX}),
+    "levit_256": ("levit", "LeViT256", {"use_distillation": False, **_SOFTMAX}),  # one head: two are two outputs
     "mobilevit_s": ("mobilevit", "MobileViT_S", {}),
     "mobilevitv2_100": ("mobilevit", "MobileViT_V2_100", {}),
 }
@@ -57,12 +58,13 @@ def modes(candidate, asked):
 
 def vitgraph(name, mode):
     """Ours, on the Keras backend of the environment."""
-    from vitgraph import create
+    from vitgraph import create, fold_batchnorm
     from vitgraph.blocks import convolution
 
     if mode == "xla_native":
         convolution._under_xla = lambda: False
-    return keras_step(create(name), mode)
+    model = create(name)
+    return keras_step(fold_batchnorm(model) if mode.endswith("folded") else model, mode)
 
 
 def zeromodels(name, mode):
@@ -124,7 +126,9 @@ def tensorflow_step(model, mode):
     """images -> scores, as one TensorFlow function."""
     import tensorflow as tf
 
-    forward = tf.function(lambda images: model(images, training=False), jit_compile=mode != "graph", autograph=False)
+    forward = tf.function(
+        lambda images: model(images, training=False), jit_compile=mode.startswith("xla"), autograph=False
+    )
     return lambda images: forward(tf.constant(images)).numpy()
 
 

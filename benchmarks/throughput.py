@@ -147,7 +147,9 @@ def words(text):
 def parse(arguments):
     parser = argparse.ArgumentParser(prog="python -m benchmarks.throughput", description=__doc__)
     parser.add_argument("--models", type=words, required=True, help="published names, with commas")
-    parser.add_argument("--modes", type=words, default=["graph", "xla"], help="graph, xla, xla_native; with commas")
+    parser.add_argument(
+        "--modes", type=words, default=["graph", "xla"], help=f"of {', '.join(MODES['vitgraph'])}; with commas"
+    )
     parser.add_argument("--peers", type=words, default=PEERS, help=f"of {', '.join(PEERS)}; with commas; '' for none")
     parser.add_argument("--batch", type=int, default=8, help="images a step")
     parser.add_argument("--size", type=int, default=0, help="side of the images, in pixels; 0: the model's own")

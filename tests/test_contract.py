@@ -101,8 +101,8 @@ def test_gradients_reach_every_weight(name):
     model.train_on_batch(images(), np.ones((2, model.output_shape[-1])))
     for variable, old in zip(model.weights, before, strict=True):
         step = np.abs(value(variable) - old).max()
-        inert = re.fullmatch(TINY[name].inert, variable.path)
-        assert step < 1e-6 if inert else 1e-6 < step < np.inf, variable.path
+        inert, least = re.fullmatch(TINY[name].inert, variable.path), TINY[name].rounding
+        assert step < least if inert else least < step < np.inf, variable.path
 
 
 @rows
@@ -179,5 +179,8 @@ def test_recomputed_activations_give_the_same_gradients(name, monkeypatch):
         gradients.append(tape.gradient(loss, [v.value for v in model.trainable_variables]))
         counts.append(len(calls))
     assert counts[1] == 2 * counts[0]
-    for one, other in zip(*gradients, strict=True):
-        assert_close(one, other)
+    for variable, one, other in zip(plain.trainable_variables, *gradients, strict=True):
+        if re.fullmatch(TINY[name].inert, variable.path):
+            assert np.abs(one - other).max() < 10 * TINY[name].rounding
+        else:
+            assert_close(one, other)

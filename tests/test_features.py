@@ -34,8 +34,8 @@ def input_of(form):
 
 
 def outputs_of(model, layers, x):
-    tensors = keras.Model(model.input, [layer.output for layer in layers])(x)
-    return {layer.name: value(tensor) for layer, tensor in zip(layers, tensors, strict=True)}
+    tensors = keras.Model(model.input, {layer.name: layer.output for layer in layers})(x)
+    return {name: value(tensor) for name, tensor in tensors.items()}
 
 
 def assert_probabilities(name, weights):

@@ -5,7 +5,7 @@ import pytest
 from keras import layers
 
 import vitgraph
-from tests.variants import assert_close, images, value, with_random_weights
+from tests.variants import TINY, assert_close, images, shared, value, with_random_weights
 from vitgraph.blocks import DepthwiseConv2D, GraphModel
 
 
@@ -55,3 +55,12 @@ def test_quantised_layers_are_refused():
     model.get_layer("head").enable_lora(2)
     with pytest.raises(ValueError, match="fold_batchnorm: layer 'head' is quantised or has LoRA weights; fold first"):
         vitgraph.fold_batchnorm(model)
+
+
+@pytest.mark.parametrize("name", TINY)
+def test_no_net_keeps_a_batch_norm(name):
+    model = shared(name)
+    folded = vitgraph.fold_batchnorm(model)
+    assert_close(folded(images()), model(images()))
+    norms = {layer.name for layer in model.layers if isinstance(layer, layers.BatchNormalization)}
+    assert [layer.name for layer in folded.layers] == [layer.name for layer in model.layers if layer.name not in norms]

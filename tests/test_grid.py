@@ -12,6 +12,7 @@ import tensorflow as tf
 from tests.variants import (
     CLASSES,
     OPEN,
+    SMOOTH,
     TINY,
     assert_close,
     assert_same,
@@ -152,7 +153,7 @@ def test_config(name):
     assert_same(fresh(images()), shared(name)(images()))
 
 
-@rows
+@pytest.mark.parametrize("name", SMOOTH)
 @pytest.mark.parametrize(("dtype", "unit"), [("float16", 2.0**-11), ("bfloat16", 2.0**-8)])
 def test_mixed_precision(name, dtype, unit):
     """Each node rounds its output once, by at most `unit` relative to it; independent roundings add as squares.

@@ -182,7 +182,9 @@ def test_any_image_size(name):
 
 
 PUBLISHED = json.loads((pathlib.Path(__file__).parent / "data" / "params.json").read_text())
-ONE_STRIDE = ("cait", "cct", "crossvit", "deit", "localvit", "vit", "vit_lite")  # `simple_feature_pyramid` makes levels
+ONE_STRIDE = (  # `simple_feature_pyramid` makes levels
+    "ats_vit", "cait", "cct", "crossvit", "deit", "localvit", "patch_merger_vit", "vit", "vit_lite",
+)  # fmt: skip
 OTHER_LEVELS = {
     "build_cvt": "strides 4 to 16",
     "build_levit": "strides 16 to 64",

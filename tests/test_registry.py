@@ -11,7 +11,11 @@ import vitgraph
 from tests.variants import BUILDERS, TINY
 
 PARAMS = json.loads((pathlib.Path(__file__).parent / "data" / "params.json").read_text())
-"""{variant: parameters with 1000 classes}, of timm 1.0.31 or, where it hasn't the net, of the official code."""
+"""{variant: parameters with 1000 classes}, of timm 1.0.31 or, where it hasn't the net, of the official code.
+
+SimpleViT's are those of timm's `vit_small_patch16_224` and `vit_base_patch16_gap_224` without their position tables and
+class token, which is all that it leaves out.
+"""
 
 
 @pytest.fixture

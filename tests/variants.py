@@ -9,8 +9,8 @@ import keras
 import numpy as np
 
 import vitgraph
-from vitgraph.builders import vit
-from vitgraph.registry import variant
+from vitgraph import registry
+from vitgraph.builders import efficient_vit, vit
 
 CLASSES = 5
 
@@ -24,8 +24,12 @@ class Tiny(NamedTuple):
     """Why its weights hold for one image size only; empty: they don't."""
     mixed: str = ""
     """Why what its attention multiplies with the values isn't probabilities; empty: it is."""
+    discrete: str = ""
+    """Why a rounding may change its answer by more than a rounding; empty: it can't."""
     inert: str = r"(?!)"
     """Pattern of the variables that the scores in training don't depend on; the row says why."""
+    rounding: float = 1e-6
+    """The most that rounding alone makes of a gradient that is 0; larger only where the row says why."""
 
     def build(self, input_shape=(64, 64, 3), **overrides):
         """Gives logits unless told otherwise."""
@@ -37,6 +41,13 @@ class Tiny(NamedTuple):
         has_tables = "img_size" in inspect.signature(self.builder).parameters and "window_size" not in self.arguments
         planned = {"img_size": (64, 64)} if has_tables else {}
         return self.build((None, None, 3), **planned, **overrides)
+
+
+def nystrom_then_performer(dim, num_heads, name):
+    """Nystroem's attention in the first block, random features in the others."""
+    if name.startswith("block_0"):
+        return efficient_vit.nystrom_attention(dim, num_heads, name, num_landmarks=4, kernel_size=5)
+    return efficient_vit.performer_attention(dim, num_heads, name)
 
 
 TINY = {
@@ -52,7 +63,7 @@ TINY = {
     "localvit": Tiny(
         vitgraph.build_localvit,
         {"patch_size": 16, "dim": 16, "depth": 2, "num_heads": 2, "mlp_ratio": 2, "reduction": 4},
-        inert=r"block_1_mlp_.*",  # the class token passes by the last feed-forward layer
+        inert=r"block_1_mlp_.*/(kernel|bias|gamma|beta)",  # the class token passes by the last feed-forward layer
     ),
     "localvit_pvt": Tiny(
         vitgraph.build_localvit_pvt,
@@ -166,6 +177,10 @@ TINY = {
         {"patch_size": 8, "dims": (8, 16), "depths": (1, 2), "num_heads": (2, 4), "mlp_ratio": 2},
         tied="a table holds the position of every token of every block",
     ),
+    "patch_merger_vit": Tiny(
+        vitgraph.build_patch_merger_vit,
+        {"dim": 16, "depth": 3, "num_heads": 2, "patch_merge_layer": 2, "patch_merge_num_tokens": 3},
+    ),
     "pit": Tiny(
         vitgraph.build_pit,
         {
@@ -187,6 +202,14 @@ TINY = {
         mixed="heads are mixed after the softmax",
         inert=r".*_attn_proj_l/bias",  # it adds the same to all scores of a query, which the softmax ignores
     ),
+    "ats_vit": Tiny(
+        vitgraph.build_ats_vit,
+        {
+            "dim": 16, "depth": 4, "num_heads": 2, "ats_blocks": (1, 3), "num_tokens": (12, 8),
+            "representation_size": 8,
+        },
+        discrete="a rounding may change which tokens stay",
+    ),
     "cct": Tiny(
         vitgraph.build_cct,
         {"kernel_size": 3, "padding": 1, "in_planes": 8, "dim": 16, "depth": 2, "num_heads": 2, "mlp_ratio": 2},
@@ -203,12 +226,60 @@ TINY = {
             "num_heads": (2, 4), "mlp_ratios": (2, 2),
         },
     ),
+    "t2t_vit": Tiny(  # what reaches the first norm by the class token alone is too little to change a scale of 1
+        vitgraph.build_t2t_vit,
+        {
+            "tokens_type": "transformer", "token_dim": 8, "dim": 16, "depth": 2, "num_heads": 2, "mlp_ratio": 2,
+            "global_pool": "avg",
+        },
+        inert="pos_embed/table",  # it is never trained
+    ),
+    "t2t_vit_performer": Tiny(
+        vitgraph.build_t2t_vit,
+        {"token_dim": 8, "dim": 16, "depth": 2, "num_heads": 2, "mlp_ratio": 2, "global_pool": "avg"},
+        inert="pos_embed/table|.*_attn/vectors",  # nor are these
+    ),
+    "deepvit": Tiny(
+        vitgraph.build_deepvit,
+        {
+            "stem_dim": 8, "dim": 16, "depth": 2, "num_heads": 2, "mlp_ratio": 2, "apply_transform": (False, True),
+            "transform_scale": True, "scale_adjustment": 0.5,
+        },
+        mixed="heads are mixed and normed after the softmax",
+        inert=r".*_attn_reatten_matrix/bias",  # the norm takes away what is added to a whole map
+        rounding=1e-3,  # a map's numbers differ by about 0.01, and the norm divides their gradients by that
+    ),
+    "parallel_vit": Tiny(vitgraph.build_parallel_vit, {"dim": 16, "depth": 2, "num_heads": 2}),
+    "simple_vit": Tiny(vitgraph.build_simple_vit, {"dim": 16, "depth": 2, "num_heads": 2, "rep_size": 12}),
+    "small_data_vit": Tiny(vitgraph.build_small_data_vit, {"patch_size": 16, "dim": 16, "depth": 2, "num_heads": 2}),
+    "small_data_pit": Tiny(
+        vitgraph.build_small_data_pit, {"patch_size": 8, "dims": (8, 16), "depths": (1, 2), "num_heads": (1, 2)}
+    ),
+    "efficient_vit": Tiny(
+        vitgraph.build_efficient_vit,
+        {
+            "patch_size": 16, "dim": 16, "depth": 2, "num_heads": 2, "mlp_ratio": 2, "dual_patch_norm": True,
+            "attention": nystrom_then_performer,
+        },
+        mixed="a pseudo-inverse stands between two softmaxes",
+        inert=".*_attn/vectors",  # they are never trained
+    ),
+    "efficient_vit_residual": Tiny(
+        vitgraph.build_efficient_vit,
+        {
+            "patch_size": 16, "dim": 16, "depth": 2, "num_heads": 2, "mlp_ratio": 4, "gated_mlp": True,
+            "attention": efficient_vit.residual_attention, "class_token": False, "global_pool": "avg",
+        },
+    ),
 }  # fmt: skip
 
 OPEN = [name for name, tiny in TINY.items() if not tiny.tied]
 """Those that take images of any size."""
 
-BUILDERS = {variant(name)[0] for name in vitgraph.list_models()}
+SMOOTH = [name for name, tiny in TINY.items() if not tiny.discrete]
+"""Those whose answers in lower precision are near those in float32."""
+
+BUILDERS = set(registry.BUILDERS)
 
 
 @functools.cache

@@ -64,7 +64,7 @@ def _pairs(model):
 
     def only_taker(layer):
         """Of what this layer gives; None if there are several, or if the layer is called several times."""
-        found = takers[id(layer.output)] if len(calls[layer]) == 1 else [None, None]
+        found = takers.get(id(layer.output), []) if len(calls[layer]) == 1 else []
         return found[0] if len(found) == 1 and len(calls.get(found[0], ())) == 1 else None
 
     before, after = {}, {}

@@ -23,11 +23,13 @@ class Port:
         model: the graph, built from the reference's own constructor arguments.
         source: the name of the table that reads its checkpoint.
         outputs: {golden tensor: (layer name, function from our output to the reference's layout)}.
+        input: the golden tensor that the graph takes; the image, or what stands for a layer's own input.
     """
 
     model: keras.Model
     source: str
     outputs: dict
+    input: str = "input"
 
 
 def compare(path):
@@ -46,7 +48,7 @@ def compare(path):
     load_weights(port.model, weights, source=port.source)
     names = [name for name in port.outputs if name in tensors]
     nodes = [port.model.get_layer(port.outputs[name][0]).output for name in names]
-    ours = keras.Model(port.model.input, nodes)(image)
+    ours = keras.Model(port.model.input, nodes)(image if port.input == "input" else tensors[port.input])
     ours = dict(zip(names, ours if isinstance(ours, list) else [ours], strict=True))
     assert "logits" in ours, "no logits compared"
     uncompared = {n for n in tensors if n == "logits" or n.startswith(("features/", "forward_", "pre_"))} - set(ours)

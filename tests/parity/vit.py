@@ -106,7 +106,7 @@ def lucid_vit(config, image_shape, weights):
     mean = config.get("pool", "cls") == "mean"
     ours = {"class_token": not mean, "global_pool": "avg" if mean else "token", "fc_norm": False}
     model = _lucid(config, image_shape, dual_patch_norm=True, **ours)
-    return Port(model, "vit/lucidrains", _lucid_outputs("norm"))
+    return Port(model, "vit/lucidrains", lucid_outputs("norm"))
 
 
 def lucid22_vit(config, image_shape, weights):
@@ -114,39 +114,37 @@ def lucid22_vit(config, image_shape, weights):
     mean = config.get("pool", "cls") == "mean"
     ours = {"global_pool": "avg" if mean else "token", "pool_include_prefix": mean, "fc_norm": True}
     model = _lucid(config, image_shape, **ours)
-    return Port(model, "vit/lucidrains_2022", _lucid_outputs(f"block_{config['depth'] - 1}"))
-
-
-def lucid_simple_vit(config, image_shape, weights):
-    ours = {"class_token": False, "global_pool": "avg", "fc_norm": False, "proj_bias": False, "attn_proj": True}
-    model = _lucid(config, image_shape, dual_patch_norm=True, pos_embed="sincos", **ours)
-    return Port(model, "vit/lucidrains_simple", _lucid_outputs("norm"))
+    return Port(model, "vit/lucidrains_2022", lucid_outputs(f"block_{config['depth'] - 1}"))
 
 
 def _lucid(config, image_shape, **ours):
+    return build_vit(image_shape, **{**lucid_arguments(config), "attn_proj": lucid_attn_proj(config), **ours})
+
+
+def lucid_attn_proj(config):
+    """One head as wide as the stream has no projection."""
+    return not (config["heads"] == 1 and config.get("dim_head", 64) == config["dim"])
+
+
+def lucid_arguments(config, further=()):
+    """Arguments of ours that follow from those of any of vit-pytorch's ViTs; `further` is translated elsewhere."""
     known = "image_size patch_size num_classes dim depth heads mlp_dim dim_head pool channels dropout emb_dropout"
-    no_more(config, known.split())
-    dim, heads, head_dim = config["dim"], config["heads"], config.get("dim_head", 64)
-    return build_vit(
-        image_shape,
-        **{
-            "classifier_activation": None,
-            "num_classes": config["num_classes"],
-            "patch_size": pair(config["patch_size"]),
-            "dim": dim,
-            "depth": config["depth"],
-            "num_heads": heads,
-            "head_dim": head_dim,
-            "mlp_ratio": config["mlp_dim"] / dim,
-            "qkv_bias": False,
-            "attn_proj": not (heads == 1 and head_dim == dim),
-            "norm_eps": 1e-5,
-            **ours,
-        },
-    )
+    no_more(config, (*known.split(), *further))
+    return {
+        "classifier_activation": None,
+        "num_classes": config["num_classes"],
+        "patch_size": pair(config["patch_size"]),
+        "dim": config["dim"],
+        "depth": config["depth"],
+        "num_heads": config["heads"],
+        "head_dim": config.get("dim_head", 64),
+        "mlp_ratio": config["mlp_dim"] / config["dim"],
+        "qkv_bias": False,
+        "norm_eps": 1e-5,
+    }
 
 
-def _lucid_outputs(last):
+def lucid_outputs(last):
     return {
         "features/tokens": ("tokens", same),
         "features/transformer": (last, same),
@@ -159,5 +157,4 @@ TRANSLATIONS = {
     "official_mae_vit": mae_vit,
     "lucid_vit": lucid_vit,
     "lucid22_vit": lucid22_vit,
-    "lucid_simple_vit": lucid_simple_vit,
 }

@@ -15,11 +15,16 @@ from vitgraph.blocks.cosine import CosineQKV
 from vitgraph.blocks.graph import GraphModel, Stage
 from vitgraph.blocks.grouped import ContextAttention, ContextGate, GroupedAttention
 from vitgraph.blocks.groups import GroupBias, GroupOffsets, GroupPartition, GroupReverse
+from vitgraph.blocks.locality_attention import LocalitySelfAttention, QueryScale
 from vitgraph.blocks.nesting import BlockPositions, InterleaveHeads, MaxPooling
 from vitgraph.blocks.normalization import LayerNorm
+from vitgraph.blocks.nystrom import NystromAttention
 from vitgraph.blocks.offset_attention import InterleavedCrossAttention, InterleavedSelfAttention, OffsetBias
+from vitgraph.blocks.overlapping import OverlappingPatches
 from vitgraph.blocks.pooling import AdaptiveAveragePooling, AveragePooling
 from vitgraph.blocks.positions import PositionTable, SinCosPosition
+from vitgraph.blocks.random_features import RandomFeatureAttention
+from vitgraph.blocks.reattention import MapAttention, MixHeads
 from vitgraph.blocks.regions import (
     Alongside,
     CropTo,
@@ -30,8 +35,19 @@ from vitgraph.blocks.regions import (
     TakeRegional,
 )
 from vitgraph.blocks.residual import Residual
+from vitgraph.blocks.residual_attention import AttentionScores, ScoredAttention
 from vitgraph.blocks.resizing import ResizeLike, ResizeToMultiple, ScaleImage
-from vitgraph.blocks.sequence import SequencePooling, SinePosition
+from vitgraph.blocks.sampling import (
+    ClearPadding,
+    MaskedAttention,
+    PatchIds,
+    PickIds,
+    PickTokens,
+    PutBack,
+    TokenSampler,
+)
+from vitgraph.blocks.sequence import SequencePooling, SinePosition, SinusoidTable
+from vitgraph.blocks.shifting import DiagonalShifts
 from vitgraph.blocks.talking_heads import HeadMixture, TalkingHeadsAttention
 from vitgraph.blocks.tokens import (
     DropPrefix,
@@ -61,9 +77,11 @@ __all__ = [
     "AdaptiveAveragePooling",
     "Alongside",
     "AttentionMap",
+    "AttentionScores",
     "AveragePooling",
     "Block",
     "BlockPositions",
+    "ClearPadding",
     "ContextAttention",
     "ContextGate",
     "ContinuousWindowBias",
@@ -71,6 +89,7 @@ __all__ = [
     "CropTo",
     "CrossAttention",
     "DepthwiseConv2D",
+    "DiagonalShifts",
     "DropPrefix",
     "Fold",
     "GELU",
@@ -89,27 +108,41 @@ __all__ = [
     "JoinRegional",
     "Latent",
     "LayerNorm",
+    "MaskedAttention",
+    "MapAttention",
+    "LocalitySelfAttention",
     "MaxPooling",
+    "MixHeads",
+    "NystromAttention",
     "OffsetBias",
+    "OverlappingPatches",
     "PadCentred",
     "PadToMultiple",
     "PadToRegions",
+    "PatchIds",
     "PatchMerging",
     "Patchify",
+    "PickIds",
+    "PickTokens",
     "PositionTable",
     "PrependTokens",
+    "PutBack",
     "QKVAttention",
+    "QueryScale",
     "QuickGELU",
+    "RandomFeatureAttention",
     "RegionBias",
     "RejoinPrefix",
     "Residual",
     "ResizeLike",
     "ResizeToMultiple",
     "ScaleImage",
+    "ScoredAttention",
     "SelfAttention",
     "SequencePooling",
     "SinCosPosition",
     "SinePosition",
+    "SinusoidTable",
     "SplitHeads",
     "SplitParallel",
     "Stage",
@@ -120,6 +153,7 @@ __all__ = [
     "TalkingHeadsAttention",
     "ToMap",
     "ToTokens",
+    "TokenSampler",
     "Unfold",
     "WindowBias",
     "WindowOffsets",

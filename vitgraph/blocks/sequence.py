@@ -5,6 +5,7 @@ from keras import ops
 
 from vitgraph.blocks.attention import AttentionCore
 from vitgraph.blocks.base import Block, is_static
+from vitgraph.blocks.positions import PositionTable
 
 
 class SinePosition(Block):
@@ -18,15 +19,32 @@ class SinePosition(Block):
         self.temperature = temperature
 
     def call(self, x):
-        count, channels = ops.shape(x)[1], x.shape[-1]
-        channel = np.arange(channels)
-        frequency = (self.temperature ** (-2.0 * (channel // 2) / channels)).astype("float32")
-        # A quarter of a turn makes a cosine of a sine, but costs a rounding: both are computed, and one is chosen.
-        xp = np if is_static(count) else ops
-        position = np.arange(count, dtype="float32") if xp is np else ops.cast(ops.arange(count), "float32")
-        angle = position[:, None] * frequency
-        table = xp.where(channel % 2 == 0, xp.sin(angle), xp.cos(angle))
-        return x + ops.cast(table, x.dtype)
+        return x + ops.cast(sinusoids(ops.shape(x)[1], x.shape[-1], self.temperature), x.dtype)
+
+
+class SinusoidTable(PositionTable):
+    """As `PositionTable`, which it is after its making: a table of the sinusoids of `SinePosition`, never trained."""
+
+    def build(self, x_shape, grid_shape):
+        rows, columns = self.grid
+        table = sinusoids(self.prefix + rows * columns, x_shape[-1])[None]
+        self.table = self.add_weight(
+            name="table",
+            shape=table.shape,
+            initializer=lambda shape, dtype: ops.convert_to_tensor(table, dtype),
+            trainable=False,
+        )
+
+
+def sinusoids(count, channels, temperature=10000.0):
+    """(count, channels), float32: for an integer a constant of numpy."""
+    channel = np.arange(channels)
+    frequency = (temperature ** (-2.0 * (channel // 2) / channels)).astype("float32")
+    # A quarter of a turn makes a cosine of a sine, but costs a rounding: both are computed, and one is chosen.
+    xp = np if is_static(count) else ops
+    position = np.arange(count, dtype="float32") if xp is np else ops.cast(ops.arange(count), "float32")
+    angle = position[:, None] * frequency
+    return xp.where(channel % 2 == 0, xp.sin(angle), xp.cos(angle))
 
 
 class SequencePooling(AttentionCore):

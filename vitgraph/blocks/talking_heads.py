@@ -49,19 +49,19 @@ class TalkingHeadsAttention(AttentionCore):
 
     def _softmax(self, q, k, mixtures):
         before, after = mixtures
-        return _mix(over_keys(_mix(self._scores(q, k), before)), after)
+        return mix(over_keys(mix(self._scores(q, k), before)), after)
 
     def compute_output_shape(self, qkv_shape, before_shape, after_shape):
         return (*qkv_shape[:-1], qkv_shape[-1] // 3)
 
 
-def _mix(maps, mixture):
-    """(B, heads, N, M) -> (B, heads, N, M).
+def mix(maps, mixture):
+    """(B, heads, N, M) -> (B, heads, N, M): one product, without a transposition of the maps.
 
     Milliseconds for 8 x 4 x 196 x 196 in the TF graph: 2.7 (with gradient 4.9); as a dense layer over the last axis,
     with a transposition before and after it, 13 (28). Under XLA 1.7 (5.7), and 6.9 (22).
     """
     mixture = ops.cast(mixture, maps.dtype)
-    flat = ops.reshape(maps, (ops.shape(maps)[0], maps.shape[1], -1))
+    flat = ops.reshape(maps, (ops.shape(maps)[0], mixture.shape[-1], -1))
     mixed = ops.matmul(ops.transpose(mixture[:-1]), flat) + ops.expand_dims(mixture[-1], 1)
     return ops.reshape(mixed, ops.shape(maps))

@@ -149,19 +149,24 @@ class PadToMultiple(Block):
 
 
 class Patchify(Block):
-    """(B, H, W, C) -> (B, H / p, W / q, p q C): each patch's pixels in row order, channels fastest."""
+    """(B, H, W, C) -> (B, H / p, W / q, p q C): each patch's pixels in row order, channels fastest.
+
+    What patches leave over at the bottom and the right is dropped, as by a convolution.
+    """
 
     def __init__(self, patch_size, **kwargs):
         super().__init__(**kwargs)
         self.patch_size = pair(patch_size)
 
     def call(self, x):
-        height, width = sizes(x)
         rows, columns = self.patch_size
+        down, across = (n // size for n, size in zip(sizes(x), self.patch_size, strict=True))
         channels = x.shape[-1]
-        x = ops.reshape(x, (-1, rows, width // columns, columns * channels))  # (B H/p, p, W/q, q C)
+        if (down * rows, across * columns) != tuple(x.shape[1:3]):
+            x = x[:, : down * rows, : across * columns]
+        x = ops.reshape(x, (-1, rows, across, columns * channels))  # (B H/p, p, W/q, q C)
         x = ops.transpose(x, (0, 2, 1, 3))
-        return ops.reshape(x, (-1, height // rows, width // columns, rows * columns * channels))
+        return ops.reshape(x, (-1, down, across, rows * columns * channels))
 
     def compute_output_shape(self, input_shape):
         batch, *grid, channels = input_shape

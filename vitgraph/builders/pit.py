@@ -172,7 +172,7 @@ def build_pit(
     for i, depth in enumerate(depths):
         stage = f"stage_{i + 1}"
         if i > 0:
-            x, patches = _pool(x, patches, prefix, dims[i], f"{stage}_pool")
+            x, patches = pool(x, patches, prefix, dims[i], _halve, f"{stage}_pool")
         t = Transformer(
             dims[i], num_heads[i], mlp_ratios[i], qkv_bias, head_dim=head_dim, norm_eps=norm_eps,
             attn_drop=attn_drop_rate, proj_drop=proj_drop_rate,
@@ -190,13 +190,19 @@ def build_pit(
     return finish(inputs, x, name)
 
 
-def _pool(x, patches, prefix, dim, name):
-    """Between stages: tokens (B, prefix + H W, .) -> (B, prefix + H/2 W/2, dim), and the map (B, H/2, W/2, dim)."""
+def pool(x, patches, prefix, dim, halve, name):
+    """Between stages: tokens (B, prefix + H W, .) -> (B, prefix + H/2 W/2, dim), and the map (B, H/2, W/2, dim).
+
+    `halve` is a function (map, dim, name) -> map of half the sides.
+    """
     tokens = dense(TakePrefix(prefix, name=f"{name}_tokens")(x), dim, f"{name}_fc")
-    x = ToMap(prefix, name=f"{name}_map")(x, patches)
-    patches = DepthwiseConv2D(3, 2, depth_multiplier=dim // x.shape[-1], name=f"{name}_conv")(x)
+    patches = halve(ToMap(prefix, name=f"{name}_map")(x, patches), dim, name)
     x = layers.Concatenate(axis=1, name=f"{name}_join")([tokens, ToTokens(name=f"{name}_patches")(patches)])
     return x, patches
+
+
+def _halve(x, dim, name):
+    return DepthwiseConv2D(3, 2, depth_multiplier=dim // x.shape[-1], name=f"{name}_conv")(x)
 
 
 def _token_top(x, include_top, distilled, *top):

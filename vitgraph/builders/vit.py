@@ -278,10 +278,13 @@ def patch_embed(x, patch, dim, use_bias=True, norm_eps=None):
 
 
 def blocks(x, t, block, drop_paths, patch, prefix=0):
-    """The stream of blocks, one for each rate in `drop_paths`: (B, prefix + N, C) -> (B, prefix + N, C)."""
+    """The stream of blocks, one for each rate in `drop_paths`: (B, prefix + N, C) -> (B, prefix + N, C).
+
+    `t` is the `Transformer` of them all, or a list with one a block.
+    """
     stride = patch[0] if patch[0] == patch[1] else patch
     for i, drop_path in enumerate(drop_paths):
-        x = block(x, t, drop_path, f"block_{i}")
+        x = block(x, t[i] if isinstance(t, list) else t, drop_path, f"block_{i}")
         x = Stage(stride, prefix, "patch_embed", name=f"block_{i}")(x)
     return x
 

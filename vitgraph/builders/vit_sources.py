@@ -30,6 +30,7 @@ def _google(attention, norm, mlp, positions):
             (r"block_(\d+)_mlp_fc(\d)", f"{block}MlpBlock_{mlp}/Dense_{{1:-1}}"),
             (r"(?:fc_)?norm", "Transformer/encoder_norm"),
             (r"head", "head"),
+            (r"head_rep", "pre_logits"),
             (r"attn_pool_latent/latent", "MAPHead_0/probe"),
             (r"attn_pool_q/(\w+)", pool + "query/{0}", side_by_side),
             (r"attn_pool_kv/(\w+)", (pool + "key/{0}", pool + "value/{0}"), side_by_side),
@@ -93,6 +94,19 @@ def _lucidrains(proj, fc2, head):
     )
 
 
+def layers_of_2022(ours, theirs):
+    """What vit-pytorch of 2022, and code written after it, calls the layers of a block."""
+    return (
+        (ours + "norm1", theirs + "0.norm"),
+        (ours + "attn_qkv", theirs + "0.fn.to_qkv"),
+        (ours + "attn_scale/scale", theirs + "0.fn.scale"),  # of locality self-attention
+        (ours + "attn_proj", theirs + "0.fn.to_out.0"),
+        (ours + "norm2", theirs + "1.norm"),
+        (ours + "mlp_fc1", theirs + "1.fn.net.0"),
+        (ours + "mlp_fc2", theirs + "1.fn.net.3"),
+    )
+
+
 SOURCES = {
     "timm": Source(
         renames=(
@@ -124,12 +138,7 @@ SOURCES = {
             (r"patch_embed", "to_patch_embedding.1"),
             (r"pos_embed/table", "pos_embedding"),
             (r"cls_token/token", "cls_token"),
-            (_BLOCK + "norm1", _LAYER + "0.norm"),
-            (_BLOCK + "attn_qkv", _LAYER + "0.fn.to_qkv"),
-            (_BLOCK + "attn_proj", _LAYER + "0.fn.to_out.0"),
-            (_BLOCK + "norm2", _LAYER + "1.norm"),
-            (_BLOCK + "mlp_fc1", _LAYER + "1.fn.net.0"),
-            (_BLOCK + "mlp_fc2", _LAYER + "1.fn.net.3"),
+            *layers_of_2022(_BLOCK, _LAYER),
             (r"fc_norm", "mlp_head.0"),
             (r"head", "mlp_head.1"),
         ),

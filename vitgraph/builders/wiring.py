@@ -54,9 +54,9 @@ def conv(x, filters, kernel_size, strides, name, padding=0, use_bias=True):
     return layers.Conv2D(filters, kernel_size, strides, use_bias=use_bias, kernel_initializer=initializer, name=name)(x)
 
 
-def batch_norm(x, name, epsilon=1e-5, gamma="ones"):
+def batch_norm(x, name, epsilon=1e-5, gamma="ones", axis=-1):
     """PyTorch's defaults: its momentum 0.1 is what Keras calls 0.9. `gamma` is the initializer of the scale."""
-    return layers.BatchNormalization(momentum=0.9, epsilon=epsilon, gamma_initializer=gamma, name=name)(x)
+    return layers.BatchNormalization(axis, momentum=0.9, epsilon=epsilon, gamma_initializer=gamma, name=name)(x)
 
 
 def conv_norm(x, filters, kernel_size, strides, name, padding=0, epsilon=1e-5):
@@ -78,11 +78,11 @@ def dense_norm(x, units, name, gamma="ones"):
     return batch_norm(x, f"{name}_norm", gamma=gamma)
 
 
-def pad_to_patch(x, patch_size):
+def pad_to_patch(x, patch_size, name="pad"):
     """Zeros at the bottom and the right of an image that patches don't divide; no node where they surely do."""
     rows, columns = pair(patch_size)
     divisible = all(n and n % size == 0 for n, size in zip(x.shape[1:3], (rows, columns), strict=True))
-    return x if divisible else PadToMultiple((rows, columns), name="pad")(x)
+    return x if divisible else PadToMultiple((rows, columns), name=name)(x)
 
 
 def activation(x, kind, name):

@@ -1,0 +1,14 @@
+"""vit-pytorch's SimpleViT -> ours."""
+
+from tests.parity import Port
+from tests.parity.vit import lucid_arguments, lucid_outputs
+from vitgraph import build_simple_vit
+
+
+def lucid_simple_vit(config, image_shape, weights):
+    ours = {"dual_patch_norm": True, "proj_bias": False, "act": "gelu"}
+    model = build_simple_vit(image_shape, **lucid_arguments(config), **ours)
+    return Port(model, "vit/lucidrains_simple", lucid_outputs("norm"))
+
+
+TRANSLATIONS = {"lucid_simple_vit": lucid_simple_vit}

@@ -1,0 +1,58 @@
+"""Attention of linear cost: the kernel of the softmax, approximated by random features (Performer)."""
+
+import keras
+from keras import ops
+
+from vitgraph.blocks.base import Block
+
+
+class RandomFeatureAttention(Block):
+    """(B, ..., 3 C) -> (B, ..., C): keys, queries and values side by side, (heads, d) each; no map of N x N is made.
+
+    exp(q k') is the expectation, over random vectors w, of f(q) f(k) with f(x) = exp(w x - |x|^2 / 2) (Choromanski et
+    al., arXiv:2009.14794). It is computed in float32 under any policy.
+
+    Args:
+        features: number of random vectors: orthogonal, drawn once, never trained, the same for all heads.
+        epsilon: what is added to the sum of a query's weights.
+        num_heads: number of heads.
+        scale: factor of q k'.
+    """
+
+    def __init__(self, features, epsilon=1e-8, num_heads=1, scale=1.0, **kwargs):
+        super().__init__(**kwargs)
+        self.features = features
+        self.epsilon = epsilon
+        self.num_heads = num_heads
+        self.scale = scale
+
+    def build(self, input_shape):
+        self.vectors = self.add_weight(
+            name="vectors",
+            shape=(self.features, input_shape[-1] // (3 * self.num_heads)),
+            initializer=keras.initializers.Orthogonal(gain=self.features**0.5),
+            trainable=False,
+            autocast=False,
+        )
+
+    def call(self, kqv):
+        k, q, v = (self._heads(x) for x in ops.split(ops.cast(kqv, "float32"), 3, axis=-1))
+        k, q = self._map(k), self._map(q)
+        weights = ops.matmul(q, ops.expand_dims(ops.sum(k, axis=2), 3))  # (B, heads, N, 1)
+        y = ops.matmul(q, ops.matmul(ops.transpose(k, (0, 1, 3, 2)), v)) / (weights + self.epsilon)
+        y = ops.transpose(y, (0, 2, 1, 3))
+        return ops.cast(ops.reshape(y, (-1, *ops.shape(kqv)[1:-1], kqv.shape[-1] // 3)), kqv.dtype)
+
+    def _heads(self, x):
+        """(B, ..., C) -> (B, heads, N, d)."""
+        x = ops.reshape(x, (ops.shape(x)[0], -1, self.num_heads, x.shape[-1] // self.num_heads))
+        return ops.transpose(x, (0, 2, 1, 3))
+
+    def _map(self, x):
+        """(B, heads, N, d) -> (B, heads, N, features), all positive."""
+        x, vectors = x * self.scale**0.5, ops.cast(self.vectors, "float32")
+        norms = ops.sum(ops.square(x), axis=-1, keepdims=True) / 2
+        return ops.exp(ops.matmul(x, ops.transpose(vectors)) - norms) / self.features**0.5
+
+    def compute_output_shape(self, input_shape):
+        return (*input_shape[:-1], input_shape[-1] // 3)
