@@ -9,7 +9,8 @@ import pytest
 import vitgraph
 
 GUIDE = pathlib.Path(__file__).resolve().parent.parent / "docs" / "from-the-cookbooks.md"
-SECTIONS = dict(re.findall(r"^## (.+?)\n(.*?)(?=^## |\Z)", GUIDE.read_text(), re.MULTILINE | re.DOTALL))
+TEXT = GUIDE.read_text()
+SECTIONS = dict(re.findall(r"^## (.+?)\n(.*?)(?=^## |\Z)", TEXT, re.MULTILINE | re.DOTALL))
 BLOCKS = {
     title: re.findall(r"^```python\n(.*?)^```", text, re.MULTILINE | re.DOTALL) for title, text in SECTIONS.items()
 }
@@ -33,8 +34,12 @@ def test_example_prints_what_it_says(example, tmp_path, monkeypatch, capsys):
 
 
 def test_table_leads_to_builders_and_sections():
-    rows = re.findall(r"^\| .+ \| (.+) \| \[.+\]\(#(.+)\) \|$", GUIDE.read_text(), re.MULTILINE)
-    anchors = {title.lower().replace(" ", "-") for title in SECTIONS}
-    assert {anchor for _, anchor in rows} <= anchors
-    names = {name for ours, _ in rows for name in re.findall(r"`(build_\w+)`", ours)}
-    assert names and names <= set(vitgraph.builders.__all__)
+    rows = re.findall(r"^\| .+ \| (.*)\| \[.+\]\(#(.+)\) \|$", TEXT, re.MULTILINE)
+    assert {anchor for _, anchor in rows} <= {title.lower().replace(" ", "-") for title in SECTIONS}
+    builders = {name for ours, _ in rows for name in re.findall(r"`(build_\w+)`", ours)}
+    assert builders and builders <= set(vitgraph.builders.__all__)
+
+
+def test_every_variant_is_one():
+    names = set(re.findall(r'create\("(\w+)"|["`](\w+_\w*\d{3})["`]', TEXT))
+    assert names and {a or b for a, b in names} <= set(vitgraph.list_models())
