@@ -166,6 +166,7 @@ OWN = [  # builder, argument, value, error, what is allowed[, further arguments]
         {"class_token": False, **HEADLESS},
     ),
     (build_pvt_v2, "dims", 32, TypeError, "a sequence, one entry a stage"),
+    (build_pvt_v2, "pool_size", 0, ValueError, "an integer of at least 1"),
     (build_pvt_v2, "dims", (), ValueError, "integers of at least 1"),
     (build_pvt_v2, "depths", (2, 2, 2), ValueError, "4 entries, as many as dims"),
     (build_pvt_v2, "depths", (2, 2, 2, 0), ValueError, "integers of at least 1"),
@@ -443,14 +444,13 @@ OWN = [  # builder, argument, value, error, what is allowed[, further arguments]
 ]  # fmt: skip
 
 ROWS = [
-    (builder, *row)
-    for builder in sorted(BUILDERS, key=lambda b: b.__name__)
-    for row in BORDER
-    if row[0] in inspect.signature(builder).parameters
+    (builder, *row) for builder in BUILDERS for row in BORDER if row[0] in inspect.signature(builder).parameters
 ] + OWN
 
 
-@pytest.mark.parametrize("row", ROWS, ids=lambda row: f"{row[0].__name__}-{row[1]}={getattr(row[2], '__name__', row[2])!r}")
+@pytest.mark.parametrize(
+    "row", ROWS, ids=lambda row: f"{row[0].__name__}-{row[1]}={getattr(row[2], '__name__', row[2])!r}"
+)
 def test_bad_argument(row):
     builder, argument, bad, error, allowed, *further = row
     with pytest.raises(error) as caught:

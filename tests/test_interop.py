@@ -195,7 +195,7 @@ OTHER_LEVELS = {
 """Builders without the levels P2 to P5, and why."""
 
 
-@pytest.mark.parametrize("builder", sorted(BUILDERS, key=lambda builder: builder.__name__))
+@pytest.mark.parametrize("builder", BUILDERS)
 def test_published_net_under_keras_cv(builder):
     """The smallest published variant of each builder with levels P2 to P5, as it is."""
     names = [name for name in PUBLISHED if variant(name)[0] is builder]

@@ -279,7 +279,7 @@ OPEN = [name for name, tiny in TINY.items() if not tiny.tied]
 SMOOTH = [name for name, tiny in TINY.items() if not tiny.discrete]
 """Those whose answers in lower precision are near those in float32."""
 
-BUILDERS = set(registry.BUILDERS)
+BUILDERS = registry.BUILDERS
 
 
 @functools.cache

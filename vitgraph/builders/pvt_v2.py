@@ -91,6 +91,7 @@ def build_pvt_v2(
     mlp_ratios=(8, 8, 4, 4),
     sr_ratios=(8, 4, 2, 1),
     linear=False,
+    pool_size=7,
     qkv_bias=True,
     norm_eps=1e-6,
     drop_rate=0.0,
@@ -111,7 +112,8 @@ def build_pvt_v2(
         input_tensor: a KerasTensor (B, H, W, C) to wire onto, instead of a new input.
         dims, depths, num_heads, mlp_ratios: width, blocks, heads and widening of the feed-forward layer, one a stage.
         sr_ratios: one a stage, the side of the map that keys and values come from is so many times smaller.
-        linear: reduce by average pooling to 7 x 7 instead ("linear SRA"), for stages with a ratio over 1 or not.
+        linear: reduce by average pooling instead ("linear SRA"), for stages with a ratio over 1 or not.
+        pool_size: with `linear`, side of the pooled map.
         qkv_bias: whether the projections to queries, keys and values have biases.
         norm_eps: epsilon of the blocks' and stages' norms; those of the embeddings and of the reduction have 1e-5.
         drop_rate: dropout after projections, in the feed-forward layers and before the head.
@@ -130,6 +132,7 @@ def build_pvt_v2(
     check.per_stage(dims=dims, depths=depths, num_heads=num_heads, sr_ratios=sr_ratios)
     check.same_length(dims=dims, mlp_ratios=mlp_ratios)
     check.over_zero(mlp_ratios=mlp_ratios)
+    check.positive(pool_size=pool_size)
     check.heads_divide(dims, num_heads)
     smallest = max(4 * 2**i * ratio for i, ratio in enumerate(sr_ratios))
     check.smallest(smallest, input_shape=shape_of(input_shape, input_tensor))
@@ -145,7 +148,7 @@ def build_pvt_v2(
             block, drop_path = f"{stage}_block_{j}", next(rates)
             y = layer_norm(x, norm_eps, f"{block}_norm1")
             attn = f"{block}_attn"
-            reduced = _pooled(y, attn) if linear else spatial_reduction(y, sr_ratios[i], attn)
+            reduced = _pooled(y, pool_size, attn) if linear else spatial_reduction(y, sr_ratios[i], attn)
             y = cross_attention(y, reduced, num_heads[i], attn, qkv_bias, attn_drop_rate)
             x = Residual(drop_path=drop_path, dropout=drop_rate, name=f"{block}_res1")(x, y)
             y = layer_norm(x, norm_eps, f"{block}_norm2")
@@ -165,9 +168,9 @@ def build_pvt_v2(
     return finish(inputs, x, name)
 
 
-def _pooled(x, name):
-    """The reduction of "linear SRA": (B, H, W, C) -> (B, 7, 7, C)."""
-    x = AdaptiveAveragePooling(7, name=f"{name}_pool")(x)
+def _pooled(x, pool_size, name):
+    """The reduction of "linear SRA": (B, H, W, C) -> (B, pool_size, pool_size, C)."""
+    x = AdaptiveAveragePooling(pool_size, name=f"{name}_pool")(x)
     x = layer_norm(conv(x, x.shape[-1], 1, 1, f"{name}_sr"), 1e-5, f"{name}_norm")
     return activation(x, "gelu", f"{name}_act")
 
