@@ -183,7 +183,7 @@ def test_any_image_size(name):
 
 PUBLISHED = json.loads((pathlib.Path(__file__).parent / "data" / "params.json").read_text())
 ONE_STRIDE = (  # `simple_feature_pyramid` makes levels
-    "ats_vit", "cait", "cct", "crossvit", "deit", "localvit", "patch_merger_vit", "vit", "vit_lite",
+    "ats_vit", "cait", "cct", "crossvit", "deit", "efficient_vit", "localvit", "patch_merger_vit", "vit", "vit_lite",
 )  # fmt: skip
 OTHER_LEVELS = {
     "build_cvt": "strides 4 to 16",
@@ -197,9 +197,10 @@ OTHER_LEVELS = {
 
 @pytest.mark.parametrize("builder", BUILDERS)
 def test_published_net_under_keras_cv(builder):
-    """The smallest published variant of each builder with levels P2 to P5, as it is."""
+    """The smallest published variant of each builder with levels P2 to P5, as it is; the default where none is."""
     names = [name for name in PUBLISHED if variant(name)[0] is builder]
-    net = vitgraph.create(min(names, key=PUBLISHED.get), include_top=False)
+    smallest = functools.partial(vitgraph.create, min(names, key=PUBLISHED.get)) if names else builder
+    net = smallest(include_top=False)
     four_levels = {"P2", "P3", "P4", "P5"} <= set(net.pyramid_level_inputs)
     assert four_levels != (builder.__name__ in OTHER_LEVELS)
     if four_levels:
