@@ -183,13 +183,15 @@ def test_any_image_size(name):
 
 PUBLISHED = json.loads((pathlib.Path(__file__).parent / "data" / "params.json").read_text())
 ONE_STRIDE = (  # `simple_feature_pyramid` makes levels
-    "ats_vit", "cait", "cct", "crossvit", "deit", "efficient_vit", "localvit", "patch_merger_vit", "vit", "vit_lite",
+    "ats_vit", "cait", "cct", "crossvit", "deepvit", "deit", "efficient_vit", "localvit", "parallel_vit",
+    "patch_merger_vit", "simple_vit", "small_data_vit", "t2t_vit", "vit", "vit_lite",
 )  # fmt: skip
 OTHER_LEVELS = {
     "build_cvt": "strides 4 to 16",
     "build_levit": "strides 16 to 64",
     "build_nest": "strides 4 to 16",
     "build_pit": "strides 8 to 32",
+    "build_small_data_pit": "strides 4 to 16, or 2 to 8",
     **{f"build_{name}": "one stride" for name in ONE_STRIDE},
 }
 """Builders without the levels P2 to P5, and why."""
