@@ -13,7 +13,7 @@ from vitgraph.blocks import AttentionMap
 from vitgraph.blocks.attention import AttentionCore
 
 NAMES = list(TINY)
-FORMS = ("closed", "open", "without top", "open without top", "reloaded", "open reloaded")
+FORMS = ("closed", "without top", "open", "open reloaded")
 CASES = [(name, form) for name in NAMES for form in FORMS if "open" not in form or name in OPEN]
 
 

@@ -72,17 +72,12 @@ def test_fit_with_a_smaller_last_batch(name):
 
 
 @rows
-def test_fit_with_a_static_batch(name):
-    assert_fits(TINY[name].build(), batches(4, 2, drop_remainder=True))
-
-
-@rows
 def test_fit_eagerly(name):
     assert_fits(TINY[name].build(), batches(2, 2), run_eagerly=True)
 
 
 @rows
-def test_fit_compiled_by_xla(name):
+def test_fit_with_a_static_batch_compiled_by_xla(name):
     assert_fits(TINY[name].build(), batches(4, 2, drop_remainder=True), jit_compile=True)
 
 

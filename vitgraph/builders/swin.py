@@ -52,34 +52,32 @@ VARIANTS = {  # section 3.3 of the paper; s3: Chen et al., arXiv:2111.14725
 }
 
 
-_BLOCKS = (
-    (r"stage_(\d)_block_(\d+)_attn_bias/table", "layers.{0:-1}.blocks.{1}.attn.relative_position_bias_table"),
-    (r"stage_(\d)_block_(\d+)_(attn|mlp)_(\w+)", "layers.{0:-1}.blocks.{1}.{2}.{3}"),
-    (r"stage_(\d)_block_(\d+)_(norm\d)", "layers.{0:-1}.blocks.{1}.{2}"),
-    (r"patch_embed", "patch_embed.proj"),
-    (r"patch_norm", "patch_embed.norm"),
-    (r"norm", "norm"),
-)
-_BUFFERS = r".*\.(relative_position_index|attn_mask)"
+def sources(*attention, buffers):
+    """The names in timm's and Microsoft's checkpoints, which differ in the stage that a merging belongs to.
 
-SOURCES = {
-    "timm": Source(
-        renames=(
-            (r"stage_(\d)_merge_(\w+)", "layers.{0:-1}.downsample.{1}"),
-            (r"head", "head.fc"),
-            *_BLOCKS,
-        ),
-        ignored=_BUFFERS,
-    ),
-    "microsoft": Source(
-        renames=(
-            (r"stage_(\d)_merge_(\w+)", "layers.{0:-2}.downsample.{1}"),
-            (r"head", "head"),
-            *_BLOCKS,
-        ),
-        ignored=_BUFFERS,
-    ),
-}
+    Args:
+        attention: entries for what only this Swin has in its attention.
+        buffers: names of its tensors that are no weights.
+    """
+    common = (
+        *attention,
+        (r"stage_(\d)_block_(\d+)_(attn|mlp)_(\w+)", "layers.{0:-1}.blocks.{1}.{2}.{3}"),
+        (r"stage_(\d)_block_(\d+)_(norm\d)", "layers.{0:-1}.blocks.{1}.{2}"),
+        (r"patch_embed", "patch_embed.proj"),
+        (r"patch_norm", "patch_embed.norm"),
+        (r"norm", "norm"),
+    )
+    merge, ignored = r"stage_(\d)_merge_(\w+)", rf".*\.({buffers})"
+    return {
+        "timm": Source(((merge, "layers.{0:-1}.downsample.{1}"), (r"head", "head.fc"), *common), ignored=ignored),
+        "microsoft": Source(((merge, "layers.{0:-2}.downsample.{1}"), (r"head", "head"), *common), ignored=ignored),
+    }
+
+
+SOURCES = sources(
+    (r"stage_(\d)_block_(\d+)_attn_bias/table", "layers.{0:-1}.blocks.{1}.attn.relative_position_bias_table"),
+    buffers="relative_position_index|attn_mask",
+)
 
 
 @builder

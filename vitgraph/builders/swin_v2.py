@@ -34,8 +34,7 @@ from vitgraph.blocks import (
 )
 from vitgraph.blocks.base import pair
 from vitgraph.builders.contract import Check, begin, builder, finish, is_sides, shape_of
-from vitgraph.builders.sources import Source
-from vitgraph.builders.swin import block_window, windows_per_stage
+from vitgraph.builders.swin import block_window, sources, windows_per_stage
 from vitgraph.builders.wiring import (
     ACTIVATIONS,
     activation,
@@ -72,36 +71,12 @@ VARIANTS = {  # section 3.5 of the paper; windows and image sizes of its tables 
 }
 
 
-_BLOCKS = (
+SOURCES = sources(
     (r"stage_(\d)_block_(\d+)_attn_cosine/(\w+)", "layers.{0:-1}.blocks.{1}.attn.{2}"),
     (r"stage_(\d)_block_(\d+)_attn_cpb_fc1", "layers.{0:-1}.blocks.{1}.attn.cpb_mlp.0"),
     (r"stage_(\d)_block_(\d+)_attn_cpb_fc2", "layers.{0:-1}.blocks.{1}.attn.cpb_mlp.2"),
-    (r"stage_(\d)_block_(\d+)_(attn|mlp)_(\w+)", "layers.{0:-1}.blocks.{1}.{2}.{3}"),
-    (r"stage_(\d)_block_(\d+)_(norm\d)", "layers.{0:-1}.blocks.{1}.{2}"),
-    (r"patch_embed", "patch_embed.proj"),
-    (r"patch_norm", "patch_embed.norm"),
-    (r"norm", "norm"),
+    buffers="relative_position_index|relative_coords_table|attn_mask",
 )
-_BUFFERS = r".*\.(relative_position_index|relative_coords_table|attn_mask)"
-
-SOURCES = {
-    "timm": Source(
-        renames=(
-            (r"stage_(\d)_merge_(\w+)", "layers.{0:-1}.downsample.{1}"),
-            (r"head", "head.fc"),
-            *_BLOCKS,
-        ),
-        ignored=_BUFFERS,
-    ),
-    "microsoft": Source(
-        renames=(
-            (r"stage_(\d)_merge_(\w+)", "layers.{0:-2}.downsample.{1}"),
-            (r"head", "head"),
-            *_BLOCKS,
-        ),
-        ignored=_BUFFERS,
-    ),
-}
 
 
 @builder
