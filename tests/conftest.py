@@ -5,6 +5,8 @@ import os
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 os.environ.setdefault("XLA_FLAGS", "--xla_backend_optimization_level=0")  # tiny nets: compiling is what takes time
 
+import gc
+import itertools
 import pathlib
 import subprocess
 import sys
@@ -15,9 +17,24 @@ import pytest
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 
 
+def pytest_collection_finish():
+    """What was imported is there for good: the garbage collector needn't look through it again and again."""
+    gc.collect()
+    gc.freeze()
+    gc.disable()
+
+
 @pytest.fixture(autouse=True)
 def seeds():
     keras.utils.set_random_seed(0)
+
+
+@pytest.fixture(autouse=True)
+def garbage(tests=itertools.count(1)):  # noqa: B008  (counts over all tests)
+    """Graphs are full of cycles: they go after every tenth test, all at once."""
+    yield
+    if next(tests) % 10 == 0:
+        gc.collect()
 
 
 @pytest.fixture

@@ -67,7 +67,7 @@ def test_quantised(mode, reloaded, no_old_garbage):
         exact = value(model(images(8)))
         model.quantize(mode)
         change = np.sqrt(np.mean((value(model(images(8))) - exact) ** 2) / np.mean(exact**2))
-        assert 0 < change < QUANTISED[mode], name
+        assert 0 < change < (np.inf if TINY[name].discrete else QUANTISED[mode]), name
         dense[name] = [layer.name for layer in model.layers if isinstance(layer, keras.layers.Dense)]
     assert reloaded(models) == dense
 

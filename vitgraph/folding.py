@@ -70,14 +70,18 @@ def _pairs(model):
     before, after = {}, {}
     for layer in model.layers:
         taker = only_taker(layer)
-        if isinstance(layer, _LINEAR) and isinstance(taker, layers.BatchNormalization) and _has_no_activation(layer):
+        if isinstance(layer, _LINEAR) and _is_batch_norm(taker) and _has_no_activation(layer):
             after[layer] = taker
     for layer in model.layers:
         taker = only_taker(layer)
-        free = isinstance(layer, layers.BatchNormalization) and layer not in after.values()
-        if free and isinstance(taker, layers.Dense):
+        if _is_batch_norm(layer) and layer not in after.values() and isinstance(taker, layers.Dense):
             before[taker] = layer
     return before, after
+
+
+def _is_batch_norm(layer):
+    """Whether it is one over the last axis, as linear layers have it."""
+    return isinstance(layer, layers.BatchNormalization) and layer.axis in (-1, len(layer.input.shape) - 1)
 
 
 def _has_no_activation(layer):

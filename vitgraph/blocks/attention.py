@@ -176,6 +176,8 @@ class AttentionMap(keras.layers.Wrapper):
     """The probabilities of an attention core, from a list of the core's own inputs: -> (B, heads, N, M), float32."""
 
     def build(self, input_shape):
+        if not self.layer.built:  # Keras quantises no graph with a layer that isn't
+            self.layer.build(input_shape)
         self.built = True
 
     def call(self, inputs):
