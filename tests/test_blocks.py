@@ -162,7 +162,6 @@ ROWS = [  # a block, and the shapes of its inputs
     (TakePrefix(2), TOKENS),
     (TakeToken(), TOKENS),
     (TakeValues(), (2, 6, 10, 24)),
-    (TakePrefix(2), TOKENS),
     (DropPrefix(1), TOKENS),
     (PadToMultiple(4), MAP),
     (Patchify((2, 5)), MAP),

@@ -22,6 +22,8 @@ class Tiny(NamedTuple):
     arguments: dict
     tied: str = ""
     """Why its weights hold for one image size only; empty: they don't."""
+    border: int = 0
+    """Pixels of the image that overlapping patches without padding leave over."""
     mixed: str = ""
     """Why what its attention multiplies with the values isn't probabilities; empty: it is."""
     discrete: str = ""
@@ -187,6 +189,7 @@ TINY = {
             "patch_size": 16, "stride": 8, "dims": (8, 16, 32), "depths": (1, 1, 2), "num_heads": (1, 2, 4),
             "mlp_ratios": (2, 2, 2), "distilled": True,
         },
+        border=8,
     ),
     "swin_v2": Tiny(
         vitgraph.build_swin_v2,

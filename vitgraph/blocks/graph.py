@@ -2,14 +2,14 @@
 
 import keras
 
-from vitgraph.blocks.base import PACKAGE, Block
+from vitgraph.blocks.base import PACKAGE, Block, pair
 
 
 class Stage(Block):
     """An identity that stands in the stream where it may be read as a map: at the end of a stage, or of a plain block.
 
     Args:
-        stride: input pixels per position; (rows, columns) where the axes differ.
+        stride: input pixels per position, a number or (rows, columns).
         prefix: number of leading tokens that are no patches, where the stream is tokens (B, N, C).
         grid: where the stream is tokens, the name of the layer whose output (B, H, W, .) they are the positions of;
             None: the stream is a map (B, H, W, C).
@@ -17,7 +17,8 @@ class Stage(Block):
 
     def __init__(self, stride, prefix=0, grid=None, **kwargs):
         super().__init__(**kwargs)
-        self.stride = stride
+        rows, columns = pair(stride)
+        self.stride = rows if rows == columns else (rows, columns)
         self.prefix = prefix
         self.grid = grid
 

@@ -161,7 +161,7 @@ def build_ats_vit(
             x = masked_block(x, ids, t, rates[i], f"block_{i}")
     ids = layers.Identity(name="token_ids")(ids)
     x = PutBack(name="put_back")(x, ids, patches)
-    x = Stage(patch[0] if patch[0] == patch[1] else patch, 1, "patch_embed", name="all_patches")(x)
+    x = Stage(patch, 1, "patch_embed", name="all_patches")(x)
 
     x = t.norm(x, "norm")
     if not include_top and pooling is None:

@@ -58,7 +58,7 @@ VARIANTS = {  # a name is size, kernel x number of convolutions, side of the ima
 }
 
 
-@builder
+@builder(uneven=True)
 def build_cct(
     input_shape=(224, 224, 3),
     *,

@@ -54,7 +54,7 @@ VARIANTS = {  # table 1 of the paper; the names are timm's, with the size of the
 }
 
 
-@builder(pools=("token", "avg", "max"))
+@builder(pools=("token", "avg", "max"), uneven=True)
 def build_crossvit(
     input_shape=(240, 240, 3),
     *,

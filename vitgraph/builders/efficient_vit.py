@@ -174,7 +174,6 @@ def _check(check, dim, depth, num_heads, mlp_ratio, attention, class_token, act,
 
 def _blocks(x, t, attention, drop_paths, patch, prefix, check):
     """The stream of blocks, one for each rate in `drop_paths`: (B, prefix + N, C) -> (B, prefix + N, C)."""
-    stride = patch[0] if patch[0] == patch[1] else patch
     more: list = []
     for i, drop_path in enumerate(drop_paths):
         name = f"block_{i}"
@@ -186,7 +185,7 @@ def _blocks(x, t, attention, drop_paths, patch, prefix, check):
         x = t.residual(x, y, drop_path, f"{name}_res1")
         y = t.mlp(t.norm(x, f"{name}_norm2"), f"{name}_mlp")
         x = t.residual(x, y, drop_path, f"{name}_res2")
-        x = Stage(stride, prefix, "patch_embed", name=name)(x)
+        x = Stage(patch, prefix, "patch_embed", name=name)(x)
     return x
 
 

@@ -113,12 +113,13 @@ def build_localvit(
         ValueError, TypeError: naming the argument, its value and what is allowed.
     """
     check = Check("build_localvit")
-    check.positive(dim=dim, depth=depth, num_heads=num_heads)
-    check.over_zero(mlp_ratio=mlp_ratio)
-    check.heads_divide(dim, num_heads)
+    t = Transformer(
+        dim, num_heads, mlp_ratio, qkv_bias, norm_eps=norm_eps, attn_drop=attn_drop_rate, proj_drop=proj_drop_rate,
+        qk_scale=qk_scale,
+    )  # fmt: skip
+    t.check(check)
+    check.positive(depth=depth)
     check.sides(patch_size=patch_size)
-    if qk_scale is not None:
-        check.over_zero(qk_scale=qk_scale)
     patch = pair(patch_size)
     check.smallest(max(patch), input_shape=shape_of(input_shape, input_tensor))
     if img_size is not None:
@@ -127,10 +128,6 @@ def build_localvit(
     locality = Locality(act, channel_attention, reduction, depthwise)
     locality.check(check, dim, int(dim * mlp_ratio))
 
-    t = Transformer(
-        dim, num_heads, mlp_ratio, qkv_bias, norm_eps=norm_eps, attn_drop=attn_drop_rate, proj_drop=proj_drop_rate,
-        qk_scale=qk_scale,
-    )  # fmt: skip
     inputs = begin(input_shape, input_tensor)
     x = grid = conv(inputs, dim, patch, patch, "patch_embed")
     if class_token:
@@ -139,13 +136,12 @@ def build_localvit(
     x = PositionTable(table, int(class_token), antialias=False, name="pos_embed")(x, grid)
     x = dropout(x, pos_drop_rate, "pos_drop")
 
-    stride = patch[0] if patch[0] == patch[1] else patch
     for i, drop_path in enumerate(drop_path_rates(drop_path_rate, depth)):
         block = f"block_{i}"
         y = t.attention(t.norm(x, f"{block}_norm1"), f"{block}_attn")
         x = t.residual(x, y, drop_path, f"{block}_res1")
         x = locality(x, grid, t.hidden, block)
-        x = Stage(stride, int(class_token), "patch_embed" if class_token else None, name=block)(x)
+        x = Stage(patch, int(class_token), "patch_embed" if class_token else None, name=block)(x)
 
     x = token_top(
         t.norm(x, "norm"),

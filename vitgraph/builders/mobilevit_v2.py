@@ -82,7 +82,7 @@ SOURCES = {
 }
 
 
-@builder
+@builder(uneven=True)
 def build_mobilevit_v2(
     input_shape=(256, 256, 3),
     *,

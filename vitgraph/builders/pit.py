@@ -86,7 +86,7 @@ SOURCES = {
 }
 
 
-@builder(pools=("token", "avg", "max"))
+@builder(pools=("token", "avg", "max"), uneven=True)
 def build_pit(
     input_shape=(224, 224, 3),
     *,

@@ -208,8 +208,7 @@ class Pyramid:
                 x = feed_forward(x, grid, int(self.dims[i] * self.mlp_ratios[i]), drop_path, block)
             if prefix and not include_top and pooling != "token":  # then the last level is a map as the others are
                 x, prefix = ToMap(prefix, name=f"{stage}_map")(x, grid), 0
-            step = stride[0] if stride[0] == stride[1] else stride
-            x = Stage(step, prefix, f"{stage}_embed_norm" if prefix else None, name=stage)(x)
+            x = Stage(stride, prefix, f"{stage}_embed_norm" if prefix else None, name=stage)(x)
         x = layer_norm(x, self.norm_eps, "norm")
         return token_top(x, grid, include_top=include_top, pooling=pooling, **top)
 

@@ -282,10 +282,9 @@ def blocks(x, t, block, drop_paths, patch, prefix=0):
 
     `t` is the `Transformer` of them all, or a list with one a block.
     """
-    stride = patch[0] if patch[0] == patch[1] else patch
     for i, drop_path in enumerate(drop_paths):
         x = block(x, t[i] if isinstance(t, list) else t, drop_path, f"block_{i}")
-        x = Stage(stride, prefix, "patch_embed", name=f"block_{i}")(x)
+        x = Stage(patch, prefix, "patch_embed", name=f"block_{i}")(x)
     return x
 
 

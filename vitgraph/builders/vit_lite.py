@@ -15,10 +15,11 @@ All but the patches is as in CCT, also what cct.py says of positions. (The other
 projections, is no relative.)
 """
 
-from vitgraph.blocks.base import is_static, pair
+from vitgraph.blocks.base import pair
 from vitgraph.builders.compact import SIZES, check_transformer, encode, top
 from vitgraph.builders.contract import Check, begin, builder, finish, shape_of
-from vitgraph.builders.wiring import Transformer, conv, pad_to_patch
+from vitgraph.builders.vit import patch_embed, patch_grid
+from vitgraph.builders.wiring import Transformer
 
 VARIANTS = {
     f"{net}_{size}_4_32{suffix}": {**SIZES[size], **tokens, **positions}
@@ -88,21 +89,15 @@ def build_vit_lite(
     """
     check = Check("build_vit_lite")
     check_transformer(check, dim, depth, num_heads, mlp_ratio, pos_embed, img_size)
-    check.sides(patch_size=patch_size)
-    patch, shape = pair(patch_size), shape_of(input_shape, input_tensor)
-    check.smallest(max(patch), input_shape=shape)
+    patch, grid = patch_grid(check, shape_of(input_shape, input_tensor), patch_size, img_size)
     check.smallest(max(patch), img_size=pair(img_size))
-    grid = [n // p for n, p in zip(shape[:2] if is_static(*shape[:2]) else pair(img_size), patch, strict=True)]
 
-    x = inputs = begin(input_shape, input_tensor)
-    if not is_static(*shape[:2]):
-        x = pad_to_patch(x, patch)
-    x = conv(x, dim, patch, patch, "patch_embed")
+    inputs = begin(input_shape, input_tensor)
+    x = patch_embed(inputs, patch, dim)
     t = Transformer(
         dim, num_heads, mlp_ratio, qkv_bias, norm_eps=norm_eps, attn_drop=attn_drop_rate, proj_drop=drop_rate
     )
-    stride = patch[0] if patch[0] == patch[1] else patch
-    tokens = encode(x, "patch_embed", grid, stride, class_token, pos_embed, depth, t, drop_path_rate)
+    tokens = encode(x, "patch_embed", grid, patch, class_token, pos_embed, depth, t, drop_path_rate)
     x = top(
         tokens,
         x,
