@@ -1,6 +1,6 @@
 """Vision transformers as pure builder functions that wire Keras layers into one static Functional graph."""
 
-from vitgraph import blocks, builders
+from vitgraph import blocks, builders, objectives
 from vitgraph.builders import *  # noqa: F403  (every build_* function)
 from vitgraph.create import create
 from vitgraph.features import attention, channels_first, pyramid, simple_feature_pyramid
@@ -19,6 +19,7 @@ __all__ = [
     "list_models",
     "list_weights",
     "load_weights",
+    "objectives",
     "pyramid",
     "save_weights",
     "simple_feature_pyramid",

@@ -19,7 +19,7 @@ class Block(keras.layers.Layer):
         keras.saving.register_keras_serializable(package=PACKAGE)(cls)
 
     def get_config(self):
-        own = {name: getattr(self, name) for name in _own_arguments(type(self))}
+        own = {name: getattr(self, name) for name in own_arguments(type(self))}
         return {**super().get_config(), **own}
 
     def compute_output_shape(self, input_shape):
@@ -27,7 +27,8 @@ class Block(keras.layers.Layer):
         return input_shape
 
 
-def _own_arguments(cls):
+def own_arguments(cls):
+    """The names of a constructor's arguments, but for those that it hands on."""
     parameters = inspect.signature(cls.__init__).parameters.values()
     return [p.name for p in parameters if p.name != "self" and p.kind is not p.VAR_KEYWORD]
 

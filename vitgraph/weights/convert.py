@@ -7,6 +7,7 @@ import re
 import keras
 
 from vitgraph.blocks import BlockPositions, DepthwiseConv2D, OffsetBias, PositionTable, WindowBias
+from vitgraph.builders.sources import Source
 from vitgraph.registry import SOURCES
 from vitgraph.weights import resample
 from vitgraph.weights.files import read_checkpoint
@@ -23,11 +24,12 @@ def load_weights(model, checkpoint, *, source=None, skip_head=False):
     Args:
         model: a graph of this package.
         checkpoint: path of a file (see `read_checkpoint`), or a dictionary of arrays.
-        source: name of the checkpoint's kind, such as "swin/microsoft"; None: found by its tensors' names.
+        source: name of the checkpoint's kind, such as "swin/microsoft", or a table (`builders.sources.Source`) for one
+            that has no name here; None: found by its tensors' names.
         skip_head: leave the graph's head as it is, for another number of classes.
 
     Returns:
-        The name of the checkpoint's kind; "vitgraph" for our own.
+        The checkpoint's kind; "vitgraph" for our own.
 
     Raises:
         OSError, ValueError: a file that can't be read, or tensors that are missing, unused or of another shape: all of
@@ -35,7 +37,7 @@ def load_weights(model, checkpoint, *, source=None, skip_head=False):
     """
     label = "checkpoint" if isinstance(checkpoint, dict) else f"checkpoint {str(checkpoint)!r}"
     tensors = checkpoint if isinstance(checkpoint, dict) else read_checkpoint(checkpoint)
-    if source not in (None, "vitgraph", *SOURCES):
+    if not isinstance(source, Source) and source not in (None, "vitgraph", *SOURCES):
         raise ValueError(f"load_weights: source={source!r}; allowed: None, vitgraph, {', '.join(SOURCES)}")
     kind = source or _find_source(model, tensors)
     values, problems = _convert(model, tensors, kind, skip_head)
@@ -63,12 +65,24 @@ def _find_source(model, tensors):
 
 
 def _names(kind, path):
-    return ([path], None) if kind == "vitgraph" else SOURCES[kind].names(path)
+    return ([path], None) if kind == "vitgraph" else _table(kind).names(path)
+
+
+def _table(kind):
+    return kind if isinstance(kind, Source) else SOURCES[kind]
+
+
+def _layers(model):
+    """{name: layer}, those of models within the model too."""
+    found = {}
+    for layer in model.layers:
+        found.update(_layers(layer) if isinstance(layer, keras.Model) else {layer.name: layer})
+    return found
 
 
 def _convert(model, tensors, kind, skip_head):
     """([(variable, value)], [problem])."""
-    layers = {layer.name: layer for layer in model.layers}
+    layers = _layers(model)
     values, problems, used = [], [], set()
     for variable in model.weights:
         names, function = _names(kind, variable.path)
@@ -99,7 +113,7 @@ def _convert(model, tensors, kind, skip_head):
 def _unused(model, tensors, kind, used, skip_head):
     ignored, head = r"(?!)", _OWN_HEAD
     if kind != "vitgraph":
-        ignored, head = SOURCES[kind].ignored, SOURCES[kind].head
+        ignored, head = _table(kind).ignored, _table(kind).head
     headless = skip_head or not any(layer.name.startswith("head") for layer in model.layers)
     allowed = "|".join([r".*num_batches_tracked", ignored, *([head] if headless else [])])
     return [name for name in tensors if name not in used and not re.fullmatch(allowed, name) and tensors[name].size]
@@ -107,7 +121,7 @@ def _unused(model, tensors, kind, used, skip_head):
 
 def _reorder(value, layer, variable, kind):
     """The source's axis order -> Keras'."""
-    if kind != "vitgraph" and SOURCES[kind].layout == "torch" and variable.path.endswith("/kernel"):
+    if kind != "vitgraph" and _table(kind).layout == "torch" and variable.path.endswith("/kernel"):
         if isinstance(layer, DepthwiseConv2D):  # (C m, 1, rows, columns), the m outputs of a channel side by side
             value = value.reshape(-1, layer.depth_multiplier, *value.shape[2:]).transpose(2, 3, 0, 1)
         elif isinstance(layer, keras.layers.Conv2D):  # (out, in, rows, columns)

@@ -1,0 +1,95 @@
+"""What pre-training teaches: k-NN and a linear probe on an encoder, before it and after it.
+
+    python -m examples.objectives
+
+The images are scikit-learn's handwritten digits; pre-training sees those to train on, without their labels. The figures
+of docs/objectives.md are this script's.
+"""
+
+import argparse
+import time
+
+import keras
+import numpy as np
+
+import vitgraph
+
+SIZE = 32  # the digits' side in pixels; as they come it is 8
+SEEDS = (0, 1, 2)
+
+
+def vit():
+    """The encoder of most rows: patches of 4 x 4 pixels, 64 tokens."""
+    return vitgraph.build_vit(
+        (SIZE, SIZE, 1), include_top=False, pooling="avg", patch_size=4, dim=96, depth=4, num_heads=3, mlp_ratio=2
+    )
+
+
+ROWS = {}
+"""{name: (function () -> objective, epochs, learning rate)}."""
+
+
+def digits():
+    """(images (B, 32, 32, 1) in -1 ... 1, classes) to train on, and held out."""
+    from sklearn.datasets import load_digits
+    from sklearn.model_selection import train_test_split
+
+    data = load_digits()
+    images = data.images[..., None].astype("float32") / 8 - 1
+    images = keras.ops.convert_to_numpy(keras.ops.image.resize(images, (SIZE, SIZE), data_format="channels_last"))
+    x, x_held, y, y_held = train_test_split(images, data.target, test_size=0.3, stratify=data.target, random_state=0)
+    return (x, y), (x_held, y_held)
+
+
+def probes(encoder, train, held_out):
+    """The fractions of held-out images that 5 nearest neighbours and logistic regression classify rightly."""
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.neighbors import KNeighborsClassifier
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+
+    features = [representations(encoder, images) for images, _ in (train, held_out)]
+    classifiers = KNeighborsClassifier(5, metric="cosine"), LogisticRegression(max_iter=2000)
+    return [
+        make_pipeline(StandardScaler(), classifier).fit(features[0], train[1]).score(features[1], held_out[1])
+        for classifier in classifiers
+    ]
+
+
+def representations(encoder, images):
+    """What the encoder makes of images, a vector each: (B, C)."""
+    features = encoder.predict(images, batch_size=256, verbose=0)
+    return features.reshape(len(features), -1, features.shape[-1]).mean(axis=1)
+
+
+def learn(name, seed, train, held_out, epochs=None):
+    """[k-NN, linear probe] before, the same after, and the seconds that pre-training took."""
+    build, usual_epochs, rate = ROWS[name]
+    keras.utils.set_random_seed(seed)
+    model = build()
+    before = probes(model.encoder, train, held_out)
+    epochs = epochs or usual_epochs
+    steps = epochs * (len(train[0]) // 128)
+    schedule = keras.optimizers.schedules.CosineDecay(0.0, steps, warmup_target=rate, warmup_steps=steps // 10)
+    model.compile(keras.optimizers.AdamW(schedule, weight_decay=0.05))
+    start = time.perf_counter()
+    model.fit(train[0], batch_size=128, epochs=epochs, verbose=0)
+    return before, probes(model.encoder, train, held_out), time.perf_counter() - start
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("names", nargs="*", metavar="NAME", help=f"of {', '.join(ROWS)}; default: all")
+    parser.add_argument("--epochs", type=int, metavar="N", help="instead of each row's own number")
+    args = parser.parse_args()
+    train, held_out = digits()
+    print("| objective | k-NN before | after | linear probe before | after | seconds |\n|---|---:|---:|---:|---:|---:|")
+    for name in args.names or ROWS:
+        runs = [learn(name, seed, train, held_out, args.epochs) for seed in SEEDS]
+        before, after, seconds = map(np.array, zip(*runs, strict=True))
+        cells = [f"{100 * x.mean():.1f} ± {100 * x.std():.1f}" for i in (0, 1) for x in (before[:, i], after[:, i])]
+        print(f"| {name} | {' | '.join(cells)} | {seconds.mean():.0f} |", flush=True)
+
+
+if __name__ == "__main__":
+    main()

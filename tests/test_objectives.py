@@ -1,0 +1,104 @@
+"""What every training objective owes its user, whatever its loss."""
+
+import json
+
+import keras
+import numpy as np
+import pytest
+from keras import ops
+
+import vitgraph
+
+IMAGES = np.random.default_rng(0).random((6, 32, 32, 3)).astype("float32")
+
+
+def vit(**arguments):
+    """Tiny, with 16 patches."""
+    plain = {"include_top": False, "patch_size": 8, "dim": 16, "depth": 2, "num_heads": 2, "mlp_ratio": 2}
+    return vitgraph.build_vit((32, 32, 3), **{**plain, **arguments})
+
+
+ROWS = {}
+"""{name: function (seed=None, **arguments of the encoder's builder) -> objective}."""
+rows = pytest.mark.parametrize("build", ROWS.values(), ids=ROWS)
+
+
+def fit(model, **options):
+    return model.fit(IMAGES, batch_size=3, shuffle=False, verbose=0, **options).history["loss"]
+
+
+def values(model):
+    return [ops.convert_to_numpy(variable) for variable in model.weights]
+
+
+@rows
+def test_trains_the_encoder_that_was_given(build):
+    model = build()
+    before = values(model.encoder)
+    model.compile("adam")
+    losses = fit(model, epochs=2)
+    assert np.isfinite(losses).all()
+    assert not any(np.array_equal(a, b) for a, b in zip(before, values(model.encoder), strict=True) if a.any())
+    assert {id(v) for v in model.encoder.weights} < {id(v) for v in model.weights}
+    assert np.isfinite(model.encoder.predict(IMAGES, verbose=0)).all()
+
+
+@rows
+def test_datasets_labels_and_validation(build):
+    """Labels are ignored; the last batch is smaller."""
+    import tensorflow as tf
+
+    model = build()
+    model.compile("adam")
+    data = tf.data.Dataset.from_tensor_slices((IMAGES, np.arange(6))).batch(4)
+    history = model.fit(data, validation_data=data, shuffle=False, verbose=0).history
+    assert np.isfinite([*history["loss"], *history["val_loss"]]).all()
+
+
+@rows
+def test_resumes_from_a_file(build, tmp_path):
+    """Saved between two epochs and read back, it trains on as if nothing had happened."""
+    model = build(seed=3)
+    model.compile("adam")
+    fit(model)
+    model.save(tmp_path / "model.keras")
+    whole = fit(model)
+    again = keras.saving.load_model(tmp_path / "model.keras")
+    np.testing.assert_allclose(fit(again), whole, rtol=1e-6)
+    for a, b in zip(values(again), values(model), strict=True):
+        np.testing.assert_allclose(a, b, atol=1e-6)
+    np.testing.assert_allclose(
+        again.encoder.predict(IMAGES, verbose=0), model.encoder.predict(IMAGES, verbose=0), atol=1e-5
+    )
+
+
+@rows
+def test_config(build):
+    model = build()
+    config = json.dumps(model.get_config())
+    assert json.dumps(type(model).from_config(json.loads(config)).get_config()) == config
+
+
+@rows
+@pytest.mark.parametrize("dtype", ["mixed_float16", "mixed_bfloat16"])
+def test_mixed_precision_under_xla(build, dtype):
+    model = build(dtype=dtype)
+    assert model.encoder.compute_dtype == dtype.removeprefix("mixed_")
+    model.compile("adam", jit_compile=True)
+    assert np.isfinite(fit(model)).all()
+
+
+def test_on_jax(fresh_process):
+    """One epoch of each on JAX, which knows no assignment but through Keras."""
+    code = """
+import os
+os.environ["KERAS_BACKEND"] = "jax"
+import numpy as np
+from tests.test_objectives import ROWS, fit
+for name, build in ROWS.items():
+    model = build()
+    model.compile("adam")
+    assert np.isfinite(fit(model)).all(), name
+    print(name)
+"""
+    assert fresh_process(code).split() == list(ROWS)

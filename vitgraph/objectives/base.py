@@ -1,0 +1,87 @@
+"""What every objective shares: a trainable model around a graph of this package, and ways to wire that graph anew."""
+
+import keras
+
+from vitgraph.blocks.base import PACKAGE, own_arguments
+
+
+class Objective(keras.Model):
+    """A model whose loss trains the graph that it was given: `compile(optimizer)`, `fit(images)`.
+
+    A subclass stores each constructor argument under its own name, as blocks do, and ends its constructor with
+    `connect(graph)`. The graph holds the whole computation, a pure function of the images and of the random draws:
+    {"image": (B, H, W, C), further inputs} -> {"loss": (), further outputs}. What is drawn, `draw` says.
+
+    The layers of the encoder are those of the graph: `encoder` has the trained weights at any time, also after the
+    objective was read back from a `.keras` file.
+
+    Args:
+        encoder: the graph whose weights are trained.
+        seed: of the random draws; None: another one each time.
+        name: the model's name.
+    """
+
+    def __init_subclass__(cls, **kwargs):
+        super().__init_subclass__(**kwargs)
+        keras.saving.register_keras_serializable(package=PACKAGE)(cls)
+
+    def __init__(self, encoder, seed, name):
+        # Images are targets, too: they stay as they come, whatever the encoder computes in.
+        super().__init__(name=name, dtype=encoder.dtype_policy, autocast=False)
+        self.encoder = encoder
+        self.seed = seed
+        self.seed_generator = keras.random.SeedGenerator(seed)
+
+    def connect(self, graph):
+        self.graph = graph
+        self.built = True
+
+    def draw(self, images):
+        """The further inputs of the graph, drawn anew for a batch of images: {name: tensor}."""
+        raise NotImplementedError
+
+    def call(self, images, training=False):
+        images = keras.ops.convert_to_tensor(images)
+        outputs = self.graph({"image": images, **self.draw(images)}, training=training)
+        self.add_loss(outputs.pop("loss"))
+        return outputs
+
+    def save_own_variables(self, store):
+        """Keras leaves out where random draws stand; with that, training goes on as if it had not been interrupted."""
+        super().save_own_variables(store)
+        store["seed"] = keras.ops.convert_to_numpy(self.seed_generator.state)
+
+    def load_own_variables(self, store):
+        self.seed_generator.state.assign(store["seed"])
+        super().load_own_variables({key: store[key] for key in store.keys() if key != "seed"})
+
+    def get_config(self):
+        config = {name: getattr(self, name) for name in own_arguments(type(self))}
+        return {key: _serialized(value) for key, value in {**config, "name": self.name}.items()}
+
+    @classmethod
+    def from_config(cls, config):
+        return cls(**{key: _deserialized(value) for key, value in config.items()})
+
+
+def replay(start, end, x, name):
+    """The nodes from tensor `start` to tensor `end` of a graph, wired again onto `x`, with the layers that they have.
+
+    `x` may have another number of tokens than `start`, if all that stands between takes any number.
+
+    Raises:
+        ValueError: `end` depends on more than `start`.
+    """
+    part = keras.Model(start, end, name=name)
+    entry = keras.Input(x.shape[1:], dtype=x.dtype)
+    return keras.models.clone_model(part, input_tensors=entry, clone_function=lambda layer: layer)(x)
+
+
+def _serialized(value):
+    """Models and layers as their configurations; plain values as they are."""
+    return keras.saving.serialize_keras_object(value) if isinstance(value, keras.layers.Layer) else value
+
+
+def _deserialized(value):
+    is_object = isinstance(value, dict) and "class_name" in value
+    return keras.saving.deserialize_keras_object(value) if is_object else value
