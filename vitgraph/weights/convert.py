@@ -74,7 +74,7 @@ def _table(kind):
 
 def _layers(model):
     """{name: layer}, those of models within the model too."""
-    found = {}
+    found: dict = {}
     for layer in model.layers:
         found.update(_layers(layer) if isinstance(layer, keras.Model) else {layer.name: layer})
     return found
