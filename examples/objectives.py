@@ -25,7 +25,9 @@ def vit():
     )
 
 
-ROWS = {}
+ROWS = {
+    "masked_patch_prediction": (lambda: vitgraph.masked_patch_prediction(vit(), mean=0.5, std=0.5), 60, 1e-3),
+}
 """{name: (function () -> objective, epochs, learning rate)}."""
 
 

@@ -16,9 +16,11 @@ from vitgraph.blocks import (
     AveragePooling,
     BlockPositions,
     ClearPadding,
+    ColourBins,
     ContextAttention,
     ContextGate,
     ContinuousWindowBias,
+    CorruptTokens,
     CosineQKV,
     CropTo,
     CrossAttention,
@@ -43,6 +45,7 @@ from vitgraph.blocks import (
     LocalitySelfAttention,
     MapAttention,
     MaskedAttention,
+    MaskedCrossEntropy,
     MaxPooling,
     MixHeads,
     NystromAttention,
@@ -63,6 +66,7 @@ from vitgraph.blocks import (
     QueryScale,
     QuickGELU,
     RandomFeatureAttention,
+    RandomSubset,
     RegionBias,
     RejoinPrefix,
     Residual,
@@ -87,6 +91,7 @@ from vitgraph.blocks import (
     ToMap,
     ToTokens,
     Unfold,
+    Unpatchify,
     WindowBias,
     WindowOffsets,
     WindowPartition,
@@ -221,6 +226,11 @@ ROWS = [  # a block, and the shapes of its inputs
     (QueryScale(2), (2, 60, 24)),
     (LocalitySelfAttention(2), (2, 60, 24)),
     (AttentionMap(LocalitySelfAttention(2)), (2, 60, 24)),
+    (Unpatchify((1, 4)), (2, 60, 8), MAP),
+    (RandomSubset(0.3), (2, 60)),
+    (CorruptTokens(0.5, 0.3), TOKENS, (2, 61), (2, 61), (2, 61), (2, 61)),
+    (ColourBins(2, bits=1, mean=(0.1, 0.2)), MAP),
+    (MaskedCrossEntropy(), TOKENS, (2, 61), (2, 61)),
 ]
 
 rows = pytest.mark.parametrize("row", ROWS, ids=lambda row: f"{type(row[0]).__name__}-{row[1:]}")
@@ -295,5 +305,6 @@ def test_half_precision(row):
     config = {**block.get_config(), "dtype": "mixed_float16", "name": "half"}
     half = type(block).from_config(config)
     for y in keras.tree.flatten(call(half, arrays(shapes))):
-        expected = {AttentionMap: "float32", PatchIds: "int32", PickIds: "int32", TokenSampler: "int32"}
+        expected = {AttentionMap: "float32", MaskedCrossEntropy: "float32"}
+        expected |= dict.fromkeys((ColourBins, PatchIds, PickIds, TokenSampler), "int32")
         assert keras.backend.standardize_dtype(y.dtype) == expected.get(type(block), "float16")

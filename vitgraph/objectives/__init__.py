@@ -1,5 +1,6 @@
 """Training objectives: a graph -> a `keras.Model` that trains its weights, one paper a file."""
 
 from vitgraph.objectives.base import Objective
+from vitgraph.objectives.masked_patch_prediction import MaskedPatchPrediction, masked_patch_prediction
 
-__all__ = ["Objective"]
+__all__ = ["MaskedPatchPrediction", "Objective", "masked_patch_prediction"]

@@ -1,5 +1,7 @@
 """What every objective shares: a trainable model around a graph of this package, and ways to wire that graph anew."""
 
+import contextlib
+
 import keras
 
 from vitgraph.blocks.base import PACKAGE, own_arguments
@@ -27,7 +29,7 @@ class Objective(keras.Model):
 
     def __init__(self, encoder, seed, name):
         # Images are targets, too: they stay as they come, whatever the encoder computes in.
-        super().__init__(name=name, dtype=encoder.dtype_policy, autocast=False)
+        super().__init__(name=name, dtype=_policy(encoder), autocast=False)
         self.encoder = encoder
         self.seed = seed
         self.seed_generator = keras.random.SeedGenerator(seed)
@@ -35,6 +37,15 @@ class Objective(keras.Model):
     def connect(self, graph):
         self.graph = graph
         self.built = True
+
+    @property
+    def trainable_variables(self):
+        """What the loss depends on: of an encoder with its top, the head stays as it is."""
+        return self.graph.trainable_variables
+
+    @property
+    def trainable_weights(self):
+        return self.graph.trainable_weights
 
     def draw(self, images):
         """The further inputs of the graph, drawn anew for a batch of images: {name: tensor}."""
@@ -62,6 +73,44 @@ class Objective(keras.Model):
     @classmethod
     def from_config(cls, config):
         return cls(**{key: _deserialized(value) for key, value in config.items()})
+
+
+@contextlib.contextmanager
+def policy_of(encoder):
+    """While it lasts, new layers compute as the encoder's do."""
+    previous = keras.config.dtype_policy()
+    keras.config.set_dtype_policy(_policy(encoder))
+    try:
+        yield
+    finally:
+        keras.config.set_dtype_policy(previous)
+
+
+def _policy(encoder):
+    return _stages(encoder)[-1].dtype_policy  # a model that was read back has forgotten its own
+
+
+def _stages(encoder):
+    stages = getattr(encoder, "stages", None)
+    if not stages:
+        raise TypeError(f"encoder={encoder!r}; allowed: a graph of this package")
+    return stages
+
+
+def features(encoder):
+    """What an encoder makes of an image, position by position: its last stage, after the final norm where there is one.
+
+    Returns:
+        The tensor, tokens (B, prefix + N, C) or a map (B, H, W, C); the `Stage` layer, which knows prefix and stride;
+        the tensor (B, H, W, .) whose positions these are.
+
+    Raises:
+        TypeError: not a graph of this package.
+    """
+    stage = _stages(encoder)[-1]
+    norms = [layer.output for layer in encoder.layers if layer.name == "norm" and layer.input is stage.output]
+    grid = stage.output if stage.grid is None else encoder.get_layer(stage.grid).output
+    return norms[0] if norms else stage.output, stage, grid
 
 
 def replay(start, end, x, name):

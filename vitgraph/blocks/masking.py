@@ -1,0 +1,118 @@
+"""Patches that are hidden from an encoder, and what it is to say of them."""
+
+import keras
+from keras import ops
+
+from vitgraph.blocks.base import Block, pair, sizes
+
+
+class Unpatchify(Block):
+    """(B, N, p q C), (B, H, W, .) -> (B, H p, W q, C): the image of a grid's patches, whose pixels are in row order."""
+
+    def __init__(self, patch_size, **kwargs):
+        super().__init__(**kwargs)
+        self.patch_size = pair(patch_size)
+
+    def call(self, x, grid):
+        (rows, columns), (down, across) = self.patch_size, sizes(grid)
+        x = ops.reshape(x, (-1, across, rows, x.shape[-1] // rows))  # (B H, W, p, q C)
+        x = ops.transpose(x, (0, 2, 1, 3))
+        return ops.reshape(x, (-1, down * rows, across * columns, x.shape[-1] // columns))
+
+    def compute_output_shape(self, x_shape, grid_shape):
+        (rows, columns), (_, *grid, _) = self.patch_size, grid_shape
+        grid = (None if n is None else n * m for n, m in zip(grid, self.patch_size, strict=True))
+        return (x_shape[0], *grid, x_shape[-1] // (rows * columns))
+
+
+class RandomSubset(Block):
+    """(B, N) -> (B, N): 1 for the ceil(ratio N) largest numbers of each row, 0 for the others."""
+
+    def __init__(self, ratio, **kwargs):
+        super().__init__(**kwargs)
+        self.ratio = ratio
+
+    def call(self, noise):
+        count = ops.shape(noise)[1]
+        chosen = ops.ceil(self.ratio * ops.cast(count, "float32"))
+        rank = ops.argsort(ops.argsort(-noise, axis=1), axis=1)
+        return ops.cast(ops.cast(rank, "float32") < chosen, noise.dtype)
+
+
+class CorruptTokens(Block):
+    """Of the chosen tokens some become a learned one, some another token of the sample, some stay as they are.
+
+    (B, N, C), and (B, N) each: 1 for the chosen; two uniform draws; the token of the sample that may come instead ->
+    (B, N, C).
+
+    Args:
+        mask_prob: the share of chosen tokens that become the learned one: where the first draw is lower.
+        random_prob: the share that become another token: of the rest, where the second draw is lower.
+    """
+
+    def __init__(self, mask_prob, random_prob, **kwargs):
+        super().__init__(**kwargs)
+        self.mask_prob = mask_prob
+        self.random_prob = random_prob
+
+    def build(self, x_shape, chosen_shape, first_shape, second_shape, others_shape):
+        initializer = keras.initializers.TruncatedNormal(stddev=0.02)
+        self.token = self.add_weight(name="token", shape=(1, 1, x_shape[-1]), initializer=initializer)
+
+    def call(self, x, chosen, first, second, others):
+        chosen = chosen > 0
+        if self.random_prob:
+            swapped = ops.logical_and(chosen, second < self.random_prob / (1 - self.mask_prob))
+            other = ops.take_along_axis(x, ops.cast(others, "int32")[:, :, None], axis=1)
+            x = ops.where(swapped[:, :, None], other, x)
+        masked = ops.logical_and(chosen, first < self.mask_prob)
+        return ops.where(masked[:, :, None], ops.cast(self.token, x.dtype), x)
+
+    def compute_output_shape(self, x_shape, chosen_shape, first_shape, second_shape, others_shape):
+        return x_shape
+
+
+class ColourBins(Block):
+    """Pixels of patches (B, H, W, p q C) -> classes of their mean colours (B, H W), in 0 ... 2 ** (bits C) - 1.
+
+    Args:
+        bits: of each channel: it has 2 ** bits bins of equal width.
+        mean, std: the normalisation of the pixels, which is undone first.
+        max_value: the largest value of a pixel without it; the least is 0.
+    """
+
+    def __init__(self, channels, bits=3, mean=0.0, std=1.0, max_value=1.0, **kwargs):
+        super().__init__(**kwargs)
+        self.channels = channels
+        self.bits = bits
+        self.mean = mean
+        self.std = std
+        self.max_value = max_value
+
+    def call(self, x):
+        batch, size = ops.shape(x)[0], x.shape[-1]
+        x = ops.reshape(ops.cast(x, "float32"), (batch, -1, size // self.channels, self.channels))
+        x = x * ops.array(self.std, "float32") + ops.array(self.mean, "float32")
+        colour = ops.mean(ops.minimum(x, self.max_value), axis=2)
+        bins = 2**self.bits
+        bounds = ops.array([self.max_value * i / bins for i in range(1, bins)], "float32")
+        digits = ops.sum(ops.cast(colour[..., None] > bounds, "int32"), axis=-1)
+        return ops.sum(digits * ops.array([bins**i for i in range(self.channels)], "int32"), axis=-1)
+
+    def compute_output_spec(self, x):
+        batch, height, width, _ = x.shape
+        count = None if None in (height, width) else height * width
+        return keras.KerasTensor((batch, count), dtype="int32")
+
+
+class MaskedCrossEntropy(Block):
+    """Logits (B, N, K), classes (B, N), chosen (B, N) of 0 and 1 -> (): the mean over what is chosen, in float32."""
+
+    def call(self, logits, labels, chosen):
+        labels = ops.one_hot(ops.cast(labels, "int32"), logits.shape[-1])
+        losses = ops.categorical_crossentropy(labels, ops.cast(logits, "float32"), from_logits=True)
+        chosen = ops.cast(chosen, "float32")
+        return ops.sum(losses * chosen) / ops.sum(chosen)
+
+    def compute_output_spec(self, logits, labels, chosen):
+        return keras.KerasTensor((), dtype="float32")
