@@ -1,5 +1,6 @@
 """What every training objective owes its user, whatever its loss."""
 
+import functools
 import json
 
 import keras
@@ -89,6 +90,25 @@ def test_half_precision_under_xla(build):
     assert model.encoder.compute_dtype == "float16"
     model.compile("adam", jit_compile=True)
     assert np.isfinite(fit(model)).all()
+
+
+FOREIGN = keras.Sequential([keras.Input((8, 8, 3))], name="foreign")
+BORDER = vitgraph.build_vit((36, 32, 3), patch_size=8, dim=8, depth=1, num_heads=1)
+predict_patches = functools.partial(vitgraph.masked_patch_prediction, vit())
+ERRORS = {
+    "not ours": (lambda: vitgraph.masked_patch_prediction(FOREIGN), "a graph of this package"),
+    "no share": (lambda: predict_patches(mask_prob=1.5), "mask_prob=1.5; allowed: 0 ... 1"),
+    "shares": (lambda: predict_patches(0.5, 0.9, 0.2), r"random_prob=0.2; .* \(0.9\)"),
+    "nothing hidden": (lambda: predict_patches(0.0), "masking_ratio=0.0; .* over 0"),
+    "borders": (lambda: vitgraph.masked_patch_prediction(BORDER), r"here 8, divides the image, here \(36, 32\)"),
+}
+"""{what is wrong: (function, what the message says)}."""
+
+
+@pytest.mark.parametrize(("make", "says"), ERRORS.values(), ids=ERRORS)
+def test_error(make, says):
+    with pytest.raises((ValueError, TypeError), match=says):
+        make()
 
 
 def test_on_jax(fresh_process):

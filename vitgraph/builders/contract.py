@@ -76,6 +76,12 @@ class Check:
             self.that(all(map(_is_number, values)), argument, value, "numbers over 0", TypeError)
             self.that(all(v > 0 for v in values), argument, value, "numbers over 0")
 
+    def shares(self, **arguments):
+        """Each is a number from 0 to 1."""
+        for argument, value in arguments.items():
+            self.that(_is_number(value), argument, value, "0 ... 1", TypeError)
+            self.that(0 <= value <= 1, argument, value, "0 ... 1")
+
     def sides(self, **arguments):
         """Each is a positive integer, or two of them: rows and columns."""
         for argument, value in arguments.items():

@@ -11,7 +11,7 @@ Code: the authors published none; vit-pytorch's mpp.py is the one in use, and th
       cross-entropy over the chosen patches
 
 Patches are hidden in the image, as in vit-pytorch, and not in the embedding: so the encoder may be any graph whose last
-map has a position for every patch. The paper leaves out which tokens replace a patch; here they come from the same image.
+map has a position for every patch. The paper doesn't say where other patches come from; here it is the same image.
 """
 
 import math
@@ -69,9 +69,9 @@ class MaskedPatchPrediction(Objective):
         name="masked_patch_prediction",
     ):
         check = Check("masked_patch_prediction")
-        check.that(0 < masking_ratio <= 1, "masking_ratio", masking_ratio, "0 < ratio <= 1")
-        check.that(0 <= mask_prob <= 1, "mask_prob", mask_prob, "0 ... 1")
-        check.that(0 <= random_prob <= 1 - mask_prob, "random_prob", random_prob, "0 ... 1 - mask_prob")
+        check.over_zero(masking_ratio=masking_ratio)
+        check.shares(masking_ratio=masking_ratio, mask_prob=mask_prob, random_prob=random_prob)
+        check.that(mask_prob + random_prob < 1 + 1e-6, "random_prob", random_prob, f"0 ... 1 - mask_prob ({mask_prob})")
         check.positive(bits=bits)
         check.over_zero(std=std, max_value=max_value)
         super().__init__(encoder, seed, name)
@@ -113,8 +113,12 @@ class MaskedPatchPrediction(Objective):
     def draw(self, images):
         batch, *size, _ = ops.shape(images)
         count = math.prod(n // side for n, side in zip(size, self.patch_size, strict=True))
-        noise, first, second, others = (keras.random.uniform((batch, count), seed=self.seed_generator) for _ in range(4))
-        return {"noise": noise, "first": first, "second": second, "others": ops.cast(others * count, "int32")}
+
+        def uniform():
+            return keras.random.uniform((batch, count), seed=self.seed_generator)
+
+        others = ops.cast(uniform() * count, "int32")
+        return {"noise": uniform(), "first": uniform(), "second": uniform(), "others": others}
 
 
 masked_patch_prediction = MaskedPatchPrediction
