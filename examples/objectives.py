@@ -21,12 +21,21 @@ SEEDS = (0, 1, 2)
 def vit():
     """The encoder of most rows: patches of 4 x 4 pixels, 64 tokens."""
     return vitgraph.build_vit(
-        (SIZE, SIZE, 1), include_top=False, pooling="avg", patch_size=4, dim=96, depth=4, num_heads=3, mlp_ratio=2
+        (SIZE, SIZE, 1), include_top=False, pooling="avg", patch_size=4, dim=64, depth=3, num_heads=4, mlp_ratio=2
     )
 
 
+def autoencoder():
+    return vitgraph.masked_autoencoder(vit(), decoder_dim=32, decoder_depth=1, decoder_heads=2)
+
+
+def patch_prediction():
+    return vitgraph.masked_patch_prediction(vit(), mean=0.5, std=0.5)
+
+
 ROWS = {
-    "masked_patch_prediction": (lambda: vitgraph.masked_patch_prediction(vit(), mean=0.5, std=0.5), 60, 1e-3),
+    "masked_autoencoder": (autoencoder, 60, 1e-3),
+    "masked_patch_prediction": (patch_prediction, 60, 1e-3),
 }
 """{name: (function () -> objective, epochs, learning rate)}."""
 

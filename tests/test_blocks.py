@@ -40,14 +40,17 @@ from vitgraph.blocks import (
     InterleavedSelfAttention,
     InterleaveHeads,
     JoinRegional,
+    KeepTokens,
     Latent,
     LayerNorm,
     LocalitySelfAttention,
     MapAttention,
     MaskedAttention,
     MaskedCrossEntropy,
+    MaskedSquaredError,
     MaxPooling,
     MixHeads,
+    NormalizePatches,
     NystromAttention,
     OffsetBias,
     OverlappingPatches,
@@ -72,11 +75,13 @@ from vitgraph.blocks import (
     Residual,
     ResizeLike,
     ResizeToMultiple,
+    RestoreTokens,
     ScaleImage,
     ScoredAttention,
     SelfAttention,
     SequencePooling,
     SinCosPosition,
+    SinCosTable,
     SinePosition,
     SinusoidTable,
     SplitHeads,
@@ -147,6 +152,7 @@ ROWS = [  # a block, and the shapes of its inputs
     (PositionTable((4, 4)), (2, 60, 8), MAP),
     (PositionTable((4, 4), kernel="bilinear", antialias=False), MAP, MAP),
     (SinCosPosition(), (2, 60, 8), MAP),
+    (SinCosTable((6, 10), 1), TOKENS, MAP),
     (SinePosition(), (2, 61, 7)),
     (SinusoidTable((6, 10), 1), TOKENS, MAP),
     (SinusoidTable((4, 4), 1, antialias=False), TOKENS, MAP),
@@ -228,6 +234,11 @@ ROWS = [  # a block, and the shapes of its inputs
     (AttentionMap(LocalitySelfAttention(2)), (2, 60, 24)),
     (Unpatchify((1, 4)), (2, 60, 8), MAP),
     (RandomSubset(0.3), (2, 60)),
+    (RandomSubset(7), (2, 60)),
+    (KeepTokens(20, 1), TOKENS, (2, 60)),
+    (RestoreTokens(1), (2, 21, 8), (2, 60)),
+    (NormalizePatches(), TOKENS),
+    (MaskedSquaredError(), TOKENS, TOKENS, (2, 61)),
     (CorruptTokens(0.5, 0.3), TOKENS, (2, 61), (2, 61), (2, 61), (2, 61)),
     (ColourBins(2, bits=1, mean=(0.1, 0.2)), MAP),
     (MaskedCrossEntropy(), TOKENS, (2, 61), (2, 61)),
@@ -305,6 +316,6 @@ def test_half_precision(row):
     config = {**block.get_config(), "dtype": "mixed_float16", "name": "half"}
     half = type(block).from_config(config)
     for y in keras.tree.flatten(call(half, arrays(shapes))):
-        expected = {AttentionMap: "float32", MaskedCrossEntropy: "float32"}
+        expected = {AttentionMap: "float32", MaskedCrossEntropy: "float32", MaskedSquaredError: "float32"}
         expected |= dict.fromkeys((ColourBins, PatchIds, PickIds, TokenSampler), "int32")
         assert keras.backend.standardize_dtype(y.dtype) == expected.get(type(block), "float16")

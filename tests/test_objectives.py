@@ -21,6 +21,9 @@ def vit(**arguments):
 
 
 ROWS = {
+    "masked_autoencoder": lambda seed=None, **encoder: vitgraph.masked_autoencoder(
+        vit(**encoder), decoder_dim=8, decoder_depth=1, decoder_heads=2, norm_pix_loss=True, seed=seed
+    ),
     "masked_patch_prediction": lambda seed=None, **encoder: vitgraph.masked_patch_prediction(
         vit(**encoder), mask_prob=0.4, random_prob=0.4, bits=1, seed=seed
     ),
@@ -84,6 +87,24 @@ def test_config(build):
     assert json.dumps(type(model).from_config(json.loads(config)).get_config()) == config
 
 
+def test_encoder_sees_the_tokens_that_are_left_alone():
+    model = autoencode(0.75)
+    assert model.graph.get_layer("keep").output.shape == (None, 1 + 4, 16)
+    assert model.graph.get_layer("decoder_embed").input.shape == (None, 1 + 4, 16)
+
+
+def test_reconstruction():
+    """What was shown stays, what was hidden is grey in one picture and drawn in the other."""
+    model = autoencode(0.5, norm_pix_loss=True)
+    masked, drawn, mask = model.reconstruct(IMAGES)
+    hidden = np.kron(mask, np.ones((8, 8)))[..., None] > 0
+    assert mask.sum() == 6 * 8 and masked.shape == drawn.shape == IMAGES.shape
+    np.testing.assert_array_equal(np.where(hidden, 0, masked), np.where(hidden, 0, IMAGES))
+    np.testing.assert_array_equal(np.where(hidden, 0, drawn), np.where(hidden, 0, IMAGES))
+    np.testing.assert_allclose(masked[np.broadcast_to(hidden, masked.shape)], IMAGES.mean(), rtol=1e-5)
+    assert not np.allclose(masked, drawn)
+
+
 @rows
 def test_half_precision_under_xla(build):
     model = build(dtype="mixed_float16")
@@ -95,7 +116,16 @@ def test_half_precision_under_xla(build):
 FOREIGN = keras.Sequential([keras.Input((8, 8, 3))], name="foreign")
 BORDER = vitgraph.build_vit((36, 32, 3), patch_size=8, dim=8, depth=1, num_heads=1)
 predict_patches = functools.partial(vitgraph.masked_patch_prediction, vit())
+autoencode = functools.partial(vitgraph.masked_autoencoder, vit(), decoder_dim=8, decoder_heads=2)
+SWIN = vitgraph.build_swin((32, 32, 3), dim=8, depths=(1, 1), num_heads=(1, 2), window_size=4)
+LOCALVIT = vitgraph.build_localvit((32, 32, 3), patch_size=8, dim=8, depth=1, num_heads=1)
+OPEN = vitgraph.build_vit((None, None, 3), patch_size=8, dim=8, depth=1, num_heads=1)
 ERRORS = {
+    "nothing left": (lambda: autoencode(0.95), r"masking_ratio=0.95; allowed: 1 ... 15 of 16 patches are left"),
+    "decoder": (lambda: autoencode(decoder_dim=6), "a multiple of 4"),
+    "hierarchical": (lambda: vitgraph.masked_autoencoder(SWIN), "'swin'; allowed: a plain net"),
+    "needs a grid": (lambda: vitgraph.masked_autoencoder(LOCALVIT), "'localvit'; .* nothing but tokens"),
+    "any size": (lambda: vitgraph.masked_autoencoder(OPEN), "'vit'; allowed: one for images of a known size"),
     "not ours": (lambda: vitgraph.masked_patch_prediction(FOREIGN), "a graph of this package"),
     "no share": (lambda: predict_patches(mask_prob=1.5), "mask_prob=1.5; allowed: 0 ... 1"),
     "shares": (lambda: predict_patches(0.5, 0.9, 0.2), r"random_prob=0.2; .* \(0.9\)"),

@@ -5,7 +5,7 @@ from vitgraph.builders import *  # noqa: F403  (every build_* function)
 from vitgraph.create import create
 from vitgraph.features import attention, channels_first, pyramid, simple_feature_pyramid
 from vitgraph.folding import fold_batchnorm
-from vitgraph.objectives import masked_patch_prediction
+from vitgraph.objectives import masked_autoencoder, masked_patch_prediction
 from vitgraph.registry import list_models
 from vitgraph.weights import list_weights, load_weights, save_weights
 
@@ -20,6 +20,7 @@ __all__ = [
     "list_models",
     "list_weights",
     "load_weights",
+    "masked_autoencoder",
     "masked_patch_prediction",
     "objectives",
     "pyramid",

@@ -16,14 +16,24 @@ from vitgraph.blocks.graph import GraphModel, Stage
 from vitgraph.blocks.grouped import ContextAttention, ContextGate, GroupedAttention
 from vitgraph.blocks.groups import GroupBias, GroupOffsets, GroupPartition, GroupReverse
 from vitgraph.blocks.locality_attention import LocalitySelfAttention, QueryScale
-from vitgraph.blocks.masking import ColourBins, CorruptTokens, MaskedCrossEntropy, RandomSubset, Unpatchify
+from vitgraph.blocks.masking import (
+    ColourBins,
+    CorruptTokens,
+    KeepTokens,
+    MaskedCrossEntropy,
+    MaskedSquaredError,
+    NormalizePatches,
+    RandomSubset,
+    RestoreTokens,
+    Unpatchify,
+)
 from vitgraph.blocks.nesting import BlockPositions, InterleaveHeads, MaxPooling
 from vitgraph.blocks.normalization import LayerNorm
 from vitgraph.blocks.nystrom import NystromAttention
 from vitgraph.blocks.offset_attention import InterleavedCrossAttention, InterleavedSelfAttention, OffsetBias
 from vitgraph.blocks.overlapping import OverlappingPatches
 from vitgraph.blocks.pooling import AdaptiveAveragePooling, AveragePooling
-from vitgraph.blocks.positions import PositionTable, SinCosPosition
+from vitgraph.blocks.positions import PositionTable, SinCosPosition, SinCosTable
 from vitgraph.blocks.random_features import RandomFeatureAttention
 from vitgraph.blocks.reattention import MapAttention, MixHeads
 from vitgraph.blocks.regions import (
@@ -109,14 +119,17 @@ __all__ = [
     "InterleavedSelfAttention",
     "InterleaveHeads",
     "JoinRegional",
+    "KeepTokens",
     "Latent",
     "LayerNorm",
     "LocalitySelfAttention",
     "MapAttention",
     "MaskedAttention",
     "MaskedCrossEntropy",
+    "MaskedSquaredError",
     "MaxPooling",
     "MixHeads",
+    "NormalizePatches",
     "NystromAttention",
     "OffsetBias",
     "OverlappingPatches",
@@ -141,11 +154,13 @@ __all__ = [
     "Residual",
     "ResizeLike",
     "ResizeToMultiple",
+    "RestoreTokens",
     "ScaleImage",
     "ScoredAttention",
     "SelfAttention",
     "SequencePooling",
     "SinCosPosition",
+    "SinCosTable",
     "SinePosition",
     "SinusoidTable",
     "SplitHeads",

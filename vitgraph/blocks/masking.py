@@ -1,9 +1,11 @@
 """Patches that are hidden from an encoder, and what it is to say of them."""
 
+import math
+
 import keras
 from keras import ops
 
-from vitgraph.blocks.base import Block, pair, sizes
+from vitgraph.blocks.base import Block, is_static, pair, sizes
 
 
 class Unpatchify(Block):
@@ -26,17 +28,68 @@ class Unpatchify(Block):
 
 
 class RandomSubset(Block):
-    """(B, N) -> (B, N): 1 for the ceil(ratio N) largest numbers of each row, 0 for the others."""
+    """(B, N) -> (B, N): 1 for the largest numbers of each row, 0 for the others.
 
-    def __init__(self, ratio, **kwargs):
+    Args:
+        share: how many are 1: an integer, or a share of all of them, rounded up.
+    """
+
+    def __init__(self, share, **kwargs):
         super().__init__(**kwargs)
-        self.ratio = ratio
+        self.share = share
 
     def call(self, noise):
         count = ops.shape(noise)[1]
-        chosen = ops.ceil(self.ratio * ops.cast(count, "float32"))
-        rank = ops.argsort(ops.argsort(-noise, axis=1), axis=1)
-        return ops.cast(ops.cast(rank, "float32") < chosen, noise.dtype)
+        if is_static(self.share):
+            chosen = self.share
+        elif is_static(count):
+            chosen = math.ceil(self.share * count)
+        else:
+            chosen = ops.cast(ops.ceil(self.share * ops.cast(count, "float32")), "int32")
+        return ops.cast(_ranks(-noise) < chosen, noise.dtype)
+
+
+class KeepTokens(Block):
+    """(B, prefix + N, C), (B, N) -> (B, prefix + count, C): the prefix, and the tokens of the `count` lowest numbers.
+
+    They are in the order of their numbers.
+    """
+
+    def __init__(self, count, prefix=0, **kwargs):
+        super().__init__(**kwargs)
+        self.count = count
+        self.prefix = prefix
+
+    def call(self, x, noise):
+        order = ops.argsort(noise, axis=1)[:, : self.count]
+        kept = ops.take_along_axis(x[:, self.prefix :], order[:, :, None], axis=1)
+        return ops.concatenate([x[:, : self.prefix], kept], axis=1) if self.prefix else kept
+
+    def compute_output_shape(self, x_shape, noise_shape):
+        return (x_shape[0], self.prefix + self.count, x_shape[-1])
+
+
+class RestoreTokens(Block):
+    """(B, prefix + count, C), (B, N) -> (B, prefix + N, C): where `KeepTokens` left one out, a learned token."""
+
+    def __init__(self, prefix=0, **kwargs):
+        super().__init__(**kwargs)
+        self.prefix = prefix
+
+    def build(self, x_shape, noise_shape):
+        initializer = keras.initializers.TruncatedNormal(stddev=0.02)
+        self.token = self.add_weight(name="token", shape=(1, 1, x_shape[-1]), initializer=initializer)
+
+    def call(self, x, noise):
+        patches = x[:, self.prefix :]
+        rank, count = _ranks(noise)[:, :, None], ops.shape(patches)[1]
+        kept = ops.take_along_axis(patches, ops.minimum(rank, count - 1), axis=1)
+        restored = ops.where(rank < count, kept, ops.cast(self.token, x.dtype))
+        return ops.concatenate([x[:, : self.prefix], restored], axis=1) if self.prefix else restored
+
+    def compute_output_shape(self, x_shape, noise_shape):
+        count = None if noise_shape[1] is None else self.prefix + noise_shape[1]
+        return (x_shape[0], count, x_shape[-1])
 
 
 class CorruptTokens(Block):
@@ -105,6 +158,31 @@ class ColourBins(Block):
         return keras.KerasTensor((batch, count), dtype="int32")
 
 
+class NormalizePatches(Block):
+    """(B, N, P) -> (B, N, P): each patch less its mean, over its standard deviation, whose variance is unbiased."""
+
+    def __init__(self, epsilon=1e-6, **kwargs):
+        super().__init__(**kwargs)
+        self.epsilon = epsilon
+
+    def call(self, x):
+        centred = x - ops.mean(x, axis=-1, keepdims=True)
+        variance = ops.sum(ops.square(centred), axis=-1, keepdims=True) / (x.shape[-1] - 1)
+        return centred * ops.rsqrt(variance + self.epsilon)
+
+
+class MaskedSquaredError(Block):
+    """Predictions and targets (B, N, P), chosen (B, N) of 0 and 1 -> (): the mean over what is chosen, in float32."""
+
+    def call(self, predictions, targets, chosen):
+        errors = ops.square(ops.cast(predictions, "float32") - ops.cast(targets, "float32"))
+        chosen = ops.cast(chosen, "float32")
+        return ops.sum(ops.mean(errors, axis=-1) * chosen) / ops.sum(chosen)
+
+    def compute_output_spec(self, predictions, targets, chosen):
+        return keras.KerasTensor((), dtype="float32")
+
+
 class MaskedCrossEntropy(Block):
     """Logits (B, N, K), classes (B, N), chosen (B, N) of 0 and 1 -> (): the mean over what is chosen, in float32."""
 
@@ -116,3 +194,8 @@ class MaskedCrossEntropy(Block):
 
     def compute_output_spec(self, logits, labels, chosen):
         return keras.KerasTensor((), dtype="float32")
+
+
+def _ranks(numbers):
+    """(B, N) -> (B, N): how many of its row each number is larger than."""
+    return ops.argsort(ops.argsort(numbers, axis=1), axis=1)

@@ -54,6 +54,28 @@ class PositionTable(Block):
         return x_shape
 
 
+class SinCosTable(PositionTable):
+    """As `PositionTable`, which it is after its making: MAE's fixed 2-D table (arXiv:2111.06377), never trained.
+
+    Channels are [sin x, cos x, sin y, cos y] with frequencies 10000^(-i / (C / 4)); rows of the prefix are zero.
+    """
+
+    def build(self, x_shape, grid_shape):
+        (rows, columns), channels = self.grid, x_shape[-1]
+        frequency = 10000.0 ** (-np.arange(channels // 4, dtype="float64") / (channels / 4))
+        down, across = (np.arange(n, dtype="float64")[:, None] * frequency for n in (rows, columns))
+        parts = [np.sin(across)[None], np.cos(across)[None], np.sin(down)[:, None], np.cos(down)[:, None]]
+        grid = np.concatenate([np.broadcast_to(part, (rows, columns, channels // 4)) for part in parts], axis=-1)
+        table = np.zeros((1, self.prefix + rows * columns, channels))
+        table[0, self.prefix :] = grid.reshape(rows * columns, channels)
+        self.table = self.add_weight(
+            name="table",
+            shape=table.shape,
+            initializer=lambda shape, dtype: ops.convert_to_tensor(table.astype("float32"), dtype),
+            trainable=False,
+        )
+
+
 class SinCosPosition(Block):
     """Adds the fixed 2-D sine-cosine embedding of SimpleViT: (B, H W, C), (B, H, W, .) -> (B, H W, C).
 
