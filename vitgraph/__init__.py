@@ -5,7 +5,7 @@ from vitgraph.builders import *  # noqa: F403  (every build_* function)
 from vitgraph.create import create
 from vitgraph.features import attention, channels_first, pyramid, simple_feature_pyramid
 from vitgraph.folding import fold_batchnorm
-from vitgraph.objectives import masked_autoencoder, masked_patch_prediction
+from vitgraph.objectives import distill, masked_autoencoder, masked_patch_prediction, without_distillation
 from vitgraph.registry import list_models
 from vitgraph.weights import list_weights, load_weights, save_weights
 
@@ -16,6 +16,7 @@ __all__ = [
     "blocks",
     "channels_first",
     "create",
+    "distill",
     "fold_batchnorm",
     "list_models",
     "list_weights",
@@ -26,4 +27,5 @@ __all__ = [
     "pyramid",
     "save_weights",
     "simple_feature_pyramid",
+    "without_distillation",
 ]

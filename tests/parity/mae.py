@@ -62,7 +62,7 @@ def orders(noise):
 
 
 def lucid_mae(translate, layers, norm, masked_first=False):
-    """vit-pytorch: the encoder's class token takes no part, the decoder's positions are learned, the order is another."""
+    """vit-pytorch: no class token takes part, the decoder learns its positions, tokens come in another order."""
 
     def compute(config, tensors, weights):
         known = "encoder masking_ratio decoder_dim decoder_depth decoder_heads decoder_dim_head"

@@ -61,6 +61,8 @@ from vitgraph.blocks.sequence import SequencePooling, SinePosition, SinusoidTabl
 from vitgraph.blocks.shifting import DiagonalShifts
 from vitgraph.blocks.talking_heads import HeadMixture, TalkingHeadsAttention
 from vitgraph.blocks.tokens import (
+    AppendToken,
+    DropLast,
     DropPrefix,
     Latent,
     PadToMultiple,
@@ -87,6 +89,7 @@ from vitgraph.blocks.windows import (
 __all__ = [
     "AdaptiveAveragePooling",
     "Alongside",
+    "AppendToken",
     "AttentionMap",
     "AttentionScores",
     "AveragePooling",
@@ -103,6 +106,7 @@ __all__ = [
     "CrossAttention",
     "DepthwiseConv2D",
     "DiagonalShifts",
+    "DropLast",
     "DropPrefix",
     "Fold",
     "GatedActivation",

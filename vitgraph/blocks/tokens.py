@@ -68,6 +68,33 @@ class PrependTokens(Block):
         return (batch, None if tokens is None else tokens + self.count, channels)
 
 
+class AppendToken(Block):
+    """(B, N, C) -> (B, N + 1, C): a learned token after the others."""
+
+    def build(self, input_shape):
+        initializer = keras.initializers.TruncatedNormal(stddev=0.02)
+        self.token = self.add_weight(name="token", shape=(1, 1, input_shape[-1]), initializer=initializer)
+
+    def call(self, x):
+        token = ops.cast(self.token, x.dtype)
+        return ops.concatenate([x, ops.broadcast_to(token, (ops.shape(x)[0], 1, x.shape[-1]))], axis=1)
+
+    def compute_output_shape(self, input_shape):
+        batch, tokens, channels = input_shape
+        return (batch, None if tokens is None else tokens + 1, channels)
+
+
+class DropLast(Block):
+    """(B, N, C) -> (B, N - 1, C): all tokens but the last."""
+
+    def call(self, x):
+        return x[:, :-1]
+
+    def compute_output_shape(self, input_shape):
+        batch, tokens, channels = input_shape
+        return (batch, None if tokens is None else tokens - 1, channels)
+
+
 class Latent(Block):
     """(B, N, C) -> (B, count, C): learned queries, the same for every sample."""
 

@@ -4,7 +4,7 @@ import contextlib
 
 import keras
 
-from vitgraph.blocks.base import PACKAGE, own_arguments
+from vitgraph.blocks.base import PACKAGE, is_static, own_arguments
 
 
 class Objective(keras.Model):
@@ -111,6 +111,19 @@ def features(encoder):
     norms = [layer.output for layer in encoder.layers if layer.name == "norm" and layer.input is stage.output]
     grid = stage.output if stage.grid is None else encoder.get_layer(stage.grid).output
     return norms[0] if norms else stage.output, stage, grid
+
+
+def positioned(encoder, check):
+    """The tokens of patches and prefix with all that is added to them, before the first block."""
+    entries, before = ("tokens", "pos_embed", "cls_token", "reg_token", "dist_token"), None
+    for layer in encoder.layers:
+        if layer.name.startswith("block_0"):
+            break
+        before = layer.output if layer.name in entries else before
+    plain = before is not None and len(before.shape) == 3
+    check.that(plain, "encoder", encoder.name, "a plain net: hierarchical ones need whole maps")
+    check.that(is_static(before.shape[1]), "encoder", encoder.name, "one for images of a known size")
+    return before
 
 
 def replay(start, end, x, name):

@@ -33,11 +33,11 @@ from vitgraph.blocks import (
     SinCosTable,
     ToTokens,
 )
-from vitgraph.blocks.base import is_static, pair
+from vitgraph.blocks.base import pair
 from vitgraph.builders.contract import Check
 from vitgraph.builders.vit import pre_norm_block
 from vitgraph.builders.wiring import Transformer, dense
-from vitgraph.objectives.base import Objective, features, policy_of, replay
+from vitgraph.objectives.base import Objective, features, policy_of, positioned, replay
 from vitgraph.objectives.pictures import pictures
 
 TABLES = {"sincos": SinCosTable, "learn": PositionTable}
@@ -107,7 +107,7 @@ class MaskedAutoencoder(Objective):
 
         image = encoder.input
         end, stage, grid = features(encoder)
-        start = _positioned(encoder, check)
+        start = positioned(encoder, check)
         self.patch_size, self.grid, prefix = pair(stage.stride), tuple(grid.shape[1:3]), stage.prefix
         pixels = Patchify(self.patch_size, dtype="float32", name="pixels")(image)
         allowed = f"one with a patch for every {stage.stride} pixels of the image, here {image.shape[1:3]}"
@@ -153,19 +153,6 @@ class MaskedAutoencoder(Objective):
 
 masked_autoencoder = MaskedAutoencoder
 """The same, called after what it does."""
-
-
-def _positioned(encoder, check):
-    """The tokens of patches and prefix with all that is added to them, before the first block."""
-    entries, before = ("tokens", "pos_embed", "cls_token", "reg_token", "dist_token"), None
-    for layer in encoder.layers:
-        if layer.name.startswith("block_0"):
-            break
-        before = layer.output if layer.name in entries else before
-    plain = before is not None and len(before.shape) == 3
-    check.that(plain, "encoder", encoder.name, "a plain net: hierarchical ones need whole maps")
-    check.that(is_static(before.shape[1]), "encoder", encoder.name, "one for images of a known size")
-    return before
 
 
 def _replay(start, end, x, encoder, check):
