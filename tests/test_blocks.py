@@ -31,6 +31,7 @@ from vitgraph.blocks import (
     DropPrefix,
     Fold,
     GatedActivation,
+    GridBias,
     GroupBias,
     GroupedAttention,
     GroupOffsets,
@@ -38,6 +39,8 @@ from vitgraph.blocks import (
     GroupReverse,
     HeadMixture,
     HeadsAttention,
+    HiddenPixelsError,
+    HideTokens,
     InterleavedCrossAttention,
     InterleavedSelfAttention,
     InterleaveHeads,
@@ -70,6 +73,7 @@ from vitgraph.blocks import (
     QKVAttention,
     QueryScale,
     QuickGELU,
+    QVBias,
     RandomFeatureAttention,
     RandomSubset,
     RegionBias,
@@ -241,6 +245,10 @@ ROWS = [  # a block, and the shapes of its inputs
     (RandomSubset(7), (2, 60)),
     (KeepTokens(20, 1), TOKENS, (2, 60)),
     (RestoreTokens(1), (2, 21, 8), (2, 60)),
+    (GridBias((6, 10), 2), MAP),
+    (QVBias(), (2, 61, 24)),
+    (HideTokens(), MAP, (2, 6, 10)),
+    (HiddenPixelsError(), MAP, MAP, (2, 3, 5)),
     (NormalizePatches(), TOKENS),
     (MaskedSquaredError(), TOKENS, TOKENS, (2, 61)),
     (CorruptTokens(0.5, 0.3), TOKENS, (2, 61), (2, 61), (2, 61), (2, 61)),
@@ -320,6 +328,7 @@ def test_half_precision(row):
     config = {**block.get_config(), "dtype": "mixed_float16", "name": "half"}
     half = type(block).from_config(config)
     for y in keras.tree.flatten(call(half, arrays(shapes))):
-        expected = {AttentionMap: "float32", MaskedCrossEntropy: "float32", MaskedSquaredError: "float32"}
+        losses = (HiddenPixelsError, MaskedCrossEntropy, MaskedSquaredError)
+        expected = dict.fromkeys((AttentionMap, *losses), "float32")
         expected |= dict.fromkeys((ColourBins, PatchIds, PickIds, TokenSampler), "int32")
         assert keras.backend.standardize_dtype(y.dtype) == expected.get(type(block), "float16")

@@ -10,6 +10,7 @@ import tensorflow as tf
 from keras import ops
 
 import vitgraph
+from tests.variants import TINY
 
 IMAGES = np.random.default_rng(0).random((6, 32, 32, 3)).astype("float32")
 
@@ -20,6 +21,12 @@ def vit(**arguments):
     return vitgraph.build_vit((32, 32, 3), **{**plain, **arguments})
 
 
+def swin(**arguments):
+    """Tiny, with 64 patches, and a last map of 4 x 4."""
+    plain = {"include_top": False, "dim": 8, "depths": (1, 1), "num_heads": (1, 2), "window_size": 4, "mlp_ratio": 2}
+    return vitgraph.build_swin((32, 32, 3), **{**plain, **arguments})
+
+
 ROWS = {
     "masked_autoencoder": lambda seed=None, **encoder: vitgraph.masked_autoencoder(
         vit(**encoder), decoder_dim=8, decoder_depth=1, decoder_heads=2, norm_pix_loss=True, seed=seed
@@ -27,6 +34,7 @@ ROWS = {
     "masked_patch_prediction": lambda seed=None, **encoder: vitgraph.masked_patch_prediction(
         vit(**encoder), mask_prob=0.4, random_prob=0.4, bits=1, seed=seed
     ),
+    "simmim": lambda seed=None, **encoder: vitgraph.simmim(swin(**encoder), mask_patch_size=8, seed=seed),
 }
 """{name: function (seed=None, **arguments of the encoder's builder) -> objective}."""
 rows = pytest.mark.parametrize("build", ROWS.values(), ids=ROWS)
@@ -87,24 +95,6 @@ def test_config(build):
     assert json.dumps(type(model).from_config(json.loads(config)).get_config()) == config
 
 
-def test_encoder_sees_the_tokens_that_are_left_alone():
-    model = autoencode(0.75)
-    assert model.graph.get_layer("keep").output.shape == (None, 1 + 4, 16)
-    assert model.graph.get_layer("decoder_embed").input.shape == (None, 1 + 4, 16)
-
-
-def test_reconstruction():
-    """What was shown stays, what was hidden is grey in one picture and drawn in the other."""
-    model = autoencode(0.5, norm_pix_loss=True)
-    masked, drawn, mask = model.reconstruct(IMAGES)
-    hidden = np.kron(mask, np.ones((8, 8)))[..., None] > 0
-    assert mask.sum() == 6 * 8 and masked.shape == drawn.shape == IMAGES.shape
-    np.testing.assert_array_equal(np.where(hidden, 0, masked), np.where(hidden, 0, IMAGES))
-    np.testing.assert_array_equal(np.where(hidden, 0, drawn), np.where(hidden, 0, IMAGES))
-    np.testing.assert_allclose(masked[np.broadcast_to(hidden, masked.shape)], IMAGES.mean(), rtol=1e-5)
-    assert not np.allclose(masked, drawn)
-
-
 @rows
 def test_half_precision_under_xla(build):
     model = build(dtype="mixed_float16")
@@ -117,11 +107,15 @@ FOREIGN = keras.Sequential([keras.Input((8, 8, 3))], name="foreign")
 BORDER = vitgraph.build_vit((36, 32, 3), patch_size=8, dim=8, depth=1, num_heads=1)
 predict_patches = functools.partial(vitgraph.masked_patch_prediction, vit())
 autoencode = functools.partial(vitgraph.masked_autoencoder, vit(), decoder_dim=8, decoder_heads=2)
-SWIN = vitgraph.build_swin((32, 32, 3), dim=8, depths=(1, 1), num_heads=(1, 2), window_size=4)
+SWIN = swin()
+LEVIT = TINY["levit"].build((32, 32, 3))
 LOCALVIT = vitgraph.build_localvit((32, 32, 3), patch_size=8, dim=8, depth=1, num_heads=1)
 OPEN = vitgraph.build_vit((None, None, 3), patch_size=8, dim=8, depth=1, num_heads=1)
 ERRORS = {
     "nothing left": (lambda: autoencode(0.95), r"masking_ratio=0.95; allowed: 1 ... 15 of 16 patches are left"),
+    "squares": (lambda: vitgraph.simmim(SWIN, mask_patch_size=6), "mask_patch_size=6; .* whole patches"),
+    "all hidden": (lambda: vitgraph.simmim(SWIN, 1.0, 8), r"masking_ratio=1.0; allowed: 1 ... 15 of 16 squares"),
+    "no embedding": (lambda: vitgraph.simmim(LEVIT, 0.5, 8), "'levit'; .* begins with an embedding"),
     "decoder": (lambda: autoencode(decoder_dim=6), "a multiple of 4"),
     "hierarchical": (lambda: vitgraph.masked_autoencoder(SWIN), "'swin'; allowed: a plain net"),
     "needs a grid": (lambda: vitgraph.masked_autoencoder(LOCALVIT), "'localvit'; .* nothing but tokens"),
@@ -139,6 +133,26 @@ ERRORS = {
 def test_error(make, says):
     with pytest.raises((ValueError, TypeError), match=says):
         make()
+
+
+def test_encoder_sees_the_tokens_that_are_left_alone():
+    model = autoencode(0.75)
+    assert model.graph.get_layer("keep").output.shape == (None, 1 + 4, 16)
+    assert model.graph.get_layer("decoder_embed").input.shape == (None, 1 + 4, 16)
+
+
+@pytest.mark.parametrize(
+    "model", [autoencode(0.5, norm_pix_loss=True), vitgraph.simmim(vit(), 0.5, 8)], ids=["mae", "simmim"]
+)
+def test_reconstruction(model):
+    """What was shown stays, what was hidden is plain in one picture and drawn in the other."""
+    masked, drawn, mask = model.reconstruct(IMAGES)
+    hidden = np.kron(mask, np.ones((8, 8)))[..., None] > 0
+    assert mask.sum() == 6 * 8 and masked.shape == drawn.shape == IMAGES.shape
+    np.testing.assert_array_equal(np.where(hidden, 0, masked), np.where(hidden, 0, IMAGES))
+    np.testing.assert_array_equal(np.where(hidden, 0, drawn), np.where(hidden, 0, IMAGES))
+    np.testing.assert_allclose(np.where(hidden, masked, 0), np.where(hidden, IMAGES.mean((0, 1, 2)), 0), rtol=1e-5)
+    assert not np.allclose(masked, drawn)
 
 
 def test_on_jax(fresh_process):

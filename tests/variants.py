@@ -198,6 +198,11 @@ TINY = {
             "pretrained_window_sizes": (0, 6),
         },
     ),
+    "beit": Tiny(
+        vitgraph.build_beit,
+        {"dim": 16, "depth": 2, "num_heads": 2, "pos_embed": True},
+        tied="the biases of attention are tables of the offsets on one grid",
+    ),
     "deit": Tiny(vitgraph.build_deit, {"dim": 16, "depth": 2, "num_heads": 2}),
     "cait": Tiny(
         vitgraph.build_cait,

@@ -5,7 +5,13 @@ from vitgraph.builders import *  # noqa: F403  (every build_* function)
 from vitgraph.create import create
 from vitgraph.features import attention, channels_first, pyramid, simple_feature_pyramid
 from vitgraph.folding import fold_batchnorm
-from vitgraph.objectives import distill, masked_autoencoder, masked_patch_prediction, without_distillation
+from vitgraph.objectives import (
+    distill,
+    masked_autoencoder,
+    masked_patch_prediction,
+    simmim,
+    without_distillation,
+)
 from vitgraph.registry import list_models
 from vitgraph.weights import list_weights, load_weights, save_weights
 
@@ -26,6 +32,7 @@ __all__ = [
     "objectives",
     "pyramid",
     "save_weights",
+    "simmim",
     "simple_feature_pyramid",
     "without_distillation",
 ]

@@ -5,6 +5,7 @@ import fnmatch
 
 from vitgraph.builders import (
     ats_vit,
+    beit,
     cait,
     cct,
     crossformer,
@@ -41,6 +42,7 @@ from vitgraph.builders import (
 _FAMILIES: tuple = (
     (vit.build_vit, vit.VARIANTS, vit.SOURCES),
     (ats_vit.build_ats_vit, ats_vit.VARIANTS, ats_vit.SOURCES),
+    (beit.build_beit, beit.VARIANTS, beit.SOURCES),
     (cait.build_cait, cait.VARIANTS, cait.SOURCES),
     (cct.build_cct, cct.VARIANTS, cct.SOURCES),
     (crossformer.build_crossformer, crossformer.VARIANTS, crossformer.SOURCES),

@@ -3,7 +3,7 @@
 import keras
 
 from tests.parity.deit import official_deit_distilled
-from tests.parity.objectives import channels_last, load
+from tests.parity.objectives import channels_last, load, numpy
 from tests.parity.official import no_more
 from tests.parity.vit import lucid22_vit, lucid_vit
 from vitgraph import load_weights
@@ -59,10 +59,6 @@ def lucid_distill(translate, norm_always):
         return numpy({**ours, "logits_without_token": port.model(image)})
 
     return compute
-
-
-def numpy(tensors):
-    return {name: keras.ops.convert_to_numpy(value) for name, value in tensors.items()}
 
 
 OBJECTIVES = {

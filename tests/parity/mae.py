@@ -4,7 +4,7 @@ import keras
 import numpy as np
 
 from tests.parity import Port
-from tests.parity.objectives import channels_last, load
+from tests.parity.objectives import channels_last, load, numpy
 from tests.parity.official import no_more
 from tests.parity.vit import lucid_arguments, lucid_attn_proj, lucid_vit, mae_vit
 from vitgraph import build_vit
@@ -133,10 +133,6 @@ def outputs(model, image, noise, tensors, masked_first):
         ours["features/decoder"] = np.take_along_axis(ours["features/decoder"], order[:, :, None], axis=1)
     kept = orders(-noise)["ids_shuffle"][:, ::-1]
     return {**ours, "masked_indices": kept[:, :masked], "unmasked_indices": kept[:, masked:]}
-
-
-def numpy(tensors):
-    return {name: keras.ops.convert_to_numpy(value) for name, value in tensors.items()}
 
 
 _LAYERS = (

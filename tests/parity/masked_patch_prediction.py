@@ -5,7 +5,7 @@ import functools
 import keras
 import numpy as np
 
-from tests.parity.objectives import channels_last, load
+from tests.parity.objectives import channels_last, load, numpy
 from tests.parity.official import no_more
 from tests.parity.vit import lucid22_vit, lucid_vit
 from vitgraph.objectives import masked_patch_prediction
@@ -51,7 +51,7 @@ def outputs(graph, image, tensors):
     ours["mask_random"] = (becomes(ours["mask"], never, second, neighbours) != numbers)[:, :, 0]
     ours["mask_replace"] = (becomes(ours["mask"], first, never, neighbours) != numbers)[:, :, 0]
     ours["random_patches"] = becomes(never, never, always, others)[:, :, 0]
-    return {name: keras.ops.convert_to_numpy(value).astype("float32") for name, value in ours.items()}
+    return {name: value.astype("float32") for name, value in numpy(ours).items()}
 
 
 OBJECTIVES = {"lucid22_mpp": mpp(lucid22_vit), "lucid_mpp": mpp(lucid_vit), "lucid25_mpp": mpp(lucid_vit)}

@@ -1,5 +1,7 @@
 """What translations of objectives share."""
 
+import keras
+
 from vitgraph import load_weights
 from vitgraph.builders.sources import Source
 from vitgraph.registry import SOURCES
@@ -8,6 +10,10 @@ from vitgraph.registry import SOURCES
 def channels_last(images):
     """(B, C, H, W) -> (B, H, W, C)."""
     return images.transpose(0, 2, 3, 1)
+
+
+def numpy(tensors):
+    return {name: keras.ops.convert_to_numpy(value) for name, value in tensors.items()}
 
 
 def load(objective, weights, encoder, prefix, renames, ignored=r"(?!)"):

@@ -13,12 +13,15 @@ from vitgraph.blocks.base import Block
 from vitgraph.blocks.convolution import DepthwiseConv2D
 from vitgraph.blocks.cosine import CosineQKV
 from vitgraph.blocks.graph import GraphModel, Stage
+from vitgraph.blocks.grid_bias import GridBias, QVBias
 from vitgraph.blocks.grouped import ContextAttention, ContextGate, GroupedAttention
 from vitgraph.blocks.groups import GroupBias, GroupOffsets, GroupPartition, GroupReverse
 from vitgraph.blocks.locality_attention import LocalitySelfAttention, QueryScale
 from vitgraph.blocks.masking import (
     ColourBins,
     CorruptTokens,
+    HiddenPixelsError,
+    HideTokens,
     KeepTokens,
     MaskedCrossEntropy,
     MaskedSquaredError,
@@ -112,6 +115,7 @@ __all__ = [
     "GatedActivation",
     "GELU",
     "GraphModel",
+    "GridBias",
     "GroupBias",
     "GroupedAttention",
     "GroupOffsets",
@@ -121,6 +125,8 @@ __all__ = [
     "HeadsAttention",
     "InterleavedCrossAttention",
     "InterleavedSelfAttention",
+    "HiddenPixelsError",
+    "HideTokens",
     "InterleaveHeads",
     "JoinRegional",
     "KeepTokens",
@@ -149,6 +155,7 @@ __all__ = [
     "PrependTokens",
     "PutBack",
     "QKVAttention",
+    "QVBias",
     "QueryScale",
     "QuickGELU",
     "RandomFeatureAttention",

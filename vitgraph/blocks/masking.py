@@ -92,6 +92,21 @@ class RestoreTokens(Block):
         return (x_shape[0], count, x_shape[-1])
 
 
+class HideTokens(Block):
+    """(B, H, W, C), (B, H, W) of 0 and 1 -> (B, H, W, C): a learned token where the second is 1."""
+
+    def build(self, x_shape, hidden_shape):
+        initializer = keras.initializers.TruncatedNormal(stddev=0.02)
+        self.token = self.add_weight(name="token", shape=(x_shape[-1],), initializer=initializer)
+
+    def call(self, x, hidden):
+        hidden = ops.cast(hidden, x.dtype)[..., None]
+        return x * (1 - hidden) + ops.cast(self.token, x.dtype) * hidden
+
+    def compute_output_shape(self, x_shape, hidden_shape):
+        return x_shape
+
+
 class CorruptTokens(Block):
     """Of the chosen tokens some become a learned one, some another token of the sample, some stay as they are.
 
@@ -180,6 +195,24 @@ class MaskedSquaredError(Block):
         return ops.sum(ops.mean(errors, axis=-1) * chosen) / ops.sum(chosen)
 
     def compute_output_spec(self, predictions, targets, chosen):
+        return keras.KerasTensor((), dtype="float32")
+
+
+class HiddenPixelsError(Block):
+    """Predictions, images (B, h p, w q, C), hidden (B, h, w) of 0 and 1 -> (), float32.
+
+    The mean absolute error where `hidden` is 1.
+    """
+
+    def call(self, predictions, images, hidden):
+        errors = ops.abs(ops.cast(predictions, "float32") - ops.cast(images, "float32"))
+        hidden = ops.cast(hidden, "float32")
+        (height, width), (down, across), channels = sizes(errors), ops.shape(hidden)[1:], errors.shape[-1]
+        rows, columns = height // down, width // across
+        errors = ops.sum(ops.reshape(errors, (-1, down, rows, across, columns * channels)), axis=(2, 4))
+        return ops.sum(errors * hidden) / (ops.sum(hidden) * ops.cast(rows * columns, "float32") + 1e-5) / channels
+
+    def compute_output_spec(self, predictions, images, hidden):
         return keras.KerasTensor((), dtype="float32")
 
 

@@ -1,6 +1,7 @@
 """One architecture family per file: a pure function from hyper-parameters to a graph."""
 
 from vitgraph.builders.ats_vit import build_ats_vit
+from vitgraph.builders.beit import build_beit
 from vitgraph.builders.cait import build_cait
 from vitgraph.builders.cct import build_cct
 from vitgraph.builders.crossformer import build_crossformer
@@ -35,6 +36,7 @@ from vitgraph.builders.vit_lite import build_vit_lite
 
 __all__ = [
     "build_ats_vit",
+    "build_beit",
     "build_cait",
     "build_cct",
     "build_crossformer",

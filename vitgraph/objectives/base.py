@@ -1,6 +1,7 @@
 """What every objective shares: a trainable model around a graph of this package, and ways to wire that graph anew."""
 
 import contextlib
+import itertools
 
 import keras
 
@@ -115,15 +116,28 @@ def features(encoder):
 
 def positioned(encoder, check):
     """The tokens of patches and prefix with all that is added to them, before the first block."""
-    entries, before = ("tokens", "pos_embed", "cls_token", "reg_token", "dist_token"), None
-    for layer in encoder.layers:
-        if layer.name.startswith("block_0"):
-            break
-        before = layer.output if layer.name in entries else before
-    plain = before is not None and len(before.shape) == 3
-    check.that(plain, "encoder", encoder.name, "a plain net: hierarchical ones need whole maps")
-    check.that(is_static(before.shape[1]), "encoder", encoder.name, "one for images of a known size")
-    return before
+    entries = ("tokens", "pos_embed", "cls_token", "reg_token", "dist_token")
+    *_, found = (None, *(layer.output for layer in _before_blocks(encoder) if layer.name in entries))
+    if found is None or len(found.shape) != 3:
+        check.that(False, "encoder", encoder.name, "a plain net: hierarchical ones need whole maps")
+    check.that(is_static(found.shape[1]), "encoder", encoder.name, "one for images of a known size")
+    return found
+
+
+def embedded(encoder, check):
+    """The map of embedded patches (B, H, W, C), before class token, positions and blocks."""
+    stage = _stages(encoder)[0]
+    if stage.grid is not None:
+        return encoder.get_layer(stage.grid).output
+    entries = ("patch_embed", "patch_norm", "stage_1_embed", "stage_1_embed_norm")
+    *_, found = (None, *(layer.output for layer in _before_blocks(encoder) if layer.name in entries))
+    check.that(found is not None, "encoder", encoder.name, "one that begins with an embedding of patches")
+    return found
+
+
+def _before_blocks(encoder):
+    """The layers that come before those of the first block."""
+    return itertools.takewhile(lambda layer: "block_0_" not in layer.name, encoder.layers)
 
 
 def replay(start, end, x, name):

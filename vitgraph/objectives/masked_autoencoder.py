@@ -32,6 +32,7 @@ from vitgraph.blocks import (
     RestoreTokens,
     SinCosTable,
     ToTokens,
+    Unpatchify,
 )
 from vitgraph.blocks.base import pair
 from vitgraph.builders.contract import Check
@@ -148,7 +149,16 @@ class MaskedAutoencoder(Objective):
             Arrays (B, H, W, C), (B, H, W, C), and (B, H / p, W / p), which is 1 where a patch was left out. With
             `norm_pix_loss` the mean and deviation of each patch drawn are the image's own.
         """
-        return pictures(self, images, self.predict(images, verbose=0), self.norm_pix_loss)
+        images, outputs = ops.convert_to_tensor(images, "float32"), self.predict(images, verbose=0)
+        patches = Patchify(self.patch_size)(images)
+        drawn = ops.convert_to_tensor(outputs["prediction"])
+        if self.norm_pix_loss:
+            pixels = ops.reshape(patches, ops.shape(drawn))
+            unbiased = pixels.shape[-1] / (pixels.shape[-1] - 1)
+            deviation = ops.sqrt(ops.var(pixels, axis=-1, keepdims=True) * unbiased + 1e-6)
+            drawn = drawn * deviation + ops.mean(pixels, axis=-1, keepdims=True)
+        drawn = ops.convert_to_numpy(Unpatchify(self.patch_size)(drawn, patches))
+        return pictures(images, drawn, outputs["mask"].reshape(-1, *self.grid))
 
 
 masked_autoencoder = MaskedAutoencoder

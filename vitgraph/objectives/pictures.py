@@ -1,24 +1,20 @@
 """What was hidden, and what was drawn in its place, as images."""
 
-import keras
 import numpy as np
 
-from vitgraph.blocks import Patchify, Unpatchify
 
+def pictures(images, drawn, mask):
+    """Images with patches hidden, the same with drawn ones in their place, and the mask.
 
-def pictures(objective, images, outputs, normalized=False):
-    """See `MaskedAutoencoder.reconstruct`: images, predictions (B, N, p q C) and masks (B, N) -> three arrays."""
+    Args:
+        images, drawn: (B, H, W, C) each.
+        mask: (B, h, w), 1 for a patch that was hidden.
+
+    Returns:
+        Arrays (B, H, W, C), (B, H, W, C), and the mask. What is hidden has the images' mean colour.
+    """
     images = np.asarray(images, "float32")
-    patches = keras.ops.convert_to_numpy(Patchify(objective.patch_size)(images))
-    batch, down, across, _ = patches.shape
-    tokens, mask = patches.reshape(batch, down * across, -1), outputs["mask"][..., None]
-    drawn = outputs["prediction"]
-    if normalized:
-        drawn = drawn * np.sqrt(tokens.var(-1, keepdims=True, ddof=1) + 1e-6) + tokens.mean(-1, keepdims=True)
-
-    def image(x):
-        return keras.ops.convert_to_numpy(Unpatchify(objective.patch_size)(x, patches))
-
-    grey = np.broadcast_to(images.mean(), tokens.shape)
-    masked, reconstructed = (np.where(mask > 0, hidden, tokens).astype("float32") for hidden in (grey, drawn))
-    return image(masked), image(reconstructed), outputs["mask"].reshape(batch, down, across)
+    down, across = (side // n for side, n in zip(images.shape[1:3], mask.shape[1:], strict=True))
+    hidden = np.kron(mask, np.ones((1, down, across)))[..., None] > 0
+    mean = images.mean(axis=(0, 1, 2))
+    return np.where(hidden, mean, images).astype("float32"), np.where(hidden, drawn, images).astype("float32"), mask

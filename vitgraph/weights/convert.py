@@ -5,8 +5,9 @@ import math
 import re
 
 import keras
+import numpy as np
 
-from vitgraph.blocks import BlockPositions, DepthwiseConv2D, OffsetBias, PositionTable, WindowBias
+from vitgraph.blocks import BlockPositions, DepthwiseConv2D, GridBias, OffsetBias, PositionTable, WindowBias
 from vitgraph.builders.sources import Source
 from vitgraph.registry import SOURCES
 from vitgraph.weights import resample
@@ -173,3 +174,12 @@ def _(layer, value, shape):
     if value.shape[-1] != shape[-1] or side * side != value.shape[0] or side % 2 == 0:
         return value
     return resample.relative_bias_table(value, (side // 2 + 1,) * 2, layer.window_size)
+
+
+@_resized.register(GridBias)
+def _(layer, value, shape):
+    side = math.isqrt(len(value) - 3)
+    if value.shape[-1] != shape[-1] or side * side != len(value) - 3 or side % 2 == 0:
+        return value
+    offsets = resample.relative_bias_table(value[:-3], (side // 2 + 1,) * 2, layer.grid)
+    return np.concatenate([offsets, value[-3:]])
