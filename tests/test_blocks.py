@@ -16,6 +16,7 @@ from vitgraph.blocks import (
     AttentionScores,
     AveragePooling,
     BlockPositions,
+    CentredCrossEntropy,
     ClearPadding,
     ColourBins,
     ContextAttention,
@@ -93,6 +94,7 @@ from vitgraph.blocks import (
     SplitHeads,
     SplitParallel,
     Stage,
+    SwappedCosine,
     TakePrefix,
     TakeRegional,
     TakeToken,
@@ -103,6 +105,7 @@ from vitgraph.blocks import (
     ToTokens,
     Unfold,
     Unpatchify,
+    WeightNormDense,
     WindowBias,
     WindowOffsets,
     WindowPartition,
@@ -247,6 +250,9 @@ ROWS = [  # a block, and the shapes of its inputs
     (RestoreTokens(1), (2, 21, 8), (2, 60)),
     (GridBias((6, 10), 2), MAP),
     (QVBias(), (2, 61, 24)),
+    (SwappedCosine(), (4, 8), (4, 8)),
+    (CentredCrossEntropy(3), (6, 8), (4, 8)),
+    (WeightNormDense(5), (4, 8)),
     (HideTokens(), MAP, (2, 6, 10)),
     (HiddenPixelsError(), MAP, MAP, (2, 3, 5)),
     (NormalizePatches(), TOKENS),
@@ -280,7 +286,7 @@ def built(block, inputs):
 
 
 def test_every_block_is_asked():
-    assert {type(row[0]).__name__ for row in ROWS} == set(blocks.__all__) - {"Block", "GraphModel"}
+    assert {type(row[0]).__name__ for row in ROWS} == set(blocks.__all__) - {"Block", "GraphModel", "RandomResizedCrop"}
 
 
 @rows
@@ -328,7 +334,7 @@ def test_half_precision(row):
     config = {**block.get_config(), "dtype": "mixed_float16", "name": "half"}
     half = type(block).from_config(config)
     for y in keras.tree.flatten(call(half, arrays(shapes))):
-        losses = (HiddenPixelsError, MaskedCrossEntropy, MaskedSquaredError)
+        losses = (CentredCrossEntropy, SwappedCosine, HiddenPixelsError, MaskedCrossEntropy, MaskedSquaredError)
         expected = dict.fromkeys((AttentionMap, *losses), "float32")
         expected |= dict.fromkeys((ColourBins, PatchIds, PickIds, TokenSampler), "int32")
         assert keras.backend.standardize_dtype(y.dtype) == expected.get(type(block), "float16")

@@ -11,6 +11,7 @@ from keras import ops
 
 import vitgraph
 from tests.variants import TINY
+from vitgraph.blocks import RandomResizedCrop
 
 IMAGES = np.random.default_rng(0).random((6, 32, 32, 3)).astype("float32")
 
@@ -27,7 +28,15 @@ def swin(**arguments):
     return vitgraph.build_swin((32, 32, 3), **{**plain, **arguments})
 
 
+def crop(seed):
+    return RandomResizedCrop(32, (0.5, 1.0), seed=seed)
+
+
 ROWS = {
+    "byol": lambda seed=None, **encoder: vitgraph.byol(swin(**encoder), 8, 12, augment=crop(seed), seed=seed),
+    "dino": lambda seed=None, **encoder: vitgraph.dino(
+        vit(**encoder), 12, 8, 6, 2, local_crops=1, augment=crop(seed), augment_local=crop(seed), seed=seed
+    ),
     "masked_autoencoder": lambda seed=None, **encoder: vitgraph.masked_autoencoder(
         vit(**encoder), decoder_dim=8, decoder_depth=1, decoder_heads=2, norm_pix_loss=True, seed=seed
     ),

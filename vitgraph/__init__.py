@@ -6,6 +6,8 @@ from vitgraph.create import create
 from vitgraph.features import attention, channels_first, pyramid, simple_feature_pyramid
 from vitgraph.folding import fold_batchnorm
 from vitgraph.objectives import (
+    byol,
+    dino,
     distill,
     masked_autoencoder,
     masked_patch_prediction,
@@ -20,8 +22,10 @@ __all__ = [
     *builders.__all__,
     "attention",
     "blocks",
+    "byol",
     "channels_first",
     "create",
+    "dino",
     "distill",
     "fold_batchnorm",
     "list_models",

@@ -10,6 +10,7 @@ from vitgraph.blocks.attention import (
     SplitHeads,
 )
 from vitgraph.blocks.base import Block
+from vitgraph.blocks.contrast import CentredCrossEntropy, SwappedCosine, WeightNormDense
 from vitgraph.blocks.convolution import DepthwiseConv2D
 from vitgraph.blocks.cosine import CosineQKV
 from vitgraph.blocks.graph import GraphModel, Stage
@@ -80,6 +81,7 @@ from vitgraph.blocks.tokens import (
 )
 from vitgraph.blocks.unfolding import Fold, Unfold
 from vitgraph.blocks.values import TakeValues
+from vitgraph.blocks.views import RandomResizedCrop
 from vitgraph.blocks.windows import (
     ContinuousWindowBias,
     PatchMerging,
@@ -98,6 +100,7 @@ __all__ = [
     "AveragePooling",
     "Block",
     "BlockPositions",
+    "CentredCrossEntropy",
     "ClearPadding",
     "ColourBins",
     "ContextAttention",
@@ -159,6 +162,7 @@ __all__ = [
     "QueryScale",
     "QuickGELU",
     "RandomFeatureAttention",
+    "RandomResizedCrop",
     "RandomSubset",
     "RegionBias",
     "RejoinPrefix",
@@ -177,6 +181,7 @@ __all__ = [
     "SplitHeads",
     "SplitParallel",
     "Stage",
+    "SwappedCosine",
     "TakePrefix",
     "TakeRegional",
     "TakeToken",
@@ -187,6 +192,7 @@ __all__ = [
     "ToTokens",
     "Unfold",
     "Unpatchify",
+    "WeightNormDense",
     "WindowBias",
     "WindowOffsets",
     "WindowPartition",

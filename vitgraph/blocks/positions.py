@@ -16,15 +16,17 @@ class PositionTable(Block):
     Args:
         grid: (rows, columns) of the table.
         prefix: leading tokens (class, registers) that have a row of their own.
-        kernel, antialias: of the resampling, see `interpolation_matrix`; by default as timm's `dynamic_img_size` does.
+        kernel, antialias, offset: of the resampling, see `interpolation_matrix`; by default as timm's
+            `dynamic_img_size` does.
     """
 
-    def __init__(self, grid, prefix=0, kernel="bicubic", antialias=True, **kwargs):
+    def __init__(self, grid, prefix=0, kernel="bicubic", antialias=True, offset=0.0, **kwargs):
         super().__init__(**kwargs)
         self.grid = pair(grid)
         self.prefix = prefix
         self.kernel = kernel
         self.antialias = antialias
+        self.offset = offset
 
     def build(self, x_shape, grid_shape):
         rows, columns = self.grid
@@ -48,7 +50,8 @@ class PositionTable(Block):
         return x + ops.cast(table, x.dtype)
 
     def _matrix(self, old, new):
-        return interpolation_matrix(old, new, kernel=self.kernel, antialias=self.antialias)
+        options = {"kernel": self.kernel, "antialias": self.antialias, "offset": self.offset}
+        return interpolation_matrix(old, new, **options)
 
     def compute_output_shape(self, x_shape, grid_shape):
         return x_shape

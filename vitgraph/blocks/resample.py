@@ -10,7 +10,7 @@ from keras import ops
 from vitgraph.blocks.base import is_static
 
 
-def interpolation_matrix(old, new, *, kernel="bicubic", antialias=True, align_corners=False):
+def interpolation_matrix(old, new, *, kernel="bicubic", antialias=True, align_corners=False, offset=0.0):
     """The (new, old) matrix that resamples a signal of `old` samples to `new`.
 
     As PyTorch does it: with `antialias` the kernel is stretched by the scale and renormalised at the borders, and cubic
@@ -21,13 +21,14 @@ def interpolation_matrix(old, new, *, kernel="bicubic", antialias=True, align_co
         kernel: "bicubic" or "bilinear".
         antialias: widen the kernel when the signal shrinks.
         align_corners: the outer samples lie on each other, and not the outer edges of the two signals.
+        offset: what is added to `new` in the scale, 0.1 in DINO's code.
     """
     xp = np if is_static(old, new) else ops
     if align_corners:
         scale = _ratio(xp, old - 1, xp.maximum(new - 1, 1))
         centre = _range(xp, new) * scale
     else:
-        scale = _ratio(xp, old, new)
+        scale = _ratio(xp, old, new + offset if offset else new)
         centre = (_range(xp, new) + 0.5) * scale - 0.5
     if antialias:
         weigh, reach = (_cubic(-0.5), 2.0) if kernel == "bicubic" else (_triangle, 1.0)

@@ -103,6 +103,8 @@ def parallel_scaling_block(x, t, drop_path, name, fuse_out_proj=False):
     return t.residual(x, y, drop_path, f"{name}_res")
 
 
+RESAMPLING: dict = {"timm": {}, "dino": {"antialias": False, "offset": 0.1}}
+
 VARIANTS = {name: {**row, "block": globals()[row["block"]]} if "block" in row else row for name, row in ROWS.items()}
 
 
@@ -123,6 +125,7 @@ def build_vit(
     class_token=True,
     reg_tokens=0,
     pos_embed="learn",
+    pos_resampling="timm",
     no_embed_class=False,
     dual_patch_norm=False,
     pre_norm=False,
@@ -169,6 +172,8 @@ def build_vit(
         class_token: whether a class token is prepended.
         reg_tokens: number of register tokens (arXiv:2309.16588), after the class token.
         pos_embed: "learn", "sincos" (SimpleViT's fixed one) or "none".
+        pos_resampling: how the position table is made another size: "timm" smooths what shrinks; "dino" doesn't, and
+            scales by 0.1 more, as the official code of DINO and DINOv2 does.
         no_embed_class: the position table has no rows for class token and registers.
         dual_patch_norm: norms before and after a linear patch embedding (arXiv:2302.01327).
         pre_norm: a norm before the first block, and no bias in the patch embedding (CLIP).
@@ -210,6 +215,7 @@ def build_vit(
     check.positive(depth=depth)
     check.that(pos_embed in ("learn", "sincos", "none"), "pos_embed", pos_embed, "'learn', 'sincos', 'none'")
     check.that(pos_embed != "sincos" or dim % 4 == 0, "dim", dim, "a multiple of 4 with pos_embed='sincos'")
+    check.that(pos_resampling in RESAMPLING, "pos_resampling", pos_resampling, ", ".join(RESAMPLING))
     check.that(global_pool in POOLS, "global_pool", global_pool, ", ".join(POOLS))
     check.that(class_token or global_pool != "token", "global_pool", global_pool, "'token' only with class_token=True")
     check_block(check, block)
@@ -223,13 +229,13 @@ def build_vit(
     if pos_embed == "sincos":
         x = SinCosPosition(name="pos_embed")(x, patches)
     elif pos_embed == "learn" and no_embed_class:
-        x = PositionTable(grid, name="pos_embed")(x, patches)
+        x = PositionTable(grid, **RESAMPLING[pos_resampling], name="pos_embed")(x, patches)
     if reg_tokens:
         x = PrependTokens(reg_tokens, name="reg_token")(x)
     if class_token:
         x = PrependTokens(name="cls_token")(x)
     if pos_embed == "learn" and not no_embed_class:
-        x = PositionTable(grid, prefix, name="pos_embed")(x, patches)
+        x = PositionTable(grid, prefix, **RESAMPLING[pos_resampling], name="pos_embed")(x, patches)
     x = dropout(x, pos_drop_rate, "pos_drop")
     if pre_norm:
         x = t.norm(x, "norm_pre")

@@ -4,6 +4,7 @@ import contextlib
 import itertools
 
 import keras
+from keras import ops
 
 from vitgraph.blocks.base import PACKAGE, is_static, own_arguments
 
@@ -53,7 +54,7 @@ class Objective(keras.Model):
         raise NotImplementedError
 
     def call(self, images, training=False):
-        images = keras.ops.convert_to_tensor(images)
+        images = ops.convert_to_tensor(images)
         outputs = self.graph({"image": images, **self.draw(images)}, training=training)
         self.add_loss(outputs.pop("loss"))
         return outputs
@@ -61,11 +62,17 @@ class Objective(keras.Model):
     def save_own_variables(self, store):
         """Keras leaves out where random draws stand; with that, training goes on as if it had not been interrupted."""
         super().save_own_variables(store)
-        store["seed"] = keras.ops.convert_to_numpy(self.seed_generator.state)
+        for i, state in enumerate(self._draws()):
+            store[f"draws_{i}"] = ops.convert_to_numpy(state)
 
     def load_own_variables(self, store):
-        self.seed_generator.state.assign(store["seed"])
-        super().load_own_variables({key: store[key] for key in store.keys() if key != "seed"})
+        for i, state in enumerate(self._draws()):
+            state.assign(store[f"draws_{i}"])
+        super().load_own_variables({key: store[key] for key in store.keys() if not key.startswith("draws_")})
+
+    def _draws(self):
+        """The states of all random generators, the encoder's too."""
+        return [variable for variable in self.variables if variable.path.endswith("seed_generator_state")]
 
     def get_config(self):
         config = {name: getattr(self, name) for name in own_arguments(type(self))}
@@ -88,10 +95,11 @@ def policy_of(encoder):
 
 
 def _policy(encoder):
-    return _stages(encoder)[-1].dtype_policy  # a model that was read back has forgotten its own
+    return stages_of(encoder)[-1].dtype_policy  # a model that was read back has forgotten its own
 
 
-def _stages(encoder):
+def stages_of(encoder):
+    """The encoder's `Stage` layers, in the order of the stream."""
     stages = getattr(encoder, "stages", None)
     if not stages:
         raise TypeError(f"encoder={encoder!r}; allowed: a graph of this package")
@@ -108,7 +116,7 @@ def features(encoder):
     Raises:
         TypeError: not a graph of this package.
     """
-    stage = _stages(encoder)[-1]
+    stage = stages_of(encoder)[-1]
     norms = [layer.output for layer in encoder.layers if layer.name == "norm" and layer.input is stage.output]
     grid = stage.output if stage.grid is None else encoder.get_layer(stage.grid).output
     return norms[0] if norms else stage.output, stage, grid
@@ -126,7 +134,7 @@ def positioned(encoder, check):
 
 def embedded(encoder, check):
     """The map of embedded patches (B, H, W, C), before class token, positions and blocks."""
-    stage = _stages(encoder)[0]
+    stage = stages_of(encoder)[0]
     if stage.grid is not None:
         return encoder.get_layer(stage.grid).output
     entries = ("patch_embed", "patch_norm", "stage_1_embed", "stage_1_embed_norm")
@@ -154,8 +162,9 @@ def replay(start, end, x, name):
 
 
 def _serialized(value):
-    """Models and layers as their configurations; plain values as they are."""
-    return keras.saving.serialize_keras_object(value) if isinstance(value, keras.layers.Layer) else value
+    """Models, layers and schedules as their configurations; plain values as they are."""
+    objects = (keras.layers.Layer, keras.optimizers.schedules.LearningRateSchedule)
+    return keras.saving.serialize_keras_object(value) if isinstance(value, objects) else value
 
 
 def _deserialized(value):

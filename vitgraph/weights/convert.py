@@ -149,7 +149,7 @@ def _(layer, value, shape):
     old = resample.square_grid(value.shape[1] - layer.prefix)
     if not old or value.shape[-1] != shape[-1]:
         return value
-    options = {"kernel": layer.kernel, "antialias": layer.antialias}
+    options = {"kernel": layer.kernel, "antialias": layer.antialias, "offset": layer.offset}
     return resample.position_table(value, layer.prefix, old, layer.grid, **options)
 
 

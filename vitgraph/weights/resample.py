@@ -7,12 +7,11 @@ import numpy as np
 from vitgraph.blocks.resample import interpolation_matrix
 
 
-def position_table(table, prefix, old, new, *, kernel="bicubic", antialias=True):
+def position_table(table, prefix, old, new, *, kernel="bicubic", antialias=True, offset=0.0):
     """(1, prefix + h w, C) from grid `old` (h, w) to grid `new`; the prefix rows stay as they are."""
     head, patches = table[:, :prefix], table[:, prefix:]
-    rows, columns = (
-        interpolation_matrix(o, n, kernel=kernel, antialias=antialias) for o, n in zip(old, new, strict=True)
-    )
+    options = {"kernel": kernel, "antialias": antialias, "offset": offset}
+    rows, columns = (interpolation_matrix(o, n, **options) for o, n in zip(old, new, strict=True))
     patches = patches.reshape(*old, -1).astype("float64")
     patches = np.einsum("ih,jw,hwc->ijc", rows, columns, patches)
     return np.concatenate([head, patches.reshape(1, -1, table.shape[-1]).astype(table.dtype)], axis=1)
