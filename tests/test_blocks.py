@@ -286,7 +286,8 @@ def built(block, inputs):
 
 
 def test_every_block_is_asked():
-    assert {type(row[0]).__name__ for row in ROWS} == set(blocks.__all__) - {"Block", "GraphModel", "RandomResizedCrop"}
+    elsewhere = {"AttentionRollout", "Block", "GraphModel", "RandomResizedCrop"}  # a list of inputs; random sizes
+    assert {type(row[0]).__name__ for row in ROWS} == set(blocks.__all__) - elsewhere
 
 
 @rows

@@ -4,6 +4,7 @@ import keras
 import numpy as np
 import pytest
 
+import vitgraph
 from vitgraph import demo, plots
 from vitgraph.cli import main
 
@@ -53,7 +54,7 @@ def test_principal_colours_of_few_and_many_channels(tmp_path):
 
 def test_attention_takes_tensors(tmp_path):
     probabilities = keras.ops.softmax(keras.random.normal((1, 2, 7, 7)))
-    plots.plot_attention(IMAGE, probabilities, tmp_path / "attention.png", grid=(2, 3))
+    plots.plot_probabilities(IMAGE, probabilities, tmp_path / "attention.png", grid=(2, 3))
     assert (tmp_path / "attention.png").stat().st_size > 1000
 
 
@@ -64,5 +65,14 @@ def test_wrong_shapes_are_refused(tmp_path):
     with pytest.raises(ValueError, match=r"plot_pyramid: P2 of shape \(2, 8, 12, 4\)"):
         plots.plot_pyramid(IMAGE, {"P2": np.zeros((2, 8, 12, 4))}, path)
     with pytest.raises(ValueError, match=r"grid=\(3, 3\); allowed: at most 7 patches"):
-        plots.plot_attention(IMAGE, np.ones((2, 7, 7)), path, grid=(3, 3))
+        plots.plot_probabilities(IMAGE, np.ones((2, 7, 7)), path, grid=(3, 3))
     assert not path.exists()
+
+
+@pytest.mark.parametrize("layer", [0, -1, "rollout"])
+def test_attention_of_a_model_in_one_call(layer, tmp_path):
+    model = vitgraph.build_vit((32, 48, 3), patch_size=8, dim=8, depth=2, num_heads=2, num_classes=3)
+    plots.plot_attention(model, IMAGE, tmp_path / "attention.png", layer=layer)
+    assert (tmp_path / "attention.png").read_bytes().startswith(b"\x89PNG")
+    with pytest.raises(ValueError, match="layer=2; allowed: 'rollout', or one of 2"):
+        plots.plot_attention(model, IMAGE, tmp_path / "attention.png", layer=2)

@@ -249,3 +249,29 @@ def test_channels_first_of_a_backbone_is_exported(tmp_path):
         to(turned, tmp_path / name)
         (answer,) = export.load(tmp_path / name)(x).values()
         assert_close(answer, turned(x))
+
+
+def test_predictions_beside_attention():
+    model, x = TINY["vit"].build(), images(2)
+    both = vitgraph.attention(model, predictions=True)(x)
+    assert_same(value(both["predictions"]), value(model(x)))
+    alone = vitgraph.attention(model)(x)
+    for name, probabilities in both["attention"].items():
+        assert_same(value(probabilities), value(alone[name]))
+
+
+def test_rollout_is_the_product_over_blocks():
+    model, x = TINY["deit"].build(), images(2)
+    expected = np.eye(18)
+    for probabilities in vitgraph.attention(model)(x).values():
+        mean = value(probabilities).mean(axis=1) + np.eye(18)
+        expected = (mean / mean.sum(axis=-1, keepdims=True)) @ expected
+    rolled = vitgraph.attention_rollout(model)
+    assert rolled.output.shape == (None, 18, 18)
+    np.testing.assert_allclose(value(rolled(x)), expected, atol=1e-6)
+
+
+@pytest.mark.parametrize("name", ["swin", "pvt_v2", "cait", "ats_vit", "pit"])
+def test_no_rollout_where_tokens_are_not_the_same(name):
+    with pytest.raises(ValueError, match="attention_rollout: model .* allowed: a plain net"):
+        vitgraph.attention_rollout(TINY[name].build())

@@ -3,7 +3,7 @@
 from vitgraph import blocks, builders, objectives
 from vitgraph.builders import *  # noqa: F403  (every build_* function)
 from vitgraph.create import create
-from vitgraph.features import attention, channels_first, pyramid, simple_feature_pyramid
+from vitgraph.features import attention, attention_rollout, channels_first, pyramid, simple_feature_pyramid
 from vitgraph.folding import fold_batchnorm
 from vitgraph.objectives import (
     byol,
@@ -21,6 +21,7 @@ __version__ = "0.1.0"
 __all__ = [
     *builders.__all__,
     "attention",
+    "attention_rollout",
     "blocks",
     "byol",
     "channels_first",

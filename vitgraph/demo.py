@@ -15,7 +15,7 @@ from vitgraph import export
 from vitgraph.builders import build_pvt_v2
 from vitgraph.create import create
 from vitgraph.features import attention, pyramid
-from vitgraph.plots import plot_attention, plot_pyramid
+from vitgraph.plots import plot_probabilities, plot_pyramid
 
 PHOTOGRAPH = "china.jpg of scikit-learn, by danielbuechele, CC BY 2.0"
 SIZE = 48  # the digits' side in pixels; as they come it is 8
@@ -79,7 +79,7 @@ def look(out, weights):
     name, values = list(probabilities.items())[-1]
     grid = tuple(n // 16 for n in photograph.shape[:2])
     _say(f"  {name}", f"{_size(values.shape[1:])}, of {len(probabilities)} attention layers the last")
-    plot_attention(photograph, values, out / "attention.png", grid=grid)
+    plot_probabilities(photograph, values, out / "attention.png", grid=grid)
     _say("  picture", out / "attention.png")
 
 

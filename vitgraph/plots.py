@@ -2,7 +2,12 @@
 
 import math
 
+import keras
 import numpy as np
+
+from vitgraph.blocks.base import pair
+from vitgraph.export.graphs import IMAGENET_MEAN, IMAGENET_STD
+from vitgraph.features import attention, attention_rollout
 
 _WIDTH, _TITLE, _GAP = 2.1, 0.45, 0.08  # of a panel, in inches
 _GREY = "#666666"
@@ -29,7 +34,40 @@ def plot_pyramid(image, maps, path):
     _draw([lambda axes, picture=picture: axes.imshow(picture) for picture, *_ in panels], panels, path)
 
 
-def plot_attention(image, probabilities, path, *, grid, query=0):
+def plot_attention(model, image, path, *, layer=-1, query=0, mean=IMAGENET_MEAN, std=IMAGENET_STD):
+    """Draws what one token of a plain net attends to in an image, head by head and on average.
+
+    Args:
+        model: a plain net of this package, with or without its top.
+        image: (H, W, 3), uint8, or floats in 0 ... 1; brought to the model's size, if it has one.
+        path: the picture to write; its ending is the format.
+        layer: the number of an attention layer, from the end if negative; or "rollout", over all layers.
+        query: the token that looks; 0 is the class token where there is one.
+        mean, std: the normalisation that the model's weights want of pixels from 0 to 1.
+
+    Raises:
+        ValueError: an image or layer that can't be, a net that is not plain.
+        OSError: the picture can't be written.
+    """
+    image, size = _image("plot_attention", image), model.input_shape[1:3]
+    if None not in size:
+        image = np.clip(keras.ops.image.resize(image, size, data_format="channels_last"), 0, 1)
+    stage = model.stages[-1]
+    if stage.grid is None and len(stage.output.shape) == 4:
+        raise ValueError(f"plot_attention: model {model.name!r}; allowed: a plain net")
+    rolled = layer == "rollout"
+    graph = attention_rollout(model) if rolled else attention(model)
+    if not rolled:
+        names = list(graph.output)
+        if not -len(names) <= layer < len(names):
+            raise ValueError(f"plot_attention: layer={layer!r}; allowed: 'rollout', or one of {len(names)}")
+        graph = keras.Model(graph.input, graph.output[names[layer]])
+    values = keras.ops.convert_to_numpy(graph(((image - np.array(mean)) / np.array(std))[None].astype("float32")))
+    grid = tuple(n // step for n, step in zip(image.shape[:2], pair(stage.stride), strict=True))
+    plot_probabilities(image, values[:, None] if rolled else values, path, grid=grid, query=query)
+
+
+def plot_probabilities(image, probabilities, path, *, grid, query=0):
     """Draws what one token of a plain net attends to, head by head and on average, over the image.
 
     Each panel's colours span the middle 98 percent of its weights; above it stands how many times the largest weight
@@ -46,10 +84,10 @@ def plot_attention(image, probabilities, path, *, grid, query=0):
         ValueError: shapes that don't fit.
         OSError: the picture can't be written.
     """
-    image = _image("plot_attention", image)
-    rows = _squeeze("plot_attention", "probabilities", probabilities, 3)[:, query]
+    image = _image("plot_probabilities", image)
+    rows = _squeeze("plot_probabilities", "probabilities", probabilities, 3)[:, query]
     if rows.shape[-1] < math.prod(grid):
-        raise ValueError(f"plot_attention: grid={grid!r}; allowed: at most {rows.shape[-1]} patches")
+        raise ValueError(f"plot_probabilities: grid={grid!r}; allowed: at most {rows.shape[-1]} patches")
     rows = rows[:, -math.prod(grid) :].reshape(-1, *grid)
     heads = {f"head {i + 1}": row for i, row in enumerate(rows)} | {"mean of heads": rows.mean(axis=0)}
     grey = image @ np.array([0.299, 0.587, 0.114])

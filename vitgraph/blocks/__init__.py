@@ -3,6 +3,7 @@
 from vitgraph.blocks.activations import GELU, GatedActivation, QuickGELU
 from vitgraph.blocks.attention import (
     AttentionMap,
+    AttentionRollout,
     CrossAttention,
     HeadsAttention,
     QKVAttention,
@@ -96,6 +97,7 @@ __all__ = [
     "Alongside",
     "AppendToken",
     "AttentionMap",
+    "AttentionRollout",
     "AttentionScores",
     "AveragePooling",
     "Block",

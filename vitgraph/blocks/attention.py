@@ -188,6 +188,26 @@ class AttentionMap(keras.layers.Wrapper):
         return keras.KerasTensor((None, self.layer.num_heads, queries, keys), dtype="float32")
 
 
+class AttentionRollout(Block):
+    """Probabilities (B, heads, N, N), one tensor a block -> (B, N, N): what of each token's input is in its output.
+
+    The mean over heads plus the identity, rows of sum 1, multiplied through the blocks (arXiv:2005.00928).
+    """
+
+    def call(self, maps):
+        rolled = None
+        for probabilities in maps:
+            mean = ops.mean(ops.cast(probabilities, "float32"), axis=1)
+            mean = mean + ops.eye(ops.shape(mean)[-1], dtype="float32")
+            mean = mean / ops.sum(mean, axis=-1, keepdims=True)
+            rolled = mean if rolled is None else ops.matmul(mean, rolled)
+        return rolled
+
+    def compute_output_spec(self, maps):
+        batch, _, queries, keys = maps[0].shape
+        return keras.KerasTensor((batch, queries, keys), dtype="float32")
+
+
 def over_keys(scores):
     """Softmax over the last axis."""
     if scores.shape[-1] == 1:  # PVT at 32 x 32 has one key, over which Keras' softmax warns
