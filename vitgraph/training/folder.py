@@ -1,5 +1,6 @@
 """The files of one training, in a folder of its own."""
 
+import contextlib
 import csv
 import io
 import json
@@ -75,6 +76,19 @@ class Folder:
     def is_finished(self):
         return (self / MODEL).exists() and self.epoch == self.configuration["recipe"]["epochs"]
 
+    @property
+    def kept(self):
+        """Where training can go on, in words."""
+        return f"the state after epoch {self.epoch} is in {self / LAST}" if self.epoch else "no state was kept"
+
+    @contextlib.contextmanager
+    def writing(self):
+        """Says what is left, where something can't be written meanwhile."""
+        try:
+            yield
+        except OSError as error:
+            raise OSError(f"{str(self.path)!r} can't be written to: {error}; {self.kept}") from error
+
     def restore(self, model, optimizer):
         """The state after the last whole epoch; as they are where there is none."""
         if self.epoch:
@@ -84,8 +98,9 @@ class Folder:
     def keep(self, tensors, figures):
         """Writes the state after one more epoch, with that epoch's figures."""
         history = {name: [*self.history.get(name, []), value] for name, value in figures.items()}
-        self.state = {"epoch": self.epoch + 1, "history": history, "configuration": self.configuration}
-        checkpoint.write(self / LAST, tensors, self.state)
+        state = {"epoch": self.epoch + 1, "history": history, "configuration": self.configuration}
+        checkpoint.write(self / LAST, tensors, state)
+        self.state = state
         self.write_table()
 
     def write_table(self):

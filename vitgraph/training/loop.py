@@ -4,12 +4,11 @@ Images and their augmentation are a function of seed and epoch, and all else tha
 epoch that was interrupted is run again as it was.
 """
 
-import math
-
 import keras
+import numpy as np
 
 from vitgraph.training import checkpoint
-from vitgraph.training.folder import BEST, LAST, TENSORBOARD
+from vitgraph.training.folder import BEST, TENSORBOARD
 from vitgraph.training.optimizer import learning_rates
 from vitgraph.training.progress import Progress, TensorBoard
 
@@ -48,12 +47,15 @@ def run(folder, model, recipe, batches, held_out, *, best, save, silent=False):
                 figures.update({prefix + name: value for name, value in found.items()})
                 monitored = prefix + best[0]
                 if prefix == prefixes[0] and _is_best(figures[monitored], folder.history.get(monitored), best[1]):
-                    save(folder / BEST)
+                    with folder.writing():
+                        save(folder / BEST)
             # Validation may have drawn random numbers: training goes on from what a resumed one would begin with.
             checkpoint.restore(model, optimizer, tensors)
-        _check_finite(folder, figures, epoch, steps)
-        board.write(epoch + 1, figures | progress.speed())
-        folder.keep(tensors, figures)
+        _check_finite(folder, figures, f"at the end of epoch {epoch + 1}")
+        _check_finite(folder, tensors, f"at the end of epoch {epoch + 1}")
+        with folder.writing():
+            board.write(epoch + 1, figures | progress.speed())
+            folder.keep(tensors, figures)
         progress.finish_epoch(figures)
     optimizer.finalize_variable_values(model.trainable_variables)
 
@@ -84,15 +86,14 @@ class _Finite(keras.callbacks.Callback):
         self.epoch = epoch
 
     def on_train_batch_end(self, batch, logs=None):
-        _check_finite(self.folder, logs, self.epoch, batch + 1)
+        _check_finite(self.folder, logs, f"in epoch {self.epoch + 1}, step {batch + 1}")
 
 
-def _check_finite(folder, figures, epoch, step):
-    for name, value in figures.items():
-        if not math.isfinite(value):
-            kept = f"the state after epoch {folder.epoch} is in {folder / LAST}" if folder.epoch else "nothing was kept"
+def _check_finite(folder, values, when):
+    for name, value in values.items():
+        if not np.isfinite(value).all():
             advice = "a smaller learning rate, a longer warm-up or clip_norm may help, in another folder"
-            raise FloatingPointError(f"{name} is {value} in epoch {epoch + 1}, step {step}; {kept}; {advice}")
+            raise FloatingPointError(f"{name} isn't finite {when}; {folder.kept}; {advice}")
 
 
 def _is_best(value, earlier, better):

@@ -108,9 +108,12 @@ class TensorBoard:
         import tensorflow as tf
 
         values = [tf.compat.v1.Summary.Value(tag=name, simple_value=value) for name, value in figures.items()]
-        with self.writer.as_default():
-            tf.summary.experimental.write_raw_pb(tf.compat.v1.Summary(value=values).SerializeToString(), step=epoch)
-        self.writer.flush()
+        try:
+            with self.writer.as_default():
+                tf.summary.experimental.write_raw_pb(tf.compat.v1.Summary(value=values).SerializeToString(), step=epoch)
+            self.writer.flush()
+        except tf.errors.OpError as error:
+            raise OSError(error.message) from error
 
 
 def _duration(seconds):
