@@ -13,9 +13,9 @@ import keras
 import numpy as np
 
 import vitgraph
+from vitgraph.blocks import RandomResizedCrop
 
 SIZE = 32  # the digits' side in pixels; as they come it is 8
-SEEDS = (0, 1, 2)
 
 
 def vit():
@@ -25,17 +25,32 @@ def vit():
     )
 
 
-def autoencoder():
-    return vitgraph.masked_autoencoder(vit(), decoder_dim=32, decoder_depth=1, decoder_heads=2)
+def swin():
+    """A hierarchical encoder: patches of 2 x 2 pixels, windows of 4 x 4, a last map of 8 x 8."""
+    return vitgraph.build_swin(
+        (SIZE, SIZE, 1), include_top=False, pooling="avg", patch_size=2, dim=32, depths=(2, 2), num_heads=(2, 4),
+        window_size=4, mlp_ratio=2,
+    )  # fmt: skip
 
 
-def patch_prediction():
-    return vitgraph.masked_patch_prediction(vit(), mean=0.5, std=0.5)
+def crops(least):
+    return RandomResizedCrop(SIZE, (least, 1.0), (0.8, 1.25))
 
 
 ROWS = {
-    "masked_autoencoder": (autoencoder, 60, 1e-3),
-    "masked_patch_prediction": (patch_prediction, 60, 1e-3),
+    "masked_autoencoder": (lambda: vitgraph.masked_autoencoder(vit(), 0.75, 32, 1, 2), 60, 2e-3),
+    "masked_patch_prediction": (lambda: vitgraph.masked_patch_prediction(vit(), mean=0.5, std=0.5), 40, 2e-3),
+    "simmim": (lambda: vitgraph.simmim(vit(), mask_patch_size=4), 40, 2e-3),
+    "simmim_swin": (lambda: vitgraph.simmim(swin(), mask_patch_size=4), 15, 2e-3),
+    "byol": (lambda: vitgraph.byol(vit(), 32, 128, momentum=0.98, augment=crops(0.4)), 20, 1e-3),
+    "byol_swin": (lambda: vitgraph.byol(swin(), 32, 128, momentum=0.98, augment=crops(0.4)), 10, 1e-3),
+    "dino": (
+        lambda: vitgraph.dino(
+            vit(), 256, 128, 32, local_crops=2, momentum=0.98, augment=crops(0.5), augment_local=crops(0.25)
+        ),
+        15,
+        1e-3,
+    ),
 }
 """{name: (function () -> objective, epochs, learning rate)}."""
 
@@ -92,11 +107,12 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("names", nargs="*", metavar="NAME", help=f"of {', '.join(ROWS)}; default: all")
     parser.add_argument("--epochs", type=int, metavar="N", help="instead of each row's own number")
+    parser.add_argument("--seeds", type=int, default=3, metavar="N", help="runs of each, to be averaged; default: 3")
     args = parser.parse_args()
     train, held_out = digits()
     print("| objective | k-NN before | after | linear probe before | after | seconds |\n|---|---:|---:|---:|---:|---:|")
     for name in args.names or ROWS:
-        runs = [learn(name, seed, train, held_out, args.epochs) for seed in SEEDS]
+        runs = [learn(name, seed, train, held_out, args.epochs) for seed in range(args.seeds)]
         before, after, seconds = map(np.array, zip(*runs, strict=True))
         cells = [f"{100 * x.mean():.1f} ± {100 * x.std():.1f}" for i in (0, 1) for x in (before[:, i], after[:, i])]
         print(f"| {name} | {' | '.join(cells)} | {seconds.mean():.0f} |", flush=True)

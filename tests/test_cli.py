@@ -128,7 +128,8 @@ def test_help_has_examples(capsys):
     assert stopped.value.code == 0
     shown = capsys.readouterr().out
     examples = [line.split() for line in shown.splitlines() if line.startswith("  vitgraph ")]
-    assert {example[1] for example in examples} == {"list", "summary", "export", "convert", "demo"}
+    commands = {"list", "summary", "export", "convert", "pretrain", "train", "demo"}
+    assert {example[1] for example in examples} == commands
 
 
 def test_process_refuses_without_a_traceback():

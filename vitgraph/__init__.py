@@ -3,6 +3,7 @@
 from vitgraph import blocks, builders, objectives
 from vitgraph.builders import *  # noqa: F403  (every build_* function)
 from vitgraph.create import create
+from vitgraph.distribution import layout_map
 from vitgraph.features import attention, attention_rollout, channels_first, pyramid, simple_feature_pyramid
 from vitgraph.folding import fold_batchnorm
 from vitgraph.objectives import (
@@ -29,6 +30,7 @@ __all__ = [
     "dino",
     "distill",
     "fold_batchnorm",
+    "layout_map",
     "list_models",
     "list_weights",
     "load_weights",

@@ -1,10 +1,12 @@
 """The command `vitgraph`: each subcommand is a few lines over the library, which it imports when it runs."""
 
 import argparse
+import functools
 import os
 import pathlib
 import sys
-import tempfile
+
+from vitgraph import cli_training
 
 EXAMPLES = """\
 examples:
@@ -12,9 +14,12 @@ examples:
   vitgraph summary swin_tiny_patch4_window7_224 --input-size 384x256
   vitgraph export pvt_v2_b0 pvt.tflite --weights in1k --preprocessing in1k --batch 1
   vitgraph convert swin_base_patch4_window7_224.pth swin_base_patch4_window7_224 swin.safetensors
+  vitgraph pretrain vit_small_patch16_224 photographs --out mae --batch-size 512
+  vitgraph train vit_small_patch16_224 flowers --validation 0.1 --out tuned --weights mae/weights.safetensors
   vitgraph demo
 
-Exit codes: 0 done; 1 the demo's own checks failed; 2 wrong input, said in one line; 130 interrupted.
+Exit codes: 0 done; 1 the demo's own checks failed, or a loss is no longer finite; 2 wrong input, said in one line;
+130 interrupted.
 """
 
 # What is installed with which extra, for the advice when it is not there.
@@ -102,6 +107,7 @@ def export(args):
 
 def convert(args):
     import vitgraph
+    from vitgraph.weights.files import save_model
 
     out = pathlib.Path(args.out)
     if out.suffix not in (".safetensors", ".keras"):
@@ -113,9 +119,7 @@ def convert(args):
     if out.suffix == ".safetensors":
         vitgraph.save_weights(model, out)
     else:
-        with tempfile.TemporaryDirectory(dir=out.parent, prefix=f".{out.name}.") as scratch:
-            model.save(pathlib.Path(scratch, out.name))
-            pathlib.Path(scratch, out.name).replace(out)
+        save_model(model, out)
     print(f"{out}: {model.count_params():,} parameters of {args.checkpoint}, read as {kind}")
 
 
@@ -150,7 +154,7 @@ class _Parser(argparse.ArgumentParser):
 def _parser():
     parser = _Parser(
         prog="vitgraph",
-        description="Vision transformers as static Keras graphs: look at them, export them, convert their checkpoints.",
+        description="Vision transformers as static Keras graphs: look at them, train them, export them.",
         epilog=EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
@@ -188,6 +192,8 @@ def _parser():
     command.add_argument("checkpoint", help="what to read: .safetensors, .npz, .keras, or with torch .pth")
     _model_arguments(command)
     command.add_argument("out", help="what to write: weights.safetensors, or model.keras with the graph")
+
+    cli_training.add_commands(functools.partial(_command, commands), _input_size)
 
     command = _command(
         commands, demo, "demo", "pictures of a photograph, a classifier trained in a minute and exported"

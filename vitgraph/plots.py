@@ -1,4 +1,4 @@
-"""Pictures of what a graph sees: its pyramid of maps, and its attention. They need matplotlib."""
+"""Pictures of what a graph sees, in its pyramid and its attention, and of its training. They need matplotlib."""
 
 import math
 
@@ -11,6 +11,7 @@ from vitgraph.features import attention, attention_rollout
 
 _WIDTH, _TITLE, _GAP = 2.1, 0.45, 0.08  # of a panel, in inches
 _GREY = "#666666"
+_SHOWN = {"": "training", "val_": "held out", "val_ema_": "held out, averaged weights"}  # by a figure's prefix
 
 
 def plot_pyramid(image, maps, path):
@@ -104,6 +105,36 @@ def plot_probabilities(image, probabilities, path, *, grid, query=0):
     panels = [(image, "image", _size(*image.shape))]
     panels += [(row, title, f"largest is {row.max() / row.min():.3g} x smallest") for title, row in heads.items()]
     _draw([lambda axes: axes.imshow(image), *map(overlay, heads.values())], panels, path)
+
+
+def plot_history(history, path):
+    """Draws the figures of a training over its epochs: losses, accuracies and learning rates, a panel each.
+
+    Args:
+        history: {"loss": [...], "val_loss": [...], "accuracy": [...], "learning_rate": [...], ...}, a value an epoch.
+        path: the picture to write; its ending is the format.
+
+    Raises:
+        OSError: the picture can't be written.
+    """
+    from matplotlib.figure import Figure
+
+    kinds = {"loss": "loss", "accuracy": "accuracy", "learning_rate": "learning rate"}
+    panels = {kind: [name for name in history if name.endswith(kind)] for kind in kinds}
+    panels = {kind: names for kind, names in panels.items() if names}
+    figure = Figure(figsize=(4 * len(panels), 3), dpi=100, layout="constrained")
+    for i, (kind, names) in enumerate(panels.items(), start=1):
+        axes = figure.add_subplot(1, len(panels), i)
+        for name in names:
+            epochs = range(1, len(history[name]) + 1)
+            axes.plot(epochs, history[name], ".-", label=_SHOWN.get(name.removesuffix(kind), name))
+        axes.set_title(kinds[kind], size=9, weight="bold")
+        axes.set_xlabel("epoch", size=9, color=_GREY)
+        axes.tick_params(labelsize=8, colors=_GREY)
+        axes.spines[["top", "right"]].set_visible(False)
+        if len(names) > 1:
+            axes.legend(fontsize=8, frameon=False)
+    figure.savefig(path)
 
 
 def _draw(drawings, panels, path):

@@ -34,7 +34,7 @@ def builder(function=None, *, pools=("avg", "max"), per_stage=(), uneven=False):
         for name in kwargs:
             if name not in signature.parameters:
                 raise TypeError(
-                    f"{function.__name__}: unknown argument {name!r}{_nearest(name, signature.parameters)}; "
+                    f"{function.__name__}: unknown argument {name!r}{nearest(name, signature.parameters)}; "
                     f"allowed: {', '.join(signature.parameters)}"
                 )
         try:
@@ -68,6 +68,11 @@ class Check:
         for argument, value in arguments.items():
             self.that(_is_int(value), argument, value, "an integer of at least 1", TypeError)
             self.that(value >= 1, argument, value, "an integer of at least 1")
+
+    def number(self, **arguments):
+        """Each is a number."""
+        for argument, value in arguments.items():
+            self.that(_is_number(value), argument, value, "a number", TypeError)
 
     def over_zero(self, **arguments):
         """Each is a number over 0, or a sequence of such numbers."""
@@ -241,6 +246,7 @@ def _is_sequence(value):
     return isinstance(value, (tuple, list))
 
 
-def _nearest(name, names):
+def nearest(name, names):
+    """The end of a sentence about an unknown name: which one was meant, where one is near; else nothing."""
     near = difflib.get_close_matches(name, names, n=1)
     return f" (did you mean {near[0]!r}?)" if near else ""

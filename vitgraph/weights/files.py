@@ -31,8 +31,13 @@ def read_checkpoint(path):
     return readers[path.suffix](path)
 
 
-def save_weights(model, path):
+def save_weights(model, path, *, skip_head=False):
     """Writes every weight under its variable's path to a `.safetensors` file, whole or not at all.
+
+    Args:
+        model: a graph of this package.
+        path: the file.
+        skip_head: leave out the head; `load_weights` reads the file with `skip_head=True`.
 
     Returns:
         The path.
@@ -45,9 +50,18 @@ def save_weights(model, path):
     path = pathlib.Path(path)
     if path.suffix != ".safetensors":
         raise ValueError(f"save_weights: path={str(path)!r}; allowed: a file name that ends in .safetensors")
-    tensors = {v.path: np.ascontiguousarray(keras.ops.convert_to_numpy(v)) for v in model.weights}
+    kept = [v for v in model.weights if not (skip_head and v.path.startswith("head"))]
+    tensors = {v.path: np.ascontiguousarray(keras.ops.convert_to_numpy(v)) for v in kept}
     write_atomically(path, save(tensors, metadata={"format": "vitgraph"}))
     return path
+
+
+def save_model(model, path):
+    """Writes a `.keras` file, whole or not at all."""
+    path = pathlib.Path(path)
+    with tempfile.TemporaryDirectory(dir=path.parent, prefix=f".{path.name}.") as scratch:
+        model.save(pathlib.Path(scratch, path.name))
+        pathlib.Path(scratch, path.name).replace(path)
 
 
 def write_atomically(path, data):

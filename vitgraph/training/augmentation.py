@@ -1,0 +1,121 @@
+"""What is done to images in training: a plain record of numbers, and the layers of keras-cv that do it."""
+
+import dataclasses
+
+import keras
+import numpy as np
+
+from vitgraph.builders.contract import Check
+
+
+@dataclasses.dataclass(frozen=True)
+class Augmentation:
+    """The numbers of an augmentation; by default nothing is done. Pixels are from 0 to 255 where it acts.
+
+    Args:
+        crop_scale: (least, most) share of the image's area of a random crop, which is resized; None: no crop.
+        crop_ratio: (least, most) width over height of that crop.
+        flip: probability of a horizontal flip.
+        rand_augment: number of random operations for each image (RandAugment, arXiv:1909.13719); 0: none.
+        magnitude: of these, 0 to 10.
+        color_jitter: strength of random brightness, contrast and saturation, 0 to 1.
+        mixup: alpha of MixUp (arXiv:1710.09412), which blends images and their labels; 0: none.
+        cutmix: alpha of CutMix (arXiv:1905.04899), which pastes a box of another image; 0: none. With both, one of the
+            two is chosen for each batch.
+        erasing: probability that a box of an image becomes noise (arXiv:1708.04896).
+    """
+
+    crop_scale: tuple | None = None
+    crop_ratio: tuple = (3 / 4, 4 / 3)
+    flip: float = 0.0
+    rand_augment: int = 0
+    magnitude: float = 9.0
+    color_jitter: float = 0.0
+    mixup: float = 0.0
+    cutmix: float = 0.0
+    erasing: float = 0.0
+
+    def __post_init__(self):
+        check = Check("Augmentation")
+        for name, (least, most) in {"crop_scale": (0, 1), "crop_ratio": (0, 100)}.items():
+            value = getattr(self, name)
+            if value is not None:
+                fits = isinstance(value, (tuple, list)) and len(value) == 2 and least < value[0] <= value[1] <= most
+                check.that(fits, name, value, f"two numbers over {least}, at most {most}, in order")
+                object.__setattr__(self, name, tuple(value))
+        check.counts(0, rand_augment=self.rand_augment)
+        check.shares(flip=self.flip, color_jitter=self.color_jitter, erasing=self.erasing)
+        for name, most in {"magnitude": 10, "mixup": 100, "cutmix": 100}.items():
+            check.number(**{name: getattr(self, name)})
+            check.that(0 <= getattr(self, name) <= most, name, getattr(self, name), f"0 ... {most}")
+
+    @property
+    def needs_labels(self):
+        return bool(self.mixup or self.cutmix)
+
+
+def batch_layers(augmentation, seed):
+    """What acts on batches, in its order: {"images": (B, H, W, C), "labels": (B, classes)} -> the same.
+
+    `seed` is a function () -> integer; a layer without a seed draws other numbers in each process.
+
+    Raises:
+        ModuleNotFoundError: keras-cv is needed and not installed.
+    """
+    a = augmentation
+    made: list = []
+    layers = _keras_cv() if a.color_jitter or a.mixup or a.cutmix else None
+    if a.rand_augment:
+        # This and erasing are Keras' own: keras-cv's map over images in parallel, and draw in no fixed order.
+        made.append(keras.layers.RandAugment((0, 255), a.rand_augment, a.magnitude / 10, seed=seed()))
+    if a.color_jitter:
+        made.append(layers.RandomColorJitter((0, 255), *(a.color_jitter,) * 3, 0.0, seed=seed()))
+    if a.erasing:
+        made.append(keras.layers.RandomErasing(a.erasing, (0.02, 0.33), value_range=(0, 255), seed=seed()))
+    kinds = ((layers.MixUp, a.mixup), (layers.CutMix, a.cutmix))
+    mixers = [mixer(alpha=alpha, seed=seed()) for mixer, alpha in kinds if alpha]
+    if mixers:
+        made.append(mixers[0] if len(mixers) == 1 else layers.RandomChoice(mixers, batchwise=True, seed=seed()))
+    return made
+
+
+def _keras_cv():
+    try:
+        from keras_cv import layers
+    except ModuleNotFoundError as error:
+        message = "colour jitter, MixUp and CutMix are keras-cv's: pip install 'vitgraph[cv]'"
+        raise ModuleNotFoundError(message, name=error.name) from error
+    return layers
+
+
+def preview(images, augmentation, path, *, image_size=224, seed=0):
+    """Draws sixteen augmented images with their labels.
+
+    Args:
+        images: `data.Images`.
+        augmentation: an `Augmentation`.
+        path: the picture to write; its ending is the format.
+        image_size: a side, or (height, width), in pixels.
+        seed: of the draws.
+    """
+    from matplotlib.figure import Figure
+
+    from vitgraph.training.data import batches
+
+    options = {"normalization": ((0.0,) * 3, (1.0,) * 3), "augmentation": augmentation, "seed": seed, "epoch": 0}
+    batch = next(iter(batches(images, batch_size=16, image_size=image_size, training=True, **options)))
+    pictures, labels = batch if isinstance(batch, tuple) else (batch, None)
+    figure = Figure((8, 8.6))
+    for i, picture in enumerate(np.asarray(pictures)):
+        axes = figure.add_subplot(4, 4, i + 1)
+        axes.imshow(np.clip(picture, 0, 1))
+        axes.set_axis_off()
+        if labels is not None:
+            axes.set_title(_shares(np.asarray(labels[i]), images.class_names), size=7)
+    figure.savefig(path)
+
+
+def _shares(label, names):
+    """ "3: 0.7, 5: 0.3"."""
+    largest = [i for i in np.argsort(-label)[:2] if label[i] > 0.005]
+    return ", ".join(f"{names[i] if names else i}: {label[i]:.2g}" for i in largest)

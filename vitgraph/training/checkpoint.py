@@ -1,0 +1,104 @@
+"""The whole state of a training in one file: safetensors, with plain JSON in its header. Nothing is unpickled."""
+
+import json
+import pathlib
+import re
+
+import keras
+import numpy as np
+
+from vitgraph.weights.files import write_atomically
+
+FORMAT = "vitgraph training state 1"
+
+
+def snapshot(model, optimizer):
+    """Copies of all that changes in training: {key: array}.
+
+    The model's variables are its weights, its moving statistics, and where its random draws stand.
+    """
+    return {key: _array(variable) for key, variable in _variables(model, optimizer)}
+
+
+def restore(model, optimizer, tensors):
+    """Gives a model and its optimizer, which is built, the state of a `snapshot`, or changes nothing.
+
+    Raises:
+        ValueError: a state of another model or optimizer; what differs is listed.
+    """
+    variables = dict(_variables(model, optimizer))
+    problems = [f"missing: {key}" for key in variables if key not in tensors]
+    problems += [f"unused: {key}" for key in tensors if key not in variables]
+    for key, variable in variables.items():
+        if key in tensors and tensors[key].shape != tuple(variable.shape):
+            problems.append(f"misfit: {key} {tensors[key].shape}, here {tuple(variable.shape)}")
+    if problems:
+        more = f"\n  and {len(problems) - 20} more" if len(problems) > 20 else ""
+        shown = "".join(f"\n  {problem}" for problem in problems[:20])
+        raise ValueError(f"the checkpoint doesn't fit {model.name!r}; nothing was restored:{shown}{more}")
+    for key, variable in variables.items():
+        variable.assign(tensors[key])
+
+
+def write(path, tensors, state):
+    """Writes a snapshot and `state`, plain values under names, whole or not at all."""
+    from safetensors.numpy import save
+
+    write_atomically(path, save(tensors, metadata={"format": FORMAT, "state": json.dumps(state)}))
+
+
+def read(path):
+    """(snapshot, state) of a file.
+
+    Raises:
+        ValueError: no whole file of `write`.
+    """
+    with _opened(path) as (file, state):
+        return {key: file.get_tensor(key) for key in file.keys()}, state
+
+
+def read_state(path):
+    """The state alone; None where there is no file. Raises as `read` does."""
+    if not pathlib.Path(path).exists():
+        return None
+    with _opened(path) as (_, state):
+        return state
+
+
+class _opened:
+    """A checkpoint's (file, state), while it is open."""
+
+    def __init__(self, path):
+        self.path = path
+
+    def __enter__(self):
+        from safetensors import SafetensorError, safe_open
+
+        try:
+            self.file = safe_open(self.path, framework="numpy")
+            metadata = self.file.__enter__().metadata() or {}
+            if metadata.get("format") != FORMAT:
+                raise ValueError(f"it is no {FORMAT}")
+            return self.file, json.loads(metadata["state"])
+        except (SafetensorError, ValueError) as error:
+            raise ValueError(f"{str(self.path)!r} is no whole checkpoint of a training: {error}") from error
+
+    def __exit__(self, *exception):
+        self.file.__exit__(*exception)
+
+
+def _variables(model, optimizer):
+    """(key, variable) of all: its path, and a number where several have that path, counted in their order."""
+    counts: dict = {}
+    for kind, variables in (("model", model.variables), ("optimizer", optimizer.variables)):
+        for variable in variables:
+            # Keras counts generators over all that the process has made.
+            path = f"{kind}/{re.sub(r'seed_generator_[0-9]+/', 'seed_generator/', variable.path)}"
+            counts[path] = counts.get(path, 0) + 1
+            yield path if counts[path] == 1 else f"{path}#{counts[path]}", variable
+
+
+def _array(variable):
+    """A copy: what backends give may share the variable's memory. Bfloat16, which NumPy hasn't, is widened exactly."""
+    array = np.array(keras.ops.convert_to_numpy(variable), order="C", copy=True)
+    return array.astype("float32") if array.dtype.name == "bfloat16" else array

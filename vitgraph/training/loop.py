@@ -1,0 +1,100 @@
+"""The loop: plain `fit`, an epoch at a time, and a checkpoint after each.
+
+Images and their augmentation are a function of seed and epoch, and all else that changes is in the checkpoint. So an
+epoch that was interrupted is run again as it was.
+"""
+
+import keras
+import numpy as np
+
+from vitgraph.training import checkpoint
+from vitgraph.training.folder import BEST, TENSORBOARD
+from vitgraph.training.optimizer import learning_rates
+from vitgraph.training.progress import Progress, TensorBoard
+
+
+def run(folder, model, recipe, batches, held_out, *, best, save, silent=False):
+    """Trains from the epoch that the folder has to the last one; the model ends with the weights that are to be kept.
+
+    Args:
+        folder: a `Folder`.
+        model: a compiled model, whose optimizer is built.
+        recipe: a `Recipe`.
+        batches: function from an epoch to its `tf.data.Dataset`.
+        held_out: a `tf.data.Dataset` to validate on after each epoch, or None.
+        best: ("accuracy", max) or the like: the figure on held-out images whose best epoch's weights are kept, too.
+        save: function from a path, which writes the model's weights there.
+        silent: prints nothing.
+
+    Raises:
+        FloatingPointError: a figure is no longer finite; the last checkpoint stays.
+    """
+    optimizer = model.optimizer
+    folder.restore(model, optimizer)
+    steps = int(batches(0).cardinality())
+    rates = learning_rates(recipe, steps)
+    progress = Progress(recipe.epochs, steps, recipe.images_at_once, rates, silent)
+    board = TensorBoard(folder / TENSORBOARD)
+    # What `fit` ends with is the averages, if there are any: they are validated first, then the weights themselves.
+    prefixes = ("val_",) if recipe.ema_momentum is None else ("val_ema_", "val_")
+
+    for epoch in range(folder.epoch, recipe.epochs):
+        figures, tensors = _fit(model, batches(epoch), epoch, [_Finite(folder), progress])
+        figures["learning_rate"] = float(rates(steps * (epoch + 1)))
+        for prefix in prefixes:
+            if held_out is not None:
+                found = model.evaluate(held_out, verbose=0, return_dict=True)
+                figures.update({prefix + name: value for name, value in found.items()})
+                monitored = prefix + best[0]
+                if prefix == prefixes[0] and _is_best(figures[monitored], folder.history.get(monitored), best[1]):
+                    with folder.writing():
+                        save(folder / BEST)
+            # Validation may have drawn random numbers: training goes on from what a resumed one would begin with.
+            checkpoint.restore(model, optimizer, tensors)
+        _check_finite(folder, figures, f"at the end of epoch {epoch + 1}")
+        _check_finite(folder, tensors, f"at the end of epoch {epoch + 1}")
+        with folder.writing():
+            board.write(epoch + 1, figures | progress.speed())
+            folder.keep(tensors, figures)
+        progress.finish_epoch(figures)
+    optimizer.finalize_variable_values(model.trainable_variables)
+
+
+def _fit(model, dataset, epoch, callbacks):
+    """(figures, snapshot) of one epoch."""
+    state = _Snapshot()
+    span = {"initial_epoch": epoch, "epochs": epoch + 1}
+    history = model.fit(dataset, **span, shuffle=False, verbose=0, callbacks=[*callbacks, state]).history
+    return {name: history[name][0] for name in sorted(history, key=lambda name: (name != "loss", name))}, state.tensors
+
+
+class _Snapshot(keras.callbacks.Callback):
+    """The state at an epoch's end, before `fit` overwrites the weights with their averages."""
+
+    def on_epoch_end(self, epoch, logs=None):
+        self.tensors = checkpoint.snapshot(self.model, self.model.optimizer)
+
+
+class _Finite(keras.callbacks.Callback):
+    """Stops at once when the loss isn't finite any more."""
+
+    def __init__(self, folder):
+        super().__init__()
+        self.folder = folder
+
+    def on_epoch_begin(self, epoch, logs=None):
+        self.epoch = epoch
+
+    def on_train_batch_end(self, batch, logs=None):
+        _check_finite(self.folder, logs, f"in epoch {self.epoch + 1}, step {batch + 1}")
+
+
+def _check_finite(folder, values, when):
+    for name, value in values.items():
+        if not np.isfinite(value).all():
+            advice = "a smaller learning rate, a longer warm-up or clip_norm may help, in another folder"
+            raise FloatingPointError(f"{name} isn't finite {when}; {folder.kept}; {advice}")
+
+
+def _is_best(value, earlier, better):
+    return not earlier or better([*earlier, value]) != better(earlier)
