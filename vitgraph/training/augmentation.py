@@ -64,19 +64,18 @@ def batch_layers(augmentation, seed):
     """
     a = augmentation
     made: list = []
-    layers = _keras_cv() if a.color_jitter or a.mixup or a.cutmix else None
     if a.rand_augment:
         # This and erasing are Keras' own: keras-cv's map over images in parallel, and draw in no fixed order.
         made.append(keras.layers.RandAugment((0, 255), a.rand_augment, a.magnitude / 10, seed=seed()))
     if a.color_jitter:
-        made.append(layers.RandomColorJitter((0, 255), *(a.color_jitter,) * 3, 0.0, seed=seed()))
+        made.append(_keras_cv().RandomColorJitter((0, 255), *(a.color_jitter,) * 3, 0.0, seed=seed()))
     if a.erasing:
         made.append(keras.layers.RandomErasing(a.erasing, (0.02, 0.33), value_range=(0, 255), seed=seed()))
-    kinds = ((layers.MixUp, a.mixup), (layers.CutMix, a.cutmix))
-    mixers = [mixer(alpha=alpha, seed=seed()) for mixer, alpha in kinds if alpha]
-    if mixers:
-        made.append(mixers[0] if len(mixers) == 1 else layers.RandomChoice(mixers, batchwise=True, seed=seed()))
-    return made
+    mixers = [_keras_cv().MixUp(alpha=a.mixup, seed=seed())] if a.mixup else []
+    mixers += [_keras_cv().CutMix(alpha=a.cutmix, seed=seed())] if a.cutmix else []
+    if len(mixers) == 2:
+        mixers = [_keras_cv().RandomChoice(mixers, batchwise=True, seed=seed())]
+    return made + mixers
 
 
 def _keras_cv():
