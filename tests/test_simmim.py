@@ -1,6 +1,7 @@
-"""BEiT and SimMIM's checkpoints: from pre-training with one table of positions to fine-tuning with many."""
+"""From SimMIM's pre-training, with one table of positions, to fine-tuning with many; what docs/simmim.md says is so."""
 
 import pathlib
+import re
 
 import keras
 import numpy as np
@@ -12,6 +13,7 @@ from tests.variants import assert_same, images, value
 from vitgraph.builders.beit import weights_per_block
 
 GOLDEN = pathlib.Path(__file__).parent / "golden"
+GUIDE = pathlib.Path(__file__).parents[1] / "docs" / "simmim.md"
 X = images(2, 32)
 
 
@@ -56,3 +58,12 @@ def test_simmim_checkpoint_of_a_swin():
     model, weights = vitgraph.build_swin((32, 32, 3), num_classes=5, **sizes), checkpoint("swin")
     assert vitgraph.load_weights(model, weights, skip_head=True) == "swin/simmim"
     assert_same(model.get_layer("norm").beta, weights["encoder.norm.bias"])
+
+
+def test_guide(tmp_path, monkeypatch, capsys):
+    """Its code runs as it stands, and prints what its comments say."""
+    monkeypatch.chdir(tmp_path)
+    code = "".join(re.findall(r"^```python\n(.*?)^```", GUIDE.read_text(), re.MULTILINE | re.DOTALL))
+    says = re.findall(r"^print\(.*\)  # (.*)$", code, re.MULTILINE)
+    exec(compile(code, GUIDE.name, "exec"), {})
+    assert says and capsys.readouterr().out.splitlines() == says
