@@ -249,6 +249,7 @@ ROWS = [  # a block, and the shapes of its inputs
     (KeepTokens(20, 1), TOKENS, (2, 60)),
     (RestoreTokens(1), (2, 21, 8), (2, 60)),
     (GridBias((6, 10), 2), MAP),
+    (GridBias((4, 4), 2), MAP),
     (QVBias(), (2, 61, 24)),
     (SwappedCosine(), (4, 8), (4, 8)),
     (CentredCrossEntropy(3), (6, 8), (4, 8)),

@@ -12,6 +12,7 @@ import vitgraph
 from tests.variants import BUILDERS, TINY, images, shared, value
 from vitgraph.builders import (
     build_ats_vit,
+    build_beit,
     build_cait,
     build_cct,
     build_crossformer,
@@ -345,6 +346,9 @@ OWN = [  # builder, argument, value, error, what is allowed[, further arguments]
     (build_ats_vit, "representation_size", 0, ValueError, "an integer of at least 1"),
     (build_ats_vit, "head_dim", 0, ValueError, "an integer of at least 1"),
     (build_ats_vit, "img_size", "224", ValueError, "a positive integer, or two"),
+    (build_beit, "rel_pos_bias", True, ValueError, "'block', 'shared', 'both', None"),
+    (build_beit, "global_pool", "", ValueError, "token, avg, max, avgmax, map"),
+    (build_beit, "init_values", 0, ValueError, "numbers over 0"),
     (build_cait, "depth_token_only", 0, ValueError, "an integer of at least 1"),
     (build_cait, "mlp_ratio_token_only", 0, ValueError, "numbers over 0"),
     (build_cait, "init_values", None, TypeError, "numbers over 0"),

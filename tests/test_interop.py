@@ -183,7 +183,7 @@ def test_any_image_size(name):
 
 PUBLISHED = json.loads((pathlib.Path(__file__).parent / "data" / "params.json").read_text())
 ONE_STRIDE = (  # `simple_feature_pyramid` makes levels
-    "ats_vit", "cait", "cct", "crossvit", "deepvit", "deit", "efficient_vit", "localvit", "parallel_vit",
+    "ats_vit", "beit", "cait", "cct", "crossvit", "deepvit", "deit", "efficient_vit", "localvit", "parallel_vit",
     "patch_merger_vit", "simple_vit", "small_data_vit", "t2t_vit", "vit", "vit_lite",
 )  # fmt: skip
 OTHER_LEVELS = {

@@ -117,7 +117,7 @@ BORDER = vitgraph.build_vit((36, 32, 3), patch_size=8, dim=8, depth=1, num_heads
 predict_patches = functools.partial(vitgraph.masked_patch_prediction, vit())
 autoencode = functools.partial(vitgraph.masked_autoencoder, vit(), decoder_dim=8, decoder_heads=2)
 SWIN = swin()
-LEVIT = TINY["levit"].build((32, 32, 3))
+LEVIT, PVT_V2 = (TINY[name].build((32, 32, 3)) for name in ("levit", "pvt_v2"))
 LOCALVIT = vitgraph.build_localvit((32, 32, 3), patch_size=8, dim=8, depth=1, num_heads=1)
 OPEN = vitgraph.build_vit((None, None, 3), patch_size=8, dim=8, depth=1, num_heads=1)
 ERRORS = {
@@ -125,6 +125,7 @@ ERRORS = {
     "squares": (lambda: vitgraph.simmim(SWIN, mask_patch_size=6), "mask_patch_size=6; .* whole patches"),
     "all hidden": (lambda: vitgraph.simmim(SWIN, 1.0, 8), r"masking_ratio=1.0; allowed: 1 ... 15 of 16 squares"),
     "no embedding": (lambda: vitgraph.simmim(LEVIT, 0.5, 8), "'levit'; .* begins with an embedding"),
+    "seen from beside": (lambda: vitgraph.simmim(PVT_V2, 0.5, 8), "'pvt_v2'; .* whose patches don't overlap"),
     "decoder": (lambda: autoencode(decoder_dim=6), "a multiple of 4"),
     "hierarchical": (lambda: vitgraph.masked_autoencoder(SWIN), "'swin'; allowed: a plain net"),
     "needs a grid": (lambda: vitgraph.masked_autoencoder(LOCALVIT), "'localvit'; .* nothing but tokens"),

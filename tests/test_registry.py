@@ -32,6 +32,13 @@ def test_parameter_count(name, without_memory):
     assert sum(math.prod(weight.shape) for weight in weights) == PARAMS[name]
 
 
+def test_parameter_count_of_simmim(without_memory):
+    """Encoder, mask token and decoder, as the official code counts them."""
+    pre_training = {"include_top": False, "global_pool": "token", "rel_pos_bias": "shared"}
+    weights = vitgraph.simmim(vitgraph.create("simmim_vit_base_patch16_224", **pre_training)).trainable_weights
+    assert sum(math.prod(weight.shape) for weight in weights) == 86_256_720
+
+
 def test_every_variant_has_a_count():
     assert sorted(PARAMS) == vitgraph.list_models()
 

@@ -200,8 +200,7 @@ TINY = {
     ),
     "beit": Tiny(
         vitgraph.build_beit,
-        {"dim": 16, "depth": 2, "num_heads": 2, "pos_embed": True},
-        tied="the biases of attention are tables of the offsets on one grid",
+        {"dim": 16, "depth": 2, "num_heads": 2, "mlp_ratio": 2, "pos_embed": True, "rel_pos_bias": "both"},
     ),
     "deit": Tiny(vitgraph.build_deit, {"dim": 16, "depth": 2, "num_heads": 2}),
     "cait": Tiny(

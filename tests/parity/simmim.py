@@ -4,7 +4,7 @@ import keras
 import numpy as np
 
 from tests.parity import as_tokens, channels_first
-from tests.parity.beit import beit
+from tests.parity.beit import official_simmim_vit
 from tests.parity.mae import patches_alone, patches_alone_2022, without_class_token
 from tests.parity.objectives import channels_last, load, numpy
 from tests.parity.official import no_more
@@ -16,7 +16,7 @@ from vitgraph.objectives.base import replay
 def official(config, tensors, weights):
     no_more(config, ("type", "norm_eps", "encoder", "encoder_stride", "mask_patch_size", "mask_ratio"))
     image, hidden = channels_last(tensors["input"]), tensors["mask"]
-    make, source = {"vit": (vit, "beit/simmim"), "swin": (swin, "swin/microsoft")}[config["type"]]
+    make, source = {"vit": (vit, "beit/timm"), "swin": (swin, "swin/microsoft")}[config["type"]]
     model = simmim(make(config, image.shape[1:]), config.get("mask_ratio", 0.6), config.get("mask_patch_size", 32))
     stride, channels = config["encoder_stride"], image.shape[-1]
 
@@ -47,7 +47,8 @@ def official(config, tensors, weights):
 
 
 def vit(config, image_shape):
-    return beit(config["encoder"], image_shape, config.get("norm_eps", 1e-6), include_top=False)
+    encoder = {**config["encoder"], "norm_eps": config.get("norm_eps", 1e-6), "num_classes": 0}
+    return official_simmim_vit(encoder, image_shape, {}).model
 
 
 def swin(config, image_shape):

@@ -13,9 +13,9 @@ from vitgraph.blocks.attention import (
 from vitgraph.blocks.base import Block
 from vitgraph.blocks.contrast import CentredCrossEntropy, SwappedCosine, WeightNormDense
 from vitgraph.blocks.convolution import DepthwiseConv2D
-from vitgraph.blocks.cosine import CosineQKV
+from vitgraph.blocks.cosine import CosineQKV, QVBias
 from vitgraph.blocks.graph import GraphModel, Stage
-from vitgraph.blocks.grid_bias import GridBias, QVBias
+from vitgraph.blocks.grid_bias import GridBias
 from vitgraph.blocks.grouped import ContextAttention, ContextGate, GroupedAttention
 from vitgraph.blocks.groups import GroupBias, GroupOffsets, GroupPartition, GroupReverse
 from vitgraph.blocks.locality_attention import LocalitySelfAttention, QueryScale

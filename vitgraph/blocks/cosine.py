@@ -1,4 +1,4 @@
-"""Cosine attention: what happens to queries and keys before an attention core multiplies them."""
+"""What happens to queries, keys and values before an attention core multiplies them: biases, cosines."""
 
 import math
 
@@ -8,7 +8,20 @@ from keras import ops
 from vitgraph.blocks.base import Block
 
 
-class CosineQKV(Block):
+class QVBias(Block):
+    """(B, N, 3 C) -> (B, N, 3 C): learned biases for queries and values, and none for keys."""
+
+    def build(self, input_shape):
+        width = (input_shape[-1] // 3,)
+        self.q_bias = self.add_weight(name="q_bias", shape=width, initializer="zeros")
+        self.v_bias = self.add_weight(name="v_bias", shape=width, initializer="zeros")
+
+    def call(self, qkv):
+        q_bias, v_bias = (ops.cast(bias, qkv.dtype) for bias in (self.q_bias, self.v_bias))
+        return qkv + ops.concatenate([q_bias, ops.zeros_like(q_bias), v_bias])
+
+
+class CosineQKV(QVBias):
     """(B, N, 3 C) -> (B, N, 3 C): queries and keys of length 1, head by head, queries times a learned scale.
 
     Products of the two are then cosines times the scale, which starts at 10 and is at most 100 (Swin V2,
@@ -28,15 +41,12 @@ class CosineQKV(Block):
         log_10 = keras.initializers.Constant(math.log(10.0))
         self.logit_scale = self.add_weight(name="logit_scale", shape=(self.num_heads,), initializer=log_10)
         if self.use_bias:
-            width = (input_shape[-1] // 3,)
-            self.q_bias = self.add_weight(name="q_bias", shape=width, initializer="zeros")
-            self.v_bias = self.add_weight(name="v_bias", shape=width, initializer="zeros")
+            super().build(input_shape)
 
     def call(self, qkv):
         shape, heads = ops.shape(qkv), (3, self.num_heads, qkv.shape[-1] // (3 * self.num_heads))
         if self.use_bias:
-            q_bias, v_bias = (ops.cast(bias, qkv.dtype) for bias in (self.q_bias, self.v_bias))
-            qkv = qkv + ops.concatenate([q_bias, ops.zeros_like(q_bias), v_bias])
+            qkv = super().call(qkv)
         x = ops.reshape(qkv, (-1, shape[1], *heads))
         squares = ops.sum(ops.square(ops.cast(x, "float32")), axis=-1, keepdims=True)
         inverse = ops.rsqrt(ops.maximum(squares, 1e-24))  # (B, N, 3, heads, 1)

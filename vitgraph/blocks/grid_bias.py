@@ -1,20 +1,21 @@
-"""BEiT's attention: biases by relative position on a grid with tokens before it, and biases of queries and values."""
+"""A bias of attention by relative position, of patches and a class token before them."""
 
-import keras
 import numpy as np
 from keras import ops
 
-from vitgraph.blocks.base import Block, pair
+from vitgraph.blocks.base import Block, is_static, pair, sizes
+from vitgraph.blocks.resample import geometric_matrix, resample_map
+from vitgraph.blocks.windows import offset_index
 
 
 class GridBias(Block):
-    """(B, H, W, .) -> (1, heads, 1 + H W, 1 + H W): a bias for every offset of two patches, of which only H, W count.
+    """(B, H, W, .) -> (1, heads, 1 + H W, 1 + H W): BEiT's bias (arXiv:2106.08254), one for the whole map.
 
-    The table has a row for each offset (query less key), then three: from the class token to patches, from patches to
-    it, from it to itself (BEiT, arXiv:2106.08254).
+    The table has a row for each offset of query and key on its grid, and then three: for the class token's query, for
+    its key, for both. On another grid the offsets' rows are resampled in the graph. Only the input's size counts.
 
     Args:
-        grid: (rows, columns) of patches.
+        grid: (rows, columns) of the table's positions.
         num_heads: heads of the attention.
     """
 
@@ -25,41 +26,34 @@ class GridBias(Block):
 
     def build(self, input_shape):
         rows, columns = self.grid
-        self.table = self.add_weight(
-            name="table",
-            shape=((2 * rows - 1) * (2 * columns - 1) + 3, self.num_heads),
-            initializer=keras.initializers.TruncatedNormal(stddev=0.02),
-        )
+        shape = ((2 * rows - 1) * (2 * columns - 1) + 3, self.num_heads)
+        self.table = self.add_weight(name="table", shape=shape, initializer="zeros")
 
     def call(self, x):
-        index = self._index()
-        bias = ops.take(ops.cast(self.table, self.compute_dtype), index.reshape(-1), axis=0)
-        return ops.transpose(ops.reshape(bias, (1, *index.shape, self.num_heads)), (0, 3, 1, 2))
+        grid, table = sizes(x), self.table
+        if not is_static(*grid) or tuple(grid) != self.grid:
+            table = self._resampled(ops.convert_to_tensor(table), grid)
+        xp = np if is_static(*grid) else ops
+        index = self._index(xp, *grid)
+        tokens = grid[0] * grid[1] + 1
+        bias = ops.take(ops.cast(table, self.compute_dtype), xp.reshape(index, (-1,)), axis=0)
+        return ops.transpose(ops.reshape(bias, (1, tokens, tokens, self.num_heads)), (0, 3, 1, 2))
 
-    def _index(self):
-        """(1 + N, 1 + N): the table's row for each (query, key)."""
-        rows, columns = self.grid
-        y, x = (grid.reshape(-1) for grid in np.meshgrid(np.arange(rows), np.arange(columns), indexing="ij"))
-        down, across = y[:, None] - y[None, :] + rows - 1, x[:, None] - x[None, :] + columns - 1
-        offsets = (2 * rows - 1) * (2 * columns - 1)
-        index = np.full((1 + rows * columns,) * 2, offsets)  # the class token's to patches
-        index[1:, 0], index[0, 0] = offsets + 1, offsets + 2
-        index[1:, 1:] = down * (2 * columns - 1) + across
-        return index
+    @staticmethod
+    def _index(xp, rows, columns):
+        """(1 + N, 1 + N): the table's row for each (query, key), the class token first."""
+        offsets, count = offset_index(xp, (rows, columns), rows, columns), (2 * rows - 1) * (2 * columns - 1)
+        token = xp.arange(rows * columns + 1) == 0
+        index = xp.where(token[:, None], count, xp.pad(offsets, ((1, 0), (1, 0))))
+        return xp.where(token[None, :], xp.where(token[:, None], count + 2, count + 1), index)
+
+    def _resampled(self, table, grid):
+        sides = [(2 * old - 1, 2 * new - 1) for old, new in zip(self.grid, grid, strict=True)]
+        offsets = ops.reshape(table[:-3], (1, sides[0][0], sides[1][0], self.num_heads))
+        offsets = resample_map(offsets, *(geometric_matrix(*side) for side in sides))
+        return ops.concatenate([ops.reshape(offsets, (-1, self.num_heads)), table[-3:]], axis=0)
 
     def compute_output_shape(self, input_shape):
-        tokens = 1 + self.grid[0] * self.grid[1]
+        _, height, width, _ = input_shape
+        tokens = height * width + 1 if is_static(height, width) else None
         return (1, self.num_heads, tokens, tokens)
-
-
-class QVBias(Block):
-    """(B, N, 3 C) -> (B, N, 3 C): biases of queries and values, and none of keys."""
-
-    def build(self, input_shape):
-        width = (input_shape[-1] // 3,)
-        self.q_bias = self.add_weight(name="q_bias", shape=width, initializer="zeros")
-        self.v_bias = self.add_weight(name="v_bias", shape=width, initializer="zeros")
-
-    def call(self, qkv):
-        q_bias, v_bias = (ops.cast(bias, qkv.dtype) for bias in (self.q_bias, self.v_bias))
-        return qkv + ops.concatenate([q_bias, ops.zeros_like(q_bias), v_bias])

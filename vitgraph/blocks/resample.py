@@ -70,6 +70,30 @@ def window_matrix(old, new, kernel_size, strides, padding):
     return xp.where((position >= first) & (position < after), 1.0 / (after - first), 0.0)
 
 
+def geometric_matrix(old, new):
+    """The (new, old) matrix from a row of `old` relative offsets to `new` of them, odd numbers with 0 in the middle.
+
+    BEiT's way, also timm's for Swin: the old offsets are spread geometrically over the new range, fine around 0, and
+    read linearly.
+
+    Args:
+        old: an integer.
+        new: an integer, or a scalar tensor; ranges beyond +-1023 are then spread as that one is.
+    """
+    if is_static(new):
+        xp, ratio = np, _geometric_ratio(old // 2, new // 2)
+    else:
+        xp, ratios = ops, _geometric_ratio(old // 2, np.arange(1024))
+        ratio = ops.take(ops.cast(ratios, "float32"), ops.minimum(new // 2, 1023))
+    steps = xp.cumsum(xp.power(ratio, np.arange(old // 2, dtype="float32")))
+    source = xp.concatenate([-xp.flip(steps), np.zeros(1, "float32"), steps])
+    target = _range(xp, new)[:, None]
+    target = target - target[-1:] / 2
+    past = xp.clip((target - source[:-1]) / (source[1:] - source[:-1]), 0.0, 1.0)  # (new, old - 1)
+    column = xp.zeros_like(target)
+    return xp.concatenate([column + 1, past], axis=1) - xp.concatenate([past, column], axis=1)
+
+
 def resample_map(x, rows, columns):
     """Applies a (new height, height) and a (new width, width) matrix to the map (..., H, W, C)."""
     rows, columns = (ops.cast(matrix, x.dtype) for matrix in (rows, columns))
@@ -87,6 +111,19 @@ def _ratio(xp, old, new):
 
 def _range(xp, count):
     return np.arange(count, dtype="float64") if xp is np else ops.cast(ops.arange(count), "float32")
+
+
+def _geometric_ratio(count, reach):
+    """How much wider each of `count` steps is than the one before it, when all of them and `reach` are as long.
+
+    The bisection of the official code, for any number of reaches at once; 1 where there is nothing to spread.
+    """
+    low, high = np.full(np.shape(reach), 1.01), np.full(np.shape(reach), 1.5)
+    for _ in range(19):  # the bounds are then less than 1e-6 apart
+        ratio = (low + high) / 2
+        beyond = (1 - ratio**count) / (1 - ratio) > reach
+        low, high = np.where(beyond, low, ratio), np.where(beyond, ratio, high)
+    return np.where(np.equal(reach, count), 1.0, ratio)
 
 
 def _triangle(xp, distance):

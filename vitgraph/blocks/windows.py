@@ -90,22 +90,13 @@ class _Bias(_Windowed):
         height, width = sizes(x)
         xp = np if is_static(height, width) else ops
         geometry = self.geometry(height, width)
-        index = self._index(xp, window, *(axis[0] for axis in geometry))
+        index = offset_index(xp, window, *(axis[0] for axis in geometry))
         tokens = index.shape[0] if xp is np else ops.shape(index)[0]
         bias = ops.take(ops.cast(table, self.compute_dtype), xp.reshape(index, (-1,)), axis=0)
         bias = ops.transpose(ops.reshape(bias, (1, tokens, tokens, table.shape[-1])), (0, 3, 1, 2))
         if self.shift == (0, 0) or (xp is np and not any(shift for _, shift, _ in geometry)):
             return bias
         return bias + ops.cast(self._mask(xp, geometry), bias.dtype)
-
-    @staticmethod
-    def _index(xp, window, rows, columns):
-        """(w, w): the table's row for each (query, key) among rows x columns positions."""
-        (height, width), (y, x) = window, (xp.arange(rows), xp.arange(columns))
-        down = (y[:, None] - y[None, :] + height - 1) * (2 * width - 1)
-        across = x[:, None] - x[None, :] + width - 1
-        index = xp.expand_dims(down, (1, 3)) + xp.expand_dims(across, (0, 2))
-        return xp.reshape(index, (rows * columns, rows * columns))
 
     @staticmethod
     def _mask(xp, geometry):
@@ -223,6 +214,15 @@ class PatchMerging(Block):
     def compute_output_shape(self, input_shape):
         batch, *grid, channels = input_shape
         return (batch, *(None if n is None else (n + 1) // 2 for n in grid), 4 * channels)
+
+
+def offset_index(xp, window, rows, columns):
+    """(N, N): the row of a window's table, which has all offsets, for each (query, key) of rows x columns positions."""
+    (height, width), (y, x) = window, (xp.arange(rows), xp.arange(columns))
+    down = (y[:, None] - y[None, :] + height - 1) * (2 * width - 1)
+    across = x[:, None] - x[None, :] + width - 1
+    index = xp.expand_dims(down, (1, 3)) + xp.expand_dims(across, (0, 2))
+    return xp.reshape(index, (rows * columns, rows * columns))
 
 
 def _moves(shift):

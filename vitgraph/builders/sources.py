@@ -55,6 +55,17 @@ class Source:
         return "." + _TORCH_LEAVES.get(variable, variable)
 
 
+def within(source, prefix, ignored):
+    """The table of checkpoints that have `source`'s names behind a prefix, and beside them what `ignored` matches."""
+    renames = []
+    for pattern, templates, *function in source.renames:
+        templates = (templates,) if isinstance(templates, str) else templates
+        renames.append((pattern, [prefix + template for template in templates], *function))
+    inside = re.escape(prefix)
+    ignored = rf"{inside}({source.ignored})|{ignored}"
+    return dataclasses.replace(source, renames=tuple(renames), ignored=ignored, head=rf"{inside}({source.head})")
+
+
 _TORCH_LEAVES = {
     "kernel": "weight",
     "gamma": "weight",

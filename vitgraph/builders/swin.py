@@ -31,7 +31,7 @@ from vitgraph.blocks import (
 )
 from vitgraph.blocks.base import pair
 from vitgraph.builders.contract import Check, begin, builder, finish, is_sides, shape_of
-from vitgraph.builders.sources import Source
+from vitgraph.builders.sources import Source, within
 from vitgraph.builders.wiring import conv, dense, drop_path_rates, dropout, layer_norm, map_top, mlp, pad_to_patch
 
 _SMALL = {"depths": (2, 2, 18, 2)}
@@ -78,6 +78,7 @@ SOURCES = sources(
     (r"stage_(\d)_block_(\d+)_attn_bias/table", "layers.{0:-1}.blocks.{1}.attn.relative_position_bias_table"),
     buffers="relative_position_index|attn_mask",
 )
+SOURCES["simmim"] = within(SOURCES["microsoft"], "encoder.", ignored=r"encoder\.mask_token|decoder\..*")
 
 
 @builder

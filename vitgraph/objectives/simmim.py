@@ -17,14 +17,35 @@ The official decoder's channels come before rows and columns; here they come aft
 import math
 
 import keras
-from keras import ops
+from keras import layers, ops
 
-from vitgraph.blocks import HiddenPixelsError, HideTokens, RandomSubset, ToMap, ToTokens, Unpatchify
+from vitgraph.blocks import (
+    HiddenPixelsError,
+    HideTokens,
+    LayerNorm,
+    PadToMultiple,
+    Patchify,
+    RandomSubset,
+    ToMap,
+    ToTokens,
+    Unpatchify,
+)
 from vitgraph.blocks.base import is_static, pair
 from vitgraph.builders.contract import Check
 from vitgraph.builders.wiring import dense
 from vitgraph.objectives.base import Objective, embedded, features, policy_of, replay
 from vitgraph.objectives.pictures import pictures
+
+PATCHWISE = (
+    LayerNorm,
+    PadToMultiple,
+    Patchify,
+    layers.Dense,
+    layers.InputLayer,
+    layers.Normalization,
+    layers.Rescaling,
+)
+"""What an embedding may consist of, beside convolutions whose steps are as wide as their kernels."""
 
 
 class SimMIM(Objective):
@@ -32,7 +53,7 @@ class SimMIM(Objective):
 
     Args:
         encoder: a graph of this package, with or without its top, for images of a known size, that begins with an
-            embedding of patches.
+            embedding of patches which don't overlap: ViT, BEiT, Swin, Swin V2, PVT, Twins, NesT and their like.
         masking_ratio: the share of squares that are hidden, rounded up.
         mask_patch_size: side of such a square, in pixels.
         seed: of the random draws; None: another one each time.
@@ -53,6 +74,8 @@ class SimMIM(Objective):
         self.mask_patch_size = mask_patch_size
 
         image, start = encoder.input, embedded(encoder, check)
+        alone = all(map(_is_patchwise, keras.Model(image, start).layers))
+        check.that(alone, "encoder", encoder.name, "one whose patches don't overlap, and show what neighbours hide")
         end, stage, grid = features(encoder)
         sides, stride = image.shape[1:3], pair(stage.stride)
         check.that(is_static(*sides), "encoder", encoder.name, "one for images of a known size")
@@ -103,6 +126,12 @@ class SimMIM(Objective):
 
 simmim = SimMIM
 """The same, in the lower case of what makes a model."""
+
+
+def _is_patchwise(layer):
+    if isinstance(layer, layers.Conv2D):
+        return tuple(layer.kernel_size) == tuple(layer.strides)
+    return isinstance(layer, PATCHWISE)
 
 
 def _replay(start, end, x, encoder, check):

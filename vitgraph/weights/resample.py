@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 
-from vitgraph.blocks.resample import interpolation_matrix
+from vitgraph.blocks.resample import geometric_matrix, interpolation_matrix
 
 
 def position_table(table, prefix, old, new, *, kernel="bicubic", antialias=True, offset=0.0):
@@ -18,13 +18,9 @@ def position_table(table, prefix, old, new, *, kernel="bicubic", antialias=True,
 
 
 def relative_bias_table(table, old, new):
-    """((2 h - 1)(2 w - 1), heads) from window `old` (h, w) to window `new`.
-
-    BEiT's way, also timm's for Swin: the old table's offsets are spread geometrically over the new range, fine around
-    zero, and read linearly.
-    """
+    """((2 h - 1)(2 w - 1), heads) from window `old` (h, w) to window `new`; see `geometric_matrix`."""
     sides = [(2 * o - 1, 2 * n - 1) for o, n in zip(old, new, strict=True)]
-    rows, columns = (_read_geometrically(*side) for side in sides)
+    rows, columns = (geometric_matrix(*side) for side in sides)
     grid = table.reshape(sides[0][0], sides[1][0], -1).astype("float64")
     return np.einsum("ih,jw,hwc->ijc", rows, columns, grid).reshape(-1, table.shape[-1]).astype(table.dtype)
 
@@ -43,23 +39,6 @@ def square_grid(tokens):
     """Side of the square grid of so many patches, or None."""
     side = math.isqrt(tokens)
     return (side, side) if side * side == tokens else None
-
-
-def _read_geometrically(old, new):
-    """The (new, old) matrix of linear reading at -new//2 ... new//2 from geometrically spread positions."""
-    if old == new:
-        return np.eye(old)
-    low, high = 1.01, 1.5
-    while high - low > 1e-6:
-        ratio = (low + high) / 2
-        if (1 - ratio ** (old // 2)) / (1 - ratio) > new // 2:
-            high = ratio
-        else:
-            low = ratio
-    steps = np.cumsum(ratio ** np.arange(old // 2))
-    source = np.concatenate([-steps[::-1], [0.0], steps])
-    target = np.arange(-(new // 2), new // 2 + 1)
-    return np.stack([np.interp(target, source, unit) for unit in np.eye(old)], axis=1)
 
 
 def patch_kernel(kernel, new):
