@@ -281,6 +281,7 @@ def _objective(name, arguments):
         key: value
         for key, value in vars(objectives).items()
         if inspect.isclass(value) and issubclass(value, objectives.Objective) and key.islower()
+        if next(iter(inspect.signature(value).parameters)) == "encoder"  # one that wants nothing but images
     }
     if name not in known:
         allowed = ", ".join(sorted(known))
