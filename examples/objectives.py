@@ -2,8 +2,7 @@
 
     python -m examples.objectives
 
-The images are scikit-learn's handwritten digits; pre-training sees those to train on, without their labels. The figures
-of docs/objectives.md are this script's.
+The images are scikit-learn's handwritten digits; pre-training sees those to train on, without their labels.
 """
 
 import argparse
@@ -38,17 +37,17 @@ def crops(least):
 
 
 ROWS = {
-    "masked_autoencoder": (lambda: vitgraph.masked_autoencoder(vit(), 0.75, 32, 1, 2), 60, 2e-3),
-    "masked_patch_prediction": (lambda: vitgraph.masked_patch_prediction(vit(), mean=0.5, std=0.5), 40, 2e-3),
-    "simmim": (lambda: vitgraph.simmim(vit(), mask_patch_size=4), 40, 2e-3),
-    "simmim_swin": (lambda: vitgraph.simmim(swin(), mask_patch_size=4), 15, 2e-3),
-    "byol": (lambda: vitgraph.byol(vit(), 32, 128, momentum=0.98, augment=crops(0.4)), 20, 1e-3),
-    "byol_swin": (lambda: vitgraph.byol(swin(), 32, 128, momentum=0.98, augment=crops(0.4)), 10, 1e-3),
+    "masked_autoencoder": (lambda: vitgraph.masked_autoencoder(vit(), 0.75, 32, 1, 2), 30, 2e-3),
+    "masked_patch_prediction": (lambda: vitgraph.masked_patch_prediction(vit(), mean=0.5, std=0.5), 20, 2e-3),
+    "simmim": (lambda: vitgraph.simmim(vit(), mask_patch_size=4), 20, 2e-3),
+    "simmim_swin": (lambda: vitgraph.simmim(swin(), mask_patch_size=4), 8, 2e-3),
+    "byol": (lambda: vitgraph.byol(vit(), 32, 128, momentum=0.98, augment=crops(0.4)), 8, 1e-3),
+    "byol_swin": (lambda: vitgraph.byol(swin(), 32, 128, momentum=0.98, augment=crops(0.4)), 5, 1e-3),
     "dino": (
         lambda: vitgraph.dino(
             vit(), 256, 128, 32, local_crops=2, momentum=0.98, augment=crops(0.5), augment_local=crops(0.25)
         ),
-        15,
+        8,
         1e-3,
     ),
 }

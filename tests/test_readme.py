@@ -14,7 +14,9 @@ EXAMPLES = re.findall(r"^```python\n(.*?)^```", README, re.MULTILINE | re.DOTALL
 
 
 @pytest.mark.filterwarnings("ignore:The structure of `inputs` doesn't match:UserWarning")  # keras-cv's own call
-@pytest.mark.parametrize("example", EXAMPLES, ids=["backbone", "features", "fine-tune", "detector", "export", "pre-train"])
+@pytest.mark.parametrize(
+    "example", EXAMPLES, ids=["backbone", "features", "fine-tune", "detector", "export", "pre-train"]
+)
 def test_example_runs(example, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     exec(compile(example, "README.md", "exec"), {})

@@ -151,7 +151,7 @@ def pretrain(
 
     keras.utils.set_random_seed(seed)
     graph = net.build(load=not folder.epoch, **options)
-    fitted = method(graph, seed=seed, **objective_arguments or {})
+    fitted = method(graph, seed=seed, **{**_of_pixels(method, job.normalization), **(objective_arguments or {})})
     job.compile(fitted, graph, jit_compile=jit_compile)
     return job.run(folder, fitted, graph, ("loss", min), functools.partial(net.save_encoder, graph))
 
@@ -274,6 +274,16 @@ def _normalization(net):
     if net.channels == 3:
         return IMAGENET_MEAN, IMAGENET_STD
     return (0.5,) * net.channels, (0.5,) * net.channels
+
+
+def _of_pixels(method, normalization):
+    """What an objective wants to know of the pixels that it gets: how they were normalised, between which they lie."""
+    names, (mean, std) = inspect.signature(method).parameters, normalization
+    known = {"mean": tuple(mean), "std": tuple(std)} if {"mean", "std"} <= set(names) else {}
+    if "value_range" in names:
+        ends = [[(end - m) / s for m, s in zip(mean, std, strict=True)] for end in (0.0, 1.0)]
+        known["value_range"] = (min(ends[0]), max(ends[1]))
+    return known
 
 
 def _objective(name, arguments):
