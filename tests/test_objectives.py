@@ -33,7 +33,7 @@ def crop(seed):
 
 
 ROWS = {
-    "byol": lambda seed=None, **encoder: vitgraph.byol(swin(**encoder), 8, 12, augment=crop(seed), seed=seed),
+    "byol": lambda seed=None, **encoder: vitgraph.byol(vit(**encoder), 8, 12, augment=crop(seed), seed=seed),
     "dino": lambda seed=None, **encoder: vitgraph.dino(
         vit(**encoder), 12, 8, 6, 2, local_crops=1, augment=crop(seed), augment_local=crop(seed), seed=seed
     ),
