@@ -74,6 +74,10 @@ for name, make in {**CLASSIFIERS, "objective": objective}.items():
             sharded[name] = [v.path for v in model.trainable_variables if spread(v)]
             sharded[name + " slots"] = sum(map(spread, model.optimizer.variables))
         distribution.set_distribution(None)
+student, teacher = (vitgraph.build_vit((32, 32, 3), patch_size=8, dim=dim, depth=1, num_heads=2, num_classes=4)
+                    for dim in (16, 6))
+both = vitgraph.layout_map(vitgraph.distill(student, teacher), mesh)
+sharded["two nets of one name"] = [key for key in both if "attn" in key]
 print(json.dumps([found, sharded]))
 """
 
@@ -111,6 +115,7 @@ def test_eight_devices_of_jax():
     assert sharded["vit slots"] == 2 * len(block)
     assert {name.split("_attn_")[-1] for name in sharded["pvt_v2"]} >= {"q/kernel", "kv/kernel", "proj/kernel"}
     assert len(sharded["swin"]) == 2 * len(block)
+    assert sharded["two nets of one name"] == []  # the teacher's width can't be cut in four
 
 
 WORKER = """

@@ -9,8 +9,8 @@ import re
 
 import keras
 
-BY_OUTPUTS = r".*_(qkv|kqv|q|k|v|kv|fc1|in_proj)"
-BY_INPUTS = r".*_(proj|fc2|out_proj)"
+BY_OUTPUTS = r".*attn_(qkv|kqv|q|k|v|kv)|.*mlp_fc1|.*_in_proj"
+BY_INPUTS = r".*attn_proj|.*mlp_fc2|.*_out_proj"
 
 
 def layout_map(model, device_mesh, axis="model"):
@@ -27,7 +27,8 @@ def layout_map(model, device_mesh, axis="model"):
     Args:
         model: a graph of this package, or an objective around one.
         device_mesh: a `keras.distribution.DeviceMesh`.
-        axis: the mesh's axis over which weights are cut; sides that its length doesn't divide stay whole.
+        axis: the mesh's axis over which weights are cut; sides that its length doesn't divide stay whole. Heads aren't
+            counted: where the axis doesn't divide them, what is computed is the same, but more is sent.
 
     Returns:
         A `keras.distribution.LayoutMap` with an entry for each variable that is cut.
@@ -38,18 +39,24 @@ def layout_map(model, device_mesh, axis="model"):
     if axis not in device_mesh.axis_names:
         raise ValueError(f"layout_map: axis={axis!r}; allowed: {', '.join(device_mesh.axis_names)}")
     parts = device_mesh.shape[device_mesh.axis_names.index(axis)]
+    wanted: dict = {}
+    for variable in model.weights:  # Keras finds layouts by path, and two nets in one model may have the same
+        layout = tuple(axis if i == _cut(variable, parts) else None for i in range(len(variable.shape)))
+        wanted.setdefault(variable.path, set()).add(layout)
     layouts = keras.distribution.LayoutMap(device_mesh)
-    for variable in model.trainable_variables:
-        cut = _cut(variable)
-        if cut is not None and variable.shape[cut] % parts == 0:
-            layout = [None] * len(variable.shape)
-            layout[cut] = axis
-            layouts[f"^{re.escape(variable.path)}$"] = tuple(layout)
+    for path, (layout, *others) in wanted.items():
+        if axis in layout and not others:
+            layouts[f"^{re.escape(path)}$"] = layout
     return layouts
 
 
-def _cut(variable):
-    """The axis along which a variable is cut, or None."""
+def _cut(variable, parts):
+    """The axis along which a variable is cut into `parts`, or None."""
+    axis = _axis(variable)
+    return None if axis is None or variable.shape[axis] % parts else axis
+
+
+def _axis(variable):
     layer, _, leaf = variable.path.rpartition("/")
     if leaf == "kernel" and len(variable.shape) in (2, 4):
         if re.fullmatch(BY_OUTPUTS, layer):
