@@ -112,7 +112,8 @@ class MaskedAutoencoder(Objective):
         self.patch_size, self.grid, prefix = pair(stage.stride), tuple(grid.shape[1:3]), stage.prefix
         pixels = Patchify(self.patch_size, dtype="float32", name="pixels")(image)
         allowed = f"one with a patch for every {stage.stride} pixels of the image, here {image.shape[1:3]}"
-        check.that(pixels.shape[1:3] == self.grid, "encoder", encoder.name, allowed)
+        whole = [n * side for n, side in zip(self.grid, self.patch_size, strict=True)] == list(image.shape[1:3])
+        check.that(whole and pixels.shape[1:3] == self.grid, "encoder", encoder.name, allowed)
         count = self.grid[0] * self.grid[1]
         kept = int(count * (1 - masking_ratio))
         check.that(0 < kept < count, "masking_ratio", masking_ratio, f"1 ... {count - 1} of {count} patches are left")

@@ -93,7 +93,7 @@ def random_view(size, channels, scale, value_range, name):
             layers.RandomColorJitter(value_range, **factors, name="jitter"),
             layers.RandomGrayscale(0.2, name="grey"),
         ]
-    steps.append(layers.RandomGaussianBlur(0.5, 5, (0.1, 2.0), value_range=value_range, name="blur"))
+    steps.append(layers.RandomGaussianBlur((0.5, 0.5), 5, (0.1, 2.0), value_range=value_range, name="blur"))
     return keras.Sequential(steps, name=name)
 
 
