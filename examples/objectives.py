@@ -17,11 +17,10 @@ from vitgraph.blocks import RandomResizedCrop
 SIZE = 32  # the digits' side in pixels; as they come it is 8
 
 
-def vit():
+def vit(patch_size=4):
     """The encoder of most rows: patches of 4 x 4 pixels, 64 tokens."""
-    return vitgraph.build_vit(
-        (SIZE, SIZE, 1), include_top=False, pooling="avg", patch_size=4, dim=64, depth=3, num_heads=4, mlp_ratio=2
-    )
+    numbers = {"patch_size": patch_size, "dim": 64, "depth": 3, "num_heads": 4, "mlp_ratio": 2}
+    return vitgraph.build_vit((SIZE, SIZE, 1), include_top=False, pooling="avg", **numbers)
 
 
 def swin():
@@ -39,7 +38,7 @@ def crops(least):
 ROWS = {
     "masked_autoencoder": (lambda: vitgraph.masked_autoencoder(vit(), 0.75, 32, 1, 2), 30, 2e-3),
     "masked_patch_prediction": (lambda: vitgraph.masked_patch_prediction(vit(), mean=0.5, std=0.5), 20, 2e-3),
-    "simmim": (lambda: vitgraph.simmim(vit(), mask_patch_size=4), 20, 2e-3),
+    "simmim": (lambda: vitgraph.simmim(vit(patch_size=8), mask_patch_size=8), 50, 2e-3),
     "simmim_swin": (lambda: vitgraph.simmim(swin(), mask_patch_size=4), 8, 2e-3),
     "byol": (lambda: vitgraph.byol(vit(), 32, 128, momentum=0.98, augment=crops(0.4)), 8, 1e-3),
     "byol_swin": (lambda: vitgraph.byol(swin(), 32, 128, momentum=0.98, augment=crops(0.4)), 5, 1e-3),
