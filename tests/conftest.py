@@ -3,7 +3,8 @@
 import os
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-os.environ.setdefault("XLA_FLAGS", "--xla_backend_optimization_level=0")  # tiny nets: compiling is what takes time
+# Tiny nets: compiling is what takes time.
+os.environ.setdefault("XLA_FLAGS", "--xla_backend_optimization_level=0 --xla_cpu_use_fusion_emitters=false")
 
 import gc
 import itertools
@@ -31,10 +32,11 @@ def seeds():
 
 @pytest.fixture(autouse=True)
 def garbage(tests=itertools.count(1)):  # noqa: B008  (counts over all tests)
-    """Graphs are full of cycles: they go after every tenth test, all at once."""
+    """Graphs are full of cycles: they go after every tenth test, all at once. What tests share is there for good."""
     yield
     if next(tests) % 10 == 0:
         gc.collect()
+        gc.freeze()
 
 
 @pytest.fixture

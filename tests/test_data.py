@@ -1,5 +1,6 @@
 """Images for training: what is read, what is refused, and that an epoch is the same whenever it is made."""
 
+import keras
 import numpy as np
 import pytest
 from PIL import Image
@@ -56,6 +57,55 @@ def test_all_kinds_of_files(tmp_path):
     assert pixels.shape == (12, 16, 16, 3) and pixels.min() >= 0 and pixels.max() <= 1
 
 
+def test_every_kind_of_file_is_read_as_pillow_reads_it(tmp_path):
+    """What is grey, transparent, or printed in four colours, as colour and as grey."""
+    picture = Image.fromarray(PIXELS[0]).resize((96, 80), Image.Resampling.BICUBIC)
+    kinds = [("L", "png"), ("LA", "png"), ("P", "png"), ("RGBA", "png"), ("1", "png"), ("L", "bmp"), ("RGBA", "bmp")]
+    kinds += [("RGB", "gif"), ("RGBA", "webp"), ("RGB", "webp"), ("L", "jpg"), ("CMYK", "jpg")]
+    wanted = []
+    for i, (mode, kind) in enumerate(kinds):
+        path, image = tmp_path / f"{i:02}.{kind}", picture.convert(mode)
+        if mode in ("LA", "RGBA"):
+            image.putalpha(128)
+        image.save(path, **({"lossless": True} if kind == "webp" else {}))
+        with Image.open(path) as read:
+            wanted.append([np.asarray(read.convert(m), "float32") for m in ("RGB", "L")])
+    images = from_folder(tmp_path, labelled=False)
+    options = {"batch_size": len(kinds), "image_size": (80, 96), "training": False, "seed": 0, "epoch": 0}
+    ((colour,),) = arrays(batches(images, normalization=PLAIN["normalization"], **options))
+    ((grey,),) = arrays(batches(images, channels=1, normalization=((0.0,), (1.0,)), **options))
+    for i, (rgb, luma) in enumerate(wanted):
+        np.testing.assert_allclose(colour[i] * 255, rgb, atol=3, err_msg=str(kinds[i]))
+        np.testing.assert_allclose(grey[i, ..., 0] * 255, luma, atol=3, err_msg=str(kinds[i]))
+
+
+def test_files_that_would_be_read_wrongly_are_refused(tmp_path):
+    picture = Image.fromarray(PIXELS[0])
+    picture.convert("P", palette=Image.Palette.ADAPTIVE).save(tmp_path / "colours.bmp")
+    picture.save(tmp_path / "moving.webp", save_all=True, append_images=[picture.rotate(90)])
+    picture.save(tmp_path / "cut.jpg", quality=95)
+    (tmp_path / "cut.jpg").write_bytes((tmp_path / "cut.jpg").read_bytes()[:-40])
+    with pytest.raises(ValueError, match="3 of 3(?s:.*)colours of its own(?s:.*)cut.jpg(?s:.*)a moving WebP"):
+        from_folder(tmp_path, labelled=False)
+
+
+@pytest.mark.parametrize(("crop_pct", "crop_mode"), [(0.9, "center"), (0.875, "squash")])
+def test_published_checkpoints_are_evaluated_as_by_timm(crop_pct, crop_mode, tmp_path):
+    """Its steps in Pillow: resize by cubic curves, crop in the centre. Whole levels, so that one may differ by one."""
+    pixels = np.random.default_rng(1).integers(0, 256, (30, 40, 3), "uint8")
+    picture = Image.fromarray(pixels).resize((500, 375), Image.Resampling.BICUBIC)
+    picture.save(tmp_path / "0.png")
+    side = int(224 / crop_pct)
+    width = side * 500 // 375 if crop_mode == "center" else side
+    left, top = round((width - 224) / 2), round((side - 224) / 2)
+    resized = picture.resize((width, side), Image.Resampling.BICUBIC)
+    wanted = np.asarray(resized.crop((left, top, left + 224, top + 224)), "float32")
+    options = {"batch_size": 1, "image_size": 224, "training": False, "crop_pct": crop_pct, "crop_mode": crop_mode}
+    ((given,),) = arrays(batches(from_folder(tmp_path, labelled=False), **options, **PLAIN))
+    difference = abs(given[0] * 255 - wanted)
+    assert difference.max() < 1.5 and difference.mean() < 0.3
+
+
 def test_unreadable_files_are_named_or_left_out(tmp_path):
     write(tmp_path, ("png",) * 4)
     whole = (tmp_path / "a" / "3.png").read_bytes()
@@ -83,6 +133,10 @@ def test_wrong_folders(tmp_path):
     Image.fromarray(PIXELS[0]).save(tmp_path / "one" / "0.png")
     with pytest.raises(ValueError, match="no images in .* of: two"):
         from_folder(tmp_path)
+    Image.fromarray(PIXELS[0]).save(tmp_path / "two" / "0.png")
+    Image.fromarray(PIXELS[0]).save(tmp_path / "stray.png")
+    with pytest.raises(ValueError, match="in no class's folder: stray.png"):
+        from_folder(tmp_path)
 
 
 @pytest.mark.parametrize(
@@ -95,6 +149,8 @@ def test_wrong_folders(tmp_path):
         (PIXELS, LABELS - 1, "-1 ... 1; allowed: 12 integers from 0"),
         (PIXELS, LABELS + 0.5, "allowed: 12 integers"),
         (PIXELS, np.full((12, 3), 0.5), "one 1 a row"),
+        (PIXELS, ["cat"] * 12, "allowed: 12 integers"),
+        (PIXELS, [], "allowed: 12 integers"),
     ],
 )
 def test_wrong_arrays(images, labels, says):
@@ -115,6 +171,24 @@ def test_split_holds_out_a_share_of_each_class():
     assert (rest.count, held.count) == (9, 3)
     np.testing.assert_array_equal(np.sort(held.labels), [0, 1, 2])
     assert not {x.tobytes() for x in rest.source} & {x.tobytes() for x in held.source}
+
+
+def test_split_leaves_something_to_train_on():
+    images = from_arrays(PIXELS, [0] * 11 + [1])
+    rest, held = images.split(0.1, seed=0)
+    assert (sorted(set(rest.labels)), list(held.labels)) == ([0, 1], [0])
+    for fraction in (0, 1.5, float("nan")):
+        with pytest.raises(ValueError, match="allowed: over 0, less than 1"):
+            images.split(fraction, seed=0)
+    with pytest.raises(ValueError, match="batch_size=13; allowed: at most 12"):
+        batches(images, batch_size=13, image_size=16, training=True, **PLAIN)
+
+
+def test_as_many_images_and_classes_as_imagenet_has():
+    """A table of their labels in the graph would be too large for it."""
+    images = from_arrays(np.zeros((540_000, 1, 1, 3), "uint8"), np.arange(540_000) % 1000)
+    _, labels = next(iter(batches(images, batch_size=2, image_size=1, training=True, label_smoothing=0.1, **PLAIN)))
+    np.testing.assert_allclose(np.asarray(labels).max(axis=1), 0.9001, rtol=1e-6)
 
 
 def test_an_epoch_is_the_same_in_any_process_and_others_are_not(tmp_path, fresh_process):
@@ -152,6 +226,34 @@ def test_augmentation_mixes_images_and_labels():
     assert not {x.tobytes() for x in plain} & {x.tobytes() for x in mixed}
     (turned, _), *_ = arrays(batches(images, augmentation=Augmentation(flip=1.0), **options))
     np.testing.assert_array_equal(turned, plain[:, :, ::-1])
+
+
+@pytest.mark.parametrize("policy", ["float32", "mixed_float16"])
+def test_labels_say_what_cutmix_shows(policy):
+    """White images of one class, black ones of the other: the mean of the pixels is the share of the first."""
+    classes = np.arange(64) % 2
+    images = from_arrays(np.broadcast_to(np.uint8(255 * classes[:, None, None, None]), (64, 16, 16, 3)), classes)
+    keras.config.set_dtype_policy(policy)
+    try:
+        options = {"batch_size": 64, "image_size": 16, "training": True, "augmentation": Augmentation(cutmix=1.0)}
+        ((pixels, labels),) = arrays(batches(images, **options, **PLAIN))
+    finally:
+        keras.config.set_dtype_policy("float32")
+    np.testing.assert_allclose(labels[:, 1], pixels.mean(axis=(1, 2, 3)), atol=1e-5)
+    assert ((labels[:, 1] > 0.05) & (labels[:, 1] < 0.95)).sum() > 10
+
+
+def test_colour_jitter_goes_both_ways():
+    red = from_arrays(np.broadcast_to(np.uint8([150, 100, 100]), (256, 2, 2, 3)))
+    options = {"batch_size": 256, "image_size": 2, "training": True, "augmentation": Augmentation(color_jitter=0.2)}
+    ((pixels,),) = arrays(batches(red, **options, **PLAIN))
+    pixels = pixels[:, 0, 0]
+    brightness = pixels.max(axis=-1) * 255 - 150
+    # Brightness is added before saturation is multiplied: what it was then is known from the brightest channel.
+    saturation = (np.ptp(pixels, axis=-1) / pixels.max(axis=-1)) * (150 + brightness) / 50
+    for low, high, values in ((-51, 51, brightness), (0.8, 1.2, saturation)):
+        near = (high - low) / 20
+        assert low - 0.01 < values.min() < low + near and high - near < values.max() < high + 0.01
 
 
 def test_preview_is_a_picture(tmp_path):

@@ -7,7 +7,7 @@ import tensorflow as tf
 from ai_edge_litert.interpreter import Interpreter
 
 import vitgraph
-from tests.variants import OPEN, TINY, images, shared, value, with_random_weights
+from tests.variants import OPEN, TINY, images, shared, shared_open, value, with_random_weights
 from vitgraph import export
 
 # The same float32 numbers of order 1, summed in another order.
@@ -71,7 +71,7 @@ def test_litert_of_any_batch(name, tmp_path):
 
 @pytest.mark.parametrize("name", OPEN)
 def test_litert_of_any_batch_and_image_size(name, tmp_path):
-    model = with_random_weights(TINY[name].build_open())
+    model = shared_open(name)
     report = export.to_litert(model, tmp_path / "net.tflite")
     assert report.difference < 1e-5
     assert_answers_like(report.path, model, images(2, 75, 102))  # the report is of other batches and sizes
@@ -87,7 +87,7 @@ def test_litert_of_one_image_has_only_static_shapes(name, tmp_path):
 
 
 def test_litert_of_one_size_of_a_net_that_takes_any(tmp_path):
-    model = with_random_weights(TINY["swin"].build_open())
+    model = shared_open("swin")
     report = export.to_litert(model, tmp_path / "net.tflite", batch_size=1, image_size=(48, 70))
     assert_static(report)
     assert_answers_like(report.path, model, images(1, 48, 70))
@@ -108,7 +108,7 @@ def test_litert_of_raw_pixels(tmp_path):
 
 
 def test_saved_model_of_any_batch_and_image_size(tmp_path):
-    model = with_random_weights(TINY["pvt_v2_linear"].build_open())
+    model = shared_open("pvt_v2_linear")
     report = export.to_saved_model(model, tmp_path / "net")
     assert report.size == sum(file.stat().st_size for file in report.path.rglob("*") if file.is_file())
     assert report.difference < 1e-5
@@ -132,7 +132,7 @@ def test_onnx(name, tmp_path):
 
 @ONNX
 def test_onnx_of_any_image_size(tmp_path):
-    model = with_random_weights(TINY["vit"].build_open())
+    model = shared_open("vit")
     export.to_onnx(model, tmp_path / "net.onnx")
     assert_answers_like(tmp_path / "net.onnx", model, images(2, 75, 102))
 

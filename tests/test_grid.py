@@ -18,6 +18,7 @@ from tests.variants import (
     assert_same,
     images,
     shared,
+    shared_open,
     take_weights,
     value,
     with_random_weights,
@@ -69,11 +70,6 @@ def test_predict_with_a_smaller_last_batch(name):
 @rows
 def test_fit_with_a_smaller_last_batch(name):
     assert_fits(TINY[name].build(), batches(3, 2))
-
-
-@rows
-def test_fit_eagerly(name):
-    assert_fits(TINY[name].build(), batches(2, 2), run_eagerly=True)
 
 
 @rows
@@ -171,7 +167,7 @@ def test_function_of_unknown_batch(name):
 
 @open_rows
 def test_function_of_unknown_size(name):
-    model = take_weights(TINY[name].build_open(), name)
+    model = shared_open(name)
     function = tf.function(model, input_signature=[tf.TensorSpec((None, None, None, 3))])
     assert_close(function(images()), shared(name)(images()))
     assert_close(function(images(1, 128, 96)), model(images(1, 128, 96)))
@@ -181,16 +177,16 @@ def test_function_of_unknown_size(name):
 @pytest.mark.parametrize("size", [(128, 128), (32, 32), (64, 96)])
 def test_other_sizes(name, size):
     """One open graph answers as the graphs that are built for each size do."""
-    open_model, model = TINY[name].build_open(), TINY[name].build((*size, 3))
+    open_model, model = shared_open(name), TINY[name].build((*size, 3))
     assert open_model.output_shape == model.output_shape
     x = images(2, *size)
-    assert_close(take_weights(open_model, name)(x), take_weights(model, name)(x))
+    assert_close(open_model(x), take_weights(model, name)(x))
 
 
 @open_rows
 def test_odd_sizes(name):
     for size in ((100, 70), (33, 47)):
-        for model in (TINY[name].build_open(), TINY[name].build((*size, 3))):
+        for model in (shared_open(name), TINY[name].build((*size, 3))):
             assert np.isfinite(model(images(1, *size))).all()
 
 
@@ -201,7 +197,7 @@ def test_a_tied_net_says_that_it_is(name):
         with pytest.raises(ValueError, match="input_shape"):
             TINY[name].build((None, None, 3))
     else:
-        assert TINY[name].build_open().input_shape == (None, None, None, 3)
+        assert shared_open(name).input_shape == (None, None, None, 3)
 
 
 @rows

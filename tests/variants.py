@@ -295,6 +295,12 @@ def shared(name):
     return with_random_weights(TINY[name].build(name=name))
 
 
+@functools.cache
+def shared_open(name):
+    """The same for images of any size, which tests may only read."""
+    return take_weights(TINY[name].build_open(), name)
+
+
 def with_random_weights(model, seed=0):
     """Scales around 1 and all else around 0, none at it: ones and zeros hide what a weight does."""
     random = np.random.default_rng(seed)

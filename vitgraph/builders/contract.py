@@ -45,7 +45,7 @@ def builder(function=None, *, pools=("avg", "max"), per_stage=(), uneven=False):
         check = Check(function.__name__)
         _check_border(check, bound.arguments, pools)
         _check_kinds(check, bound.arguments, signature, per_stage)
-        with _policy(check, bound.arguments["dtype"]):
+        with Policy(check, bound.arguments["dtype"]):
             model = function(*bound.args, **bound.kwargs)
         _check_strides(model, uneven)
         return model
@@ -210,7 +210,7 @@ def _check_strides(model, uneven):
                 raise AssertionError(f"{where} says stride {stage.stride}, shapes say {size}/{count}")
 
 
-class _policy:
+class Policy:
     """Keras' global dtype policy, for a while."""
 
     def __init__(self, check, dtype):

@@ -5,7 +5,7 @@ import dataclasses
 import keras
 import numpy as np
 
-from vitgraph.builders.contract import Check
+from vitgraph.builders.contract import Check, Policy
 
 
 @dataclasses.dataclass(frozen=True)
@@ -18,7 +18,8 @@ class Augmentation:
         flip: probability of a horizontal flip.
         rand_augment: number of random operations for each image (RandAugment, arXiv:1909.13719); 0: none.
         magnitude: of these, 0 to 10.
-        color_jitter: strength of random brightness, contrast and saturation, 0 to 1.
+        color_jitter: strength s of random brightness, contrast and saturation, 0 to 1: up to a share s of white is
+            added or taken away, and the others are multiplied by 1 - s ... 1 + s.
         mixup: alpha of MixUp (arXiv:1710.09412), which blends images and their labels; 0: none.
         cutmix: alpha of CutMix (arXiv:1905.04899), which pastes a box of another image; 0: none. With both, one of the
             two is chosen for each batch.
@@ -64,18 +65,48 @@ def batch_layers(augmentation, seed):
     """
     a = augmentation
     made: list = []
-    if a.rand_augment:
-        # This and erasing are Keras' own: keras-cv's map over images in parallel, and draw in no fixed order.
-        made.append(keras.layers.RandAugment((0, 255), a.rand_augment, a.magnitude / 10, seed=seed()))
-    if a.color_jitter:
-        made.append(_keras_cv().RandomColorJitter((0, 255), *(a.color_jitter,) * 3, 0.0, seed=seed()))
-    if a.erasing:
-        made.append(keras.layers.RandomErasing(a.erasing, (0.02, 0.33), value_range=(0, 255), seed=seed()))
-    mixers = [_keras_cv().MixUp(alpha=a.mixup, seed=seed())] if a.mixup else []
-    mixers += [_keras_cv().CutMix(alpha=a.cutmix, seed=seed())] if a.cutmix else []
-    if len(mixers) == 2:
-        mixers = [_keras_cv().RandomChoice(mixers, batchwise=True, seed=seed())]
+    with Policy(Check("Augmentation"), "float32"):  # pixels to 255 and labels that add up to 1 want it
+        if a.rand_augment:
+            # This and erasing are Keras' own: keras-cv's map over images in parallel, and draw in no fixed order.
+            made.append(keras.layers.RandAugment((0, 255), a.rand_augment, a.magnitude / 10, seed=seed()))
+        if a.color_jitter:
+            made.append(_color_jitter(a.color_jitter, seed()))
+        if a.erasing:
+            made.append(keras.layers.RandomErasing(a.erasing, (0.02, 0.33), value_range=(0, 255), seed=seed()))
+        mixers = [_keras_cv().MixUp(alpha=a.mixup, seed=seed())] if a.mixup else []
+        mixers += [_cut_mix(a.cutmix, seed())] if a.cutmix else []
+        if len(mixers) == 2:
+            mixers = [_keras_cv().RandomChoice(mixers, batchwise=True, seed=seed())]
     return made + mixers
+
+
+def _color_jitter(s, seed):
+    # keras-cv's saturation f multiplies by f / (1 - f): 0.5 is none.
+    saturation = ((1 - s) / (2 - s), (1 + s) / (2 + s))
+    return _keras_cv().RandomColorJitter((0, 255), s, s, saturation, 0.0, seed=seed)
+
+
+def _cut_mix(alpha, seed):
+    """keras-cv's CutMix, but for its labels: they count the part of a box that lies outside of the image, too.
+
+    A mask that holds the number of its image is cut along, and says whose each pixel is.
+    """
+    layer = _keras_cv().CutMix(alpha=alpha, seed=seed)
+
+    def mix(batch, training=True):
+        import tensorflow as tf
+
+        images, labels = batch["images"], batch["labels"]
+        count = tf.shape(images)[0]
+        number = tf.range(count, dtype=tf.float32)[:, None, None, None]
+        cut = layer({"images": images, "segmentation_masks": number + tf.zeros_like(images[..., :1], tf.float32)})
+        is_own = cut["segmentation_masks"] == number
+        kept = tf.reduce_mean(tf.cast(is_own, tf.float32), axis=(1, 2))
+        other = tf.reduce_max(tf.where(is_own, 0.0, cut["segmentation_masks"]), axis=(1, 2, 3))
+        labels = kept * labels + (1 - kept) * tf.gather(labels, tf.cast(other, tf.int32))
+        return {"images": cut["images"], "labels": labels}
+
+    return mix
 
 
 def _keras_cv():
