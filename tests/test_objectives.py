@@ -135,6 +135,7 @@ ERRORS = {
     "no share": (lambda: predict_patches(mask_prob=1.5), "mask_prob=1.5; allowed: 0 ... 1"),
     "shares": (lambda: predict_patches(0.5, 0.9, 0.2), r"random_prob=0.2; .* \(0.9\)"),
     "nothing hidden": (lambda: predict_patches(0.0), "masking_ratio=0.0; .* over 0"),
+    "patches left over": (lambda: vitgraph.masked_autoencoder(BORDER), r"divide the image, here \(36, 32\)"),
     "borders": (lambda: vitgraph.masked_patch_prediction(BORDER), r"here 8, divides the image, here \(36, 32\)"),
 }
 """{what is wrong: (function, what the message says)}."""
