@@ -117,10 +117,11 @@ BORDER = vitgraph.build_vit((36, 32, 3), patch_size=8, dim=8, depth=1, num_heads
 predict_patches = functools.partial(vitgraph.masked_patch_prediction, vit())
 autoencode = functools.partial(vitgraph.masked_autoencoder, vit(), decoder_dim=8, decoder_heads=2)
 SWIN = swin()
-LEVIT, PVT_V2 = (TINY[name].build((32, 32, 3)) for name in ("levit", "pvt_v2"))
+DEIT, LEVIT, PVT_V2 = (TINY[name].build((32, 32, 3)) for name in ("deit", "levit", "pvt_v2"))
 LOCALVIT = vitgraph.build_localvit((32, 32, 3), patch_size=8, dim=8, depth=1, num_heads=1)
 OPEN = vitgraph.build_vit((None, None, 3), patch_size=8, dim=8, depth=1, num_heads=1)
 ERRORS = {
+    "two heads": (lambda: vitgraph.byol(DEIT), "'deit'; allowed: a graph with one head"),
     "nothing left": (lambda: autoencode(0.95), r"masking_ratio=0.95; allowed: 1 ... 15 of 16 patches are left"),
     "squares": (lambda: vitgraph.simmim(SWIN, mask_patch_size=6), "mask_patch_size=6; .* whole patches"),
     "all hidden": (lambda: vitgraph.simmim(SWIN, 1.0, 8), r"masking_ratio=1.0; allowed: 1 ... 15 of 16 squares"),
@@ -134,9 +135,50 @@ ERRORS = {
     "no share": (lambda: predict_patches(mask_prob=1.5), "mask_prob=1.5; allowed: 0 ... 1"),
     "shares": (lambda: predict_patches(0.5, 0.9, 0.2), r"random_prob=0.2; .* \(0.9\)"),
     "nothing hidden": (lambda: predict_patches(0.0), "masking_ratio=0.0; .* over 0"),
+    "patches left over": (lambda: vitgraph.masked_autoencoder(BORDER), r"divide the image, here \(36, 32\)"),
     "borders": (lambda: vitgraph.masked_patch_prediction(BORDER), r"here 8, divides the image, here \(36, 32\)"),
 }
 """{what is wrong: (function, what the message says)}."""
+
+
+MOMENTUM = {
+    "byol": lambda seed: vitgraph.byol(vit(), 8, 12, seed=seed),
+    "dino": lambda seed: vitgraph.dino(vit(), 12, 8, 6, 2, local_crops=1, seed=seed),
+}
+
+
+@pytest.mark.parametrize("build", MOMENTUM.values(), ids=MOMENTUM)
+def test_seeded_views(build):
+    """The default augmentation's draws are the seed's, one view's are not the other's."""
+    first, second, other = (build(seed).views(IMAGES) for seed in (3, 3, 4))
+    for name in first:
+        np.testing.assert_array_equal(first[name], second[name])
+        assert not np.allclose(first[name], other[name])
+    assert not np.allclose(first["view_1"], first["view_2"])
+
+
+@pytest.mark.parametrize("build", MOMENTUM.values(), ids=MOMENTUM)
+def test_target_stays_untrained(build):
+    model = build(3)
+    before = [variable.path for variable in model.trainable_variables]
+    model.trainable = False
+    assert not model.trainable_variables
+    model.trainable = True
+    assert [variable.path for variable in model.trainable_variables] == before
+    assert not {id(v) for v in model.target.weights} & {id(v) for v in model.trainable_variables}
+
+
+@pytest.mark.parametrize(
+    ("views", "says"),
+    [
+        ({"view_1": IMAGES}, r"views \['view_1'\]; allowed: .*\['view_1', 'view_2'\]"),
+        ((IMAGES, IMAGES), "a tuple of 2; allowed: images"),
+    ],
+    ids=["one view", "a tuple"],
+)
+def test_views_that_cannot_be(views, says):
+    with pytest.raises((ValueError, TypeError), match=says):
+        MOMENTUM["byol"](3)(views)
 
 
 @pytest.mark.parametrize(("make", "says"), ERRORS.values(), ids=ERRORS)

@@ -1,4 +1,4 @@
-"""Pictures of what a graph sees, in its pyramid and its attention, and of its training. They need matplotlib."""
+"""Pictures of what a graph sees (pyramid, attention), of what it draws, and of its training. They need matplotlib."""
 
 import math
 
@@ -107,6 +107,34 @@ def plot_probabilities(image, probabilities, path, *, grid, query=0):
     _draw([lambda axes: axes.imshow(image), *map(overlay, heads.values())], panels, path)
 
 
+def plot_reconstruction(model, images, path, *, mean=IMAGENET_MEAN, std=IMAGENET_STD):
+    """Draws images, what an encoder is shown of them, and what its decoder makes of that, a row an image.
+
+    Args:
+        model: a masked autoencoder, or SimMIM: what can `reconstruct`.
+        images: (B, H, W, 3), uint8, or floats in 0 ... 1, of the size that the model takes.
+        path: the picture to write; its ending is the format.
+        mean, std: the normalisation that the model was trained with, of pixels from 0 to 1.
+
+    Raises:
+        ValueError: images of another shape, a model that draws none.
+        OSError: the picture can't be written.
+    """
+    size = model.graph.input["image"].shape[1:] if hasattr(model, "reconstruct") else None
+    if size is None:
+        raise ValueError(f"plot_reconstruction: model {model.name!r}; allowed: one that can reconstruct")
+    images = np.asarray(images)
+    if images.shape[1:] != size or size[-1] != 3:
+        raise ValueError(f"plot_reconstruction: images of shape {images.shape}; allowed: (B, H, W, 3), here {size}")
+    images = np.stack([_image("plot_reconstruction", image) for image in images]).astype("float32")
+    masked, drawn, mask = model.reconstruct((images - np.array(mean, "float32")) / np.array(std, "float32"))
+    shown = [images, *(np.clip(x * np.array(std) + np.array(mean), 0, 1) for x in (masked, drawn))]
+    titles = ("image", "shown", "drawn")
+    notes = (_size(*size), f"{mask.mean():.0%} of it is hidden", "what was hidden, by the decoder")
+    panels = [(_column(x), title, note) for x, title, note in zip(shown, titles, notes, strict=True)]
+    _draw([lambda axes, picture=picture: axes.imshow(picture) for picture, *_ in panels], panels, path)
+
+
 def plot_history(history, path):
     """Draws the figures of a training over its epochs: losses, accuracies and learning rates, a panel each.
 
@@ -155,6 +183,13 @@ def _draw(drawings, panels, path):
             y = 1 - (_TITLE - inches) / size[1]
             figure.text(left / size[0], y, text, size=9, weight=weight, color=colour)
     figure.savefig(path)
+
+
+def _column(images):
+    """(B, H, W, 3) -> one below the other, with white between them: (B H + (B - 1) gap, W, 3)."""
+    _, height, width, channels = images.shape
+    gap = np.ones((max(height // 24, 1), width, channels))
+    return np.concatenate([part for image in images for part in (gap, image)][1:])
 
 
 def _principal_colours(values):

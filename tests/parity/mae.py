@@ -7,19 +7,12 @@ from tests.parity import Port
 from tests.parity.objectives import channels_last, load, numpy
 from tests.parity.official import no_more
 from tests.parity.vit import lucid_arguments, lucid_attn_proj, lucid_vit, mae_vit
-from vitgraph import build_vit
+from vitgraph import build_vit, load_weights
 from vitgraph.blocks import KeepTokens, RestoreTokens
 from vitgraph.builders.vit_sources import layers_of_2022
 from vitgraph.objectives import masked_autoencoder
 from vitgraph.objectives.base import replay
-
-PRETRAINED = (  # a checkpoint of the official pre-training
-    (r"restore/token", "mask_token"),
-    (r"decoder_pos_embed/table", "decoder_pos_embed"),
-    (r"decoder_block_(\d+)_(attn|mlp)_(\w+)", "decoder_blocks.{0}.{1}.{2}"),
-    (r"decoder_block_(\d+)_(norm\d)", "decoder_blocks.{0}.{1}"),
-    (r"(decoder_embed|decoder_norm|decoder_pred)", "{0}"),
-)
+from vitgraph.objectives.masked_autoencoder import SOURCES
 
 
 def official_mae(config, tensors, weights):
@@ -37,8 +30,7 @@ def official_mae(config, tensors, weights):
         norm_eps=config.get("norm_eps", 1e-6),
         **{ours: config[theirs] for theirs, ours in names.items() if theirs in config},
     )
-    weights = {**weights, "head.weight": np.zeros((1, encoder["embed_dim"])), "head.bias": np.zeros(1)}
-    load(model, weights, port.source, "", PRETRAINED)
+    load_weights(model, weights, source=SOURCES["official"], skip_head=True)
 
     noise = tensors["draws/0_rand"]
     nodes = {name: model.graph.output[name] for name in ("loss", "mask")}

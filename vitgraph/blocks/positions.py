@@ -64,19 +64,25 @@ class SinCosTable(PositionTable):
     """
 
     def build(self, x_shape, grid_shape):
-        (rows, columns), channels = self.grid, x_shape[-1]
-        frequency = 10000.0 ** (-np.arange(channels // 4, dtype="float64") / (channels / 4))
-        down, across = (np.arange(n, dtype="float64")[:, None] * frequency for n in (rows, columns))
-        parts = [np.sin(across)[None], np.cos(across)[None], np.sin(down)[:, None], np.cos(down)[:, None]]
-        grid = np.concatenate([np.broadcast_to(part, (rows, columns, channels // 4)) for part in parts], axis=-1)
-        table = np.zeros((1, self.prefix + rows * columns, channels))
-        table[0, self.prefix :] = grid.reshape(rows * columns, channels)
+        table = sincos_table(self.grid, self.prefix, x_shape[-1])
         self.table = self.add_weight(
             name="table",
             shape=table.shape,
-            initializer=lambda shape, dtype: ops.convert_to_tensor(table.astype("float32"), dtype),
+            initializer=lambda shape, dtype: ops.convert_to_tensor(table, dtype),
             trainable=False,
         )
+
+
+def sincos_table(grid, prefix, channels):
+    """MAE's 2-D table: (1, prefix + rows columns, channels), float32."""
+    (rows, columns), quarter = grid, channels // 4
+    frequency = 10000.0 ** (-np.arange(quarter, dtype="float64") / (channels / 4))
+    down, across = (np.arange(n, dtype="float64")[:, None] * frequency for n in (rows, columns))
+    parts = [np.sin(across)[None], np.cos(across)[None], np.sin(down)[:, None], np.cos(down)[:, None]]
+    patches = np.concatenate([np.broadcast_to(part, (rows, columns, quarter)) for part in parts], axis=-1)
+    table = np.zeros((1, prefix + rows * columns, channels), "float32")
+    table[0, prefix:] = patches.reshape(rows * columns, channels)
+    return table
 
 
 class SinCosPosition(Block):

@@ -76,7 +76,7 @@ class BYOL(MomentumObjective):
         self.size = size
         self.value_range = tuple(value_range)
         image, sides = encoder.input, view_size(encoder, check, size=size)
-        self.augment = augment or random_view(sides, image.shape[-1], (0.08, 1.0), self.value_range, "augment")
+        self.augment = augment or random_view(sides, image.shape[-1], (0.08, 1.0), self.value_range, seed, "augment")
 
         view_1, view_2 = (keras.Input(image.shape[1:], name=f"view_{i}") for i in (1, 2))
         with policy_of(encoder):

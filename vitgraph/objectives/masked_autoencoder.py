@@ -14,7 +14,8 @@ Official code: github.com/facebookresearch/mae.
       mean squared error over the patches left out
 
 The encoder's position table is trained, as its builder has it; in the official code it is a fixed one, of sines and
-cosines, as the decoder's is here. Other prefix tokens (registers, distillation) are kept as the class token is.
+cosines, as the decoder's is here: `sincos_positions` makes it so. Other prefix tokens (registers, distillation) are
+kept as the class token is.
 """
 
 import keras
@@ -35,13 +36,30 @@ from vitgraph.blocks import (
     Unpatchify,
 )
 from vitgraph.blocks.base import pair
+from vitgraph.blocks.positions import sincos_table
 from vitgraph.builders.contract import Check
+from vitgraph.builders.sources import Source
+from vitgraph.builders.vit import SOURCES as VIT_SOURCES
 from vitgraph.builders.vit import pre_norm_block
 from vitgraph.builders.wiring import Transformer, dense
 from vitgraph.objectives.base import Objective, features, policy_of, positioned, replay
 from vitgraph.objectives.pictures import pictures
 
 TABLES = {"sincos": SinCosTable, "learn": PositionTable}
+
+SOURCES = {
+    "official": Source(  # the official pre-training of a ViT, with its decoder
+        renames=(
+            (r"restore/token", "mask_token"),
+            (r"decoder_pos_embed/table", "decoder_pos_embed"),
+            (r"decoder_block_(\d+)_(attn|mlp)_(\w+)", "decoder_blocks.{0}.{1}.{2}"),
+            (r"decoder_block_(\d+)_(norm\d)", "decoder_blocks.{0}.{1}"),
+            (r"(decoder_embed|decoder_norm|decoder_pred)", "{0}"),
+            *VIT_SOURCES["timm"].renames,
+        )
+    ),
+}
+"""Checkpoints that `load_weights(model, checkpoint, source=SOURCES["official"])` reads into the whole objective."""
 
 
 class MaskedAutoencoder(Objective):
@@ -111,9 +129,9 @@ class MaskedAutoencoder(Objective):
         start = positioned(encoder, check)
         self.patch_size, self.grid, prefix = pair(stage.stride), tuple(grid.shape[1:3]), stage.prefix
         pixels = Patchify(self.patch_size, dtype="float32", name="pixels")(image)
-        allowed = f"one with a patch for every {stage.stride} pixels of the image, here {image.shape[1:3]}"
-        whole = [n * side for n, side in zip(self.grid, self.patch_size, strict=True)] == list(image.shape[1:3])
-        check.that(whole and pixels.shape[1:3] == self.grid, "encoder", encoder.name, allowed)
+        whole = all(n * p == side for n, p, side in zip(self.grid, self.patch_size, image.shape[1:3], strict=True))
+        allowed = f"one whose patches, here of {stage.stride} pixels, divide the image, here {image.shape[1:3]}"
+        check.that(whole, "encoder", encoder.name, allowed)
         count = self.grid[0] * self.grid[1]
         kept = int(count * (1 - masking_ratio))
         check.that(0 < kept < count, "masking_ratio", masking_ratio, f"1 ... {count - 1} of {count} patches are left")
@@ -164,6 +182,31 @@ class MaskedAutoencoder(Objective):
 
 masked_autoencoder = MaskedAutoencoder
 """The same, called after what it does."""
+
+
+def sincos_positions(encoder):
+    """Gives a plain net the positions of MAE's pre-training: sines and cosines, which are no longer trained.
+
+    To be called before the objective is made. For fine-tuning the official code trains them, as does a net that is
+    built anew and loads the weights.
+
+    Args:
+        encoder: a graph of this package with a table of positions for images of a known size.
+
+    Returns:
+        The same graph.
+
+    Raises:
+        ValueError: there is no such table, or its width is no multiple of 4.
+    """
+    check = Check("sincos_positions")
+    layer = next((layer for layer in encoder.layers if layer.name == "pos_embed"), None)
+    check.that(isinstance(layer, PositionTable), "encoder", encoder.name, "one with a learned table of positions")
+    width = layer.table.shape[-1]
+    check.that(width % 4 == 0, "encoder", encoder.name, f"a width that is a multiple of 4, not {width}")
+    layer.table.assign(sincos_table(layer.grid, layer.prefix, width))
+    layer.trainable = False
+    return encoder
 
 
 def _replay(start, end, x, encoder, check):

@@ -1,5 +1,7 @@
 """What BYOL and DINO share: a network that follows another, and random views of one image."""
 
+import itertools
+
 import keras
 from keras import layers, ops
 
@@ -33,17 +35,35 @@ class MomentumObjective(Objective):
         self.online = online
         self.target = target
 
+    @property
+    def trainable(self):
+        return super().trainable
+
+    @trainable.setter
+    def trainable(self, value):
+        keras.Model.trainable.fset(self, value)
+        freeze(self.target)
+
     def views(self, images):
         """Random views of images (B, H, W, C): {"view_1": (B, h, w, C), ...}."""
         raise NotImplementedError
 
     def call(self, images, training=False):
+        views = images if isinstance(images, dict) else self._views(images)
+        if set(views) != set(self.graph.input):
+            names, allowed = list(views), list(self.graph.input)
+            raise ValueError(f"{self.name}: views {names}; allowed: images (B, H, W, C), or a dictionary of {allowed}")
         if training:
             self._follow()
-        views = images if isinstance(images, dict) else self.views(ops.convert_to_tensor(images))
         outputs = self.graph(views, training=training)
         self.add_loss(outputs.pop("loss"))
         return outputs
+
+    def _views(self, images):
+        if isinstance(images, (tuple, list)):
+            given, allowed = f"a {type(images).__name__} of {len(images)}", list(self.graph.input)
+            raise TypeError(f"{self.name}: {given}; allowed: images (B, H, W, C), or a dictionary of {allowed}")
+        return self.views(ops.convert_to_tensor(images))
 
     def _follow(self):
         momentum = ops.cast(self.momentum(self.step) if callable(self.momentum) else self.momentum, "float32")
@@ -62,6 +82,7 @@ def representation(encoder, check):
     """What a head would see of an image: (B, C)."""
     stages_of(encoder)
     names = {layer.name for layer in encoder.layers}
+    check.that("head_dist" not in names, "encoder", encoder.name, "a graph with one head, or without its top")
     x = encoder.get_layer("head").input if "head" in names else encoder.output
     rank = len(x.shape) if keras.backend.is_keras_tensor(x) and ("head" in names or "predictions" not in names) else 0
     check.that(rank in (2, 4), "encoder", encoder.name, "a graph with one head, or without its top")
@@ -79,21 +100,41 @@ def following(model):
     target = keras.models.clone_model(model, clone_function=copy)
     target = keras.Model(target.input, target.output, name="target")
     for variable, value in zip(target.weights, model.weights, strict=True):
-        variable.assign(value)
-        variable.trainable = False  # and not the layer's: batch norms would no longer see the batch
+        variable.assign(ops.convert_to_numpy(value))  # a copy: JAX would share the memory
+    freeze(target)
     return target
 
 
-def random_view(size, channels, scale, value_range, name):
-    """The augmentation of BYOL and DINO as Keras has it, but for solarisation: images -> (B, *size, C)."""
-    steps = [RandomResizedCrop(size, scale, name="crop"), layers.RandomFlip("horizontal", name="flip")]
+def freeze(target):
+    """Its weights aren't trained. It is not made untrainable: its batch norms would no longer see the batch."""
+    for variable in target.weights:
+        variable.trainable = False
+
+
+def random_view(size, channels, scale, value_range, seed, name):
+    """The augmentation of BYOL and DINO as Keras has it, but for solarisation: images -> (B, *size, C).
+
+    Args:
+        size: (h, w) in pixels.
+        channels: C; colours change where it is 3.
+        scale: (least, most) share of the image's area.
+        value_range: (least, most) value of a pixel.
+        seed: of the draws; None: another one each time.
+        name: the layer's name.
+    """
+    seeds = itertools.repeat(None) if seed is None else itertools.count(seed)
+    steps = [
+        RandomResizedCrop(size, scale, seed=next(seeds), name="crop"),
+        layers.RandomFlip("horizontal", seed=next(seeds), name="flip"),
+    ]
     if channels == 3:
         factors = {"brightness_factor": 0.4, "contrast_factor": 0.4, "saturation_factor": (0.4, 0.6), "hue_factor": 0.1}
         steps += [
-            layers.RandomColorJitter(value_range, **factors, name="jitter"),
-            layers.RandomGrayscale(0.2, name="grey"),
+            layers.RandomColorJitter(value_range, **factors, seed=next(seeds), name="jitter"),
+            layers.RandomGrayscale(0.2, seed=next(seeds), name="grey"),
         ]
-    steps.append(layers.RandomGaussianBlur((0.5, 0.5), 5, (0.1, 2.0), value_range=value_range, name="blur"))
+    blur = {"factor": (0.5, 0.5), "kernel_size": 5, "sigma": (0.1, 2.0), "value_range": value_range}
+    steps.append(layers.RandomGaussianBlur(**blur, seed=next(seeds), name="blur"))
     return keras.Sequential(steps, name=name)
 
 
