@@ -200,8 +200,9 @@ def sincos_positions(encoder):
         ValueError: there is no such table, or its width is no multiple of 4.
     """
     check = Check("sincos_positions")
-    layer = next((layer for layer in encoder.layers if layer.name == "pos_embed"), None)
-    check.that(isinstance(layer, PositionTable), "encoder", encoder.name, "one with a learned table of positions")
+    tables = [layer for layer in encoder.layers if layer.name == "pos_embed" and isinstance(layer, PositionTable)]
+    check.that(bool(tables), "encoder", encoder.name, "one with a learned table of positions")
+    (layer,) = tables
     width = layer.table.shape[-1]
     check.that(width % 4 == 0, "encoder", encoder.name, f"a width that is a multiple of 4, not {width}")
     layer.table.assign(sincos_table(layer.grid, layer.prefix, width))
