@@ -22,7 +22,10 @@ from tests.variants import TINY, assert_close, shared, value
 from vitgraph import cli_training, objectives
 from vitgraph.cli import main
 from vitgraph.training import checkpoint, list_recipes, pretrain, recipe, train
+from vitgraph.training.data import from_arrays
+from vitgraph.training.net import find_net
 from vitgraph.training.optimizer import LayerwiseAdamW, decays, depths, learning_rates
+from vitgraph.training.train import _Job
 from vitgraph.weights import read_checkpoint
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
@@ -371,6 +374,15 @@ def test_a_loss_that_is_not_finite_stops(tmp_path):
     tensors, state = checkpoint.read(tmp_path / "last.safetensors")
     assert state["epoch"] == 1
     assert all(np.isfinite(tensor).all() for tensor in tensors.values())
+
+
+def test_images_are_prepared_as_the_weights_that_training_begins_with_want():
+    name, tag = "beit_base_patch16_224", "in22k_ft_in22k"
+    numbers = recipe("finetune", batch_size=8)
+    net = find_net("train", name, numbers, {}, input_size=None, channels=3, weights=tag, arguments={})
+    job = _Job("train", net, from_arrays(*ARRAYS), None, numbers, None, 0, True)
+    assert job.normalization == ((0.5,) * 3, (0.5,) * 3)
+    assert job.preparation == {"interpolation": "bicubic", "crop_pct": 0.9, "crop_mode": "center"}
 
 
 def test_a_graph_in_half_precision_under_xla(tmp_path):

@@ -49,7 +49,7 @@ def train(
         images: a folder with one of images for each class; a pair of arrays (images, classes); or `data.Images`.
         out: the folder for all that is written, made where it is missing.
         validation: images to validate on after each epoch, in the same forms; or a number, the share of `images` that
-            is held out; None: none.
+            is held out; None: none. They are resized and cropped as published weights were evaluated.
         recipe: one of `list_recipes()`, or the path of a JSON file.
         weights: None for random ones, or a checkpoint as `create` takes it; its head is left out.
         input_size: a side, or (height, width), in pixels; None: the variant's.
@@ -165,7 +165,9 @@ class _Job:
             raise ValueError(f"{caller}: batch_size={recipe.batch_size}; allowed: {allowed}")
         self.caller, self.net, self.recipe, self.seed, self.silent = caller, net, recipe, seed, silent
         self.images, self.held_out = images, held_out
-        self.normalization = normalization or _normalization(net)
+        tag = list_weights(net.name).get(str(net.weights)) if net.weights is not None else None
+        self.normalization = normalization or _normalization(tag, net.channels)
+        self.preparation = _preparation(tag)
         self.batches = functools.partial(
             batches,
             batch_size=recipe.images_at_once,
@@ -200,7 +202,8 @@ class _Job:
 
     def run(self, folder, model, graph, best, save):
         self.introduce(folder, graph)
-        held_out = None if self.held_out is None else self.batches(self.held_out, training=False, epoch=0)
+        options = {"training": False, "epoch": 0, **self.preparation}
+        held_out = None if self.held_out is None else self.batches(self.held_out, **options)
         run(folder, model, self.recipe, self.training_batches, held_out, best=best, save=save, silent=self.silent)
         folder.finish(graph, save)
         return self.result(folder)
@@ -266,14 +269,20 @@ def _described(images):
     return {"count": images.count, "classes": images.class_names}
 
 
-def _normalization(net):
-    """What the weights want that training begins with, else ImageNet's, for as many channels as there are."""
-    tag = list_weights(net.name).get(str(net.weights)) if net.weights is not None else None
+def _normalization(tag, channels):
+    """What the published weights want that training begins with, else ImageNet's, for as many channels as there are."""
     if tag is not None:
         return tag.mean, tag.std
-    if net.channels == 3:
+    if channels == 3:
         return IMAGENET_MEAN, IMAGENET_STD
-    return (0.5,) * net.channels, (0.5,) * net.channels
+    return (0.5,) * channels, (0.5,) * channels
+
+
+def _preparation(tag):
+    """How images to validate on are resized and cropped: as the published weights were evaluated, else as they are."""
+    if tag is None:
+        return {}
+    return {"interpolation": tag.interpolation, "crop_pct": tag.crop_pct, "crop_mode": tag.crop_mode}
 
 
 def _of_pixels(method, normalization):
