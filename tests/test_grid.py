@@ -1,7 +1,7 @@
 """Can every net do what a Keras model is asked for? The capability grid: one question a test, put to every tiny net.
 
 Where one net is run in two ways its answers are close to each other; where nothing is computed in another way, they
-are the same. LiteRT's row of the grid is in test_export.py.
+are the same. LiteRT's row of the grid is in test_export.py: there each net is one function of any batch and size, too.
 """
 
 import keras
@@ -156,21 +156,6 @@ def test_mixed_precision(name, dtype, unit):
     assert logits.dtype == "float32"
     error = np.linalg.norm(logits - exact) / np.linalg.norm(exact)
     assert 0 < error < unit * len(model.layers) ** 0.5
-
-
-@rows
-def test_function_of_unknown_batch(name):
-    function = tf.function(shared(name), input_signature=[tf.TensorSpec((None, 64, 64, 3))])
-    for batch in (1, 3):
-        assert_close(function(images(batch)), shared(name)(images(batch)))
-
-
-@open_rows
-def test_function_of_unknown_size(name):
-    model = shared_open(name)
-    function = tf.function(model, input_signature=[tf.TensorSpec((None, None, None, 3))])
-    assert_close(function(images()), shared(name)(images()))
-    assert_close(function(images(1, 128, 96)), model(images(1, 128, 96)))
 
 
 @open_rows
