@@ -6,6 +6,8 @@ Each takes the published name; the side of the images in pixels, None for the ne
 
 import importlib
 import importlib.metadata
+import os
+import sys
 
 GOALS = (
     "vit_small_patch16_224",
@@ -32,8 +34,8 @@ MODES = {
 }
 """The modes of each candidate: ways to run that the frameworks themselves have.
 
-"graph" is a `tf.function`, "xla" a compiled one, "jax" a `jax.jit`, "torch" Keras' PyTorch backend, "eager" and "compile"
-PyTorch's own. Ours are also "xla_native", with the native depthwise convolution, and "..._folded", for inference with
+"graph" is a `tf.function`, "xla" a compiled one, "jax" a `jax.jit`, "torch" Keras' PyTorch backend, "eager" and
+"compile" PyTorch's own. Ours are also "xla_native", with the native depthwise convolution, and "..._folded", for inference with
 batch norms folded.
 """
 
@@ -137,22 +139,39 @@ KERAS_HUB = {  # published name: the name that backbone and classifier begin wit
 }
 
 
+def check_published(name):
+    """Looks the name up without a backend that takes an accelerator's memory.
+
+    Raises:
+        ValueError: none of our published variants has that name.
+    """
+    before = os.environ.get("KERAS_BACKEND")
+    os.environ["KERAS_BACKEND"] = "numpy"
+    try:
+        importlib.import_module("vitgraph.registry").variant(name)
+    finally:
+        os.environ.pop("KERAS_BACKEND")
+        if before is not None:
+            os.environ["KERAS_BACKEND"] = before
+
+
 def modes(candidate, asked, task="inference"):
     """The candidate's modes among those asked for. Folding is for inference only."""
     wanted = {EQUIVALENT.get(mode, mode) if candidate == "timm" else mode for mode in asked}
     return [
-        mode
-        for mode in MODES[candidate]
-        if mode in wanted and not (mode.endswith("folded") and task == "training")
+        mode for mode in MODES[candidate] if mode in wanted and not (mode.endswith("folded") and task == "training")
     ]
 
 
 def load(candidate):
-    """Imports the candidate's package: "name version"."""
+    """Imports the candidate's package: ["name version", ...] of it and of what it computes with."""
     importlib.import_module(PACKAGES.get(candidate, candidate))
     if candidate == "vitgraph":
-        return f"vitgraph {importlib.import_module('vitgraph').__version__}"
-    return f"{candidate} {importlib.metadata.version(DISTRIBUTIONS.get(candidate, candidate))}"
+        own = f"vitgraph {importlib.import_module('vitgraph').__version__}"
+    else:
+        own = f"{candidate} {importlib.metadata.version(DISTRIBUTIONS.get(candidate, candidate))}"
+    used = [name for name in ("keras", "tf_keras", "tensorflow", "jax", "torch") if name in sys.modules]
+    return [own, *(f"{name} {importlib.metadata.version(name)}" for name in used)]
 
 
 def vitgraph(name, size, activation):

@@ -24,7 +24,8 @@ class Worker:
     """
 
     def __init__(self, python, backend="tensorflow", threads=0, timeout=None, legacy=False, module="benchmarks.worker"):
-        self.timeout, self.stderr = timeout, tempfile.TemporaryFile("w+", errors="replace")
+        self.timeout = timeout
+        self.stderr = tempfile.TemporaryFile("w+", errors="replace")  # noqa: SIM115  (`close` closes it)
         environment = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3", "KERAS_BACKEND": backend}
         # Several processes share a GPU, so none may take all of its memory.
         environment |= {"XLA_PYTHON_CLIENT_PREALLOCATE": "false", "TF_FORCE_GPU_ALLOW_GROWTH": "true"}

@@ -50,11 +50,16 @@ class Results:
 
 def write(path, text):
     """Writes a text file at once: whoever reads it sees all of the old or all of the new."""
-    path = pathlib.Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    scratch = path.with_name(f".{path.name}.{os.getpid()}")
+    scratch = scratch_of(path)
     scratch.write_text(text)
     scratch.replace(path)
+
+
+def scratch_of(path):
+    """Where to write what is then moved to `path`; the folder is made."""
+    path = pathlib.Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    return path.with_name(f".{path.name}.{os.getpid()}")
 
 
 def _read(path):

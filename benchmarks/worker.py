@@ -1,11 +1,12 @@
 """One candidate in a process of its own: JSON requests on standard input, JSON answers, one line each.
 
-{"candidate", "model", "mode", "task", "dtype", "batch", "size"} -> build and compile seconds, parameters
+{"candidate", "model", "mode", "task", "dtype", "batch", "size", "own"} -> build and compile seconds, parameters
 {"steps": n} -> wall and CPU seconds of n steps, after one that isn't counted; peak memory so far
-{"net": name, "size"} -> its size in pixels, FLOPs of an image
+{"net": name, "size"} -> sizes in pixels, FLOPs of an image
 {"product": framework, "dtype", "seconds"} -> FLOP/s of a matrix product
 """
 
+import contextlib
 import inspect
 import math
 import time
@@ -24,12 +25,12 @@ def answer(**request):
     return {"candidate": build, "steps": run, "net": net, "product": product}[next(iter(request))](**request)
 
 
-def build(candidate, model, mode, task, dtype, batch, size):
-    """Imports, builds, makes the first step and checks what it gives."""
+def build(candidate, model, mode, task, dtype, batch, size, own):
+    """Imports, builds, makes the first step and checks what it gives. `own`: whether that is the net's own size."""
     start = time.perf_counter()
-    version = candidates.load(candidate)
+    versions = candidates.load(candidate)
     imported = time.perf_counter()
-    network = network_of(candidate, model, mode, task, dtype, size)
+    network = network_of(candidate, model, mode, task, dtype, None if own else size)
     built = time.perf_counter()
     random = np.random.default_rng(0)
     images = random.random((batch, size, size, 3), dtype="float32")
@@ -39,7 +40,7 @@ def build(candidate, model, mode, task, dtype, batch, size):
     ready = time.perf_counter()
     first = step.read(step.run())
     figures = {
-        "version": version,
+        "versions": versions,
         "import_s": imported - start,
         "build_s": built - imported,
         "compile_s": time.perf_counter() - ready,
@@ -64,8 +65,7 @@ def network_of(candidate, model, mode, task, dtype, size):
         import keras
 
         keras.config.set_dtype_policy(steps.policy(task, dtype))
-    own = None if size == own_size(model) else size
-    network = getattr(candidates, candidate)(model, own, "softmax" if task == "inference" else None)
+    network = getattr(candidates, candidate)(model, size, "softmax" if task == "inference" else None)
     if mode.endswith("folded"):
         from vitgraph import fold_batchnorm
 
@@ -153,12 +153,12 @@ def device_bytes():
 
 
 def net(net, size):
-    """{"size", "flops"} of a published net of ours; "flops" is None where PyTorch, which counts them, is missing."""
-    size = size or own_size(net)
-    try:
-        return {"size": size, "flops": flops(net, size)}
-    except ImportError:
-        return {"size": size, "flops": None}
+    """{"size", "own", "flops"} of a published net of ours; "flops" is None where PyTorch, which counts, is missing."""
+    own = own_size(net)
+    figures = {"size": size or own, "own": own, "flops": None}
+    with contextlib.suppress(ImportError):
+        figures["flops"] = flops(net, size or own)
+    return figures
 
 
 def flops(net, size):
