@@ -6,8 +6,11 @@ Each takes the published name; the side of the images in pixels, None for the ne
 
 import importlib
 import importlib.metadata
+import json
 import os
+import pathlib
 import sys
+import warnings
 
 GOALS = (
     "vit_small_patch16_224",
@@ -35,14 +38,17 @@ MODES = {
 """The modes of each candidate: ways to run that the frameworks themselves have.
 
 "graph" is a `tf.function`, "xla" a compiled one, "jax" a `jax.jit`, "torch" Keras' PyTorch backend, "eager" and
-"compile" PyTorch's own. Ours are also "xla_native", with the native depthwise convolution, and "..._folded", for inference with
-batch norms folded.
+"compile" PyTorch's own. Ours are also "xla_native", with the native depthwise convolution, and "..._folded", for
+inference with batch norms folded.
 """
 
 PEERS = tuple(name for name in MODES if name != "vitgraph")
 
 EQUIVALENT = {"graph": "eager", "xla": "compile", "jax": "compile", "torch": "eager"}
 """What a mode asked for means for a candidate on plain PyTorch."""
+
+COUNTS = pathlib.Path(__file__).resolve().parent.parent / "tests" / "data" / "params.json"
+"""Parameters of every published variant."""
 
 PACKAGES = {"kecam": "keras_cv_attention_models"}
 """What is imported, where that isn't the candidate's name."""
@@ -140,19 +146,32 @@ KERAS_HUB = {  # published name: the name that backbone and classifier begin wit
 
 
 def check_published(name):
-    """Looks the name up without a backend that takes an accelerator's memory.
+    """Raises a ValueError that names the nearest ones if none of our published variants has that name."""
+    _registry().variant(name)
 
-    Raises:
-        ValueError: none of our published variants has that name.
-    """
+
+def _registry():
+    """`vitgraph.registry`, imported without a backend that would take an accelerator's memory."""
     before = os.environ.get("KERAS_BACKEND")
     os.environ["KERAS_BACKEND"] = "numpy"
     try:
-        importlib.import_module("vitgraph.registry").variant(name)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # gradients pass through in that backend
+            return importlib.import_module("vitgraph.registry")
     finally:
         os.environ.pop("KERAS_BACKEND")
         if before is not None:
             os.environ["KERAS_BACKEND"] = before
+
+
+def largest():
+    """The published variant of every builder that has the most parameters, by name."""
+    counts, found = json.loads(COUNTS.read_text()), {}
+    registry = _registry()
+    for name in registry.list_models():
+        builder, _ = registry.variant(name)
+        found[builder] = max(found.get(builder, name), name, key=counts.__getitem__)
+    return sorted(found.values())
 
 
 def modes(candidate, asked, task="inference"):
@@ -219,7 +238,7 @@ def timm(name, size, activation):
     import timm
     import torch
 
-    model = timm.create_model(name, **({"img_size": size} if size else {}))
+    model = timm.create_model(name, drop_path_rate=0.0, **({"img_size": size} if size else {}))
     return torch.nn.Sequential(model, torch.nn.Softmax(-1)) if activation else model
 
 

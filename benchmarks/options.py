@@ -5,7 +5,7 @@ import pathlib
 import platform
 import sys
 
-from benchmarks.candidates import GOALS, check_published
+from benchmarks.candidates import GOALS, check_published, largest
 from benchmarks.results import Results
 
 
@@ -18,19 +18,22 @@ def numbers(text):
 
 
 def models(text):
-    """Published names; "goals" stands for those of the goals."""
-    return list(dict.fromkeys(name for word in words(text) for name in (GOALS if word == "goals" else [word])))
+    """Published names; "goals" stands for those of the goals, "largest" for the largest of each builder."""
+    sets = {"goals": lambda: GOALS, "largest": largest}
+    return list(dict.fromkeys(name for word in words(text) for name in sets.get(word, lambda word=word: [word])()))
 
 
-def add_common(parser):
+def add_common(parser, **defaults):
     """The options that all comparisons have."""
-    parser.add_argument("--models", type=models, required=True, help="published names with commas, or 'goals'")
+    named = "published names with commas; 'goals' for those of the goals, 'largest' for each builder's largest"
+    parser.add_argument("--models", type=models, required="models" not in defaults, help=named)
     parser.add_argument("--rounds", type=int, default=7, help="turns of every candidate")
     parser.add_argument("--seconds", type=float, default=1.0, help="length of a turn")
     parser.add_argument("--timeout", type=float, default=1200, help="seconds until an answer counts as an error")
     parser.add_argument("--peer-python", default=sys.executable, help="interpreter that has the peers installed")
     parser.add_argument("--out", type=pathlib.Path, required=True, help="folder for figures, tables and pictures")
     parser.add_argument("--resume", action="store_true", help="go on with the figures in --out")
+    parser.set_defaults(**defaults)
 
 
 def check_common(parser, options):
