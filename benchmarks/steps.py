@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-RATE = 0.01
+RATE = 0.001
 """Step length of SGD."""
 
 
