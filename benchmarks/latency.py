@@ -29,8 +29,8 @@ _HEAD = ("form", "ms", "min to max", "x best peer", "CPU ms", "MiB of file", "di
 def run(options, results):
     """Measures the models that aren't there yet; prints and keeps the figures after each."""
     todo = [model for model in options.models if model not in results]
-    exports = len(options.candidates) * len(options.forms)
-    progress = Progress(max(1, len(todo) * (exports + options.rounds)))
+    parts = len(options.forms) * (len(options.candidates) + options.rounds)
+    progress = Progress(max(1, len(todo) * parts))
     for model in todo:
         results[model] = measure(options, model, progress)
         progress.clear()
@@ -39,31 +39,40 @@ def run(options, results):
 
 
 def measure(options, model, progress):
-    """A row for each candidate, form and number of threads."""
-    rows, workers = [], []
+    """A row for each form, candidate and number of threads. The files of one form take turns."""
+    rows = []
     with tempfile.TemporaryDirectory() as folder:
-        for candidate in options.candidates:
-            files = export(options, model, candidate, pathlib.Path(folder, candidate), progress)
-            for (form, file), threads in itertools.product(files.items(), options.threads):
-                row = {"candidate": candidate, "form": form, "threads": threads, **file}
+        files = {
+            name: export(options, model, name, pathlib.Path(folder, name), progress) for name in options.candidates
+        }
+        for form in options.forms:
+            workers = []
+            for candidate, threads in itertools.product(options.candidates, options.threads):
+                row = {"candidate": candidate, "form": form, "threads": threads, **files[candidate][form]}
                 rows.append(row)
-                if "error" in row:
-                    continue
-                worker = Worker(sys.executable, threads=threads, timeout=options.timeout, module="benchmarks.files")
-                row |= worker.ask(path=file["path"], images=file["images"], threads=threads)
-                trial = row if "error" in row else worker.ask(steps=1)
-                if "error" in trial:
-                    row |= trial
-                    worker.close()
-                    continue
-                workers.append((worker, row, max(1, round(options.seconds / trial["wall_s"])), []))
-        take_turns(options.rounds, workers, progress, model)
-        for worker, row, steps, turns in workers:
-            worker.close()
-            if "error" not in row:
-                summarise(row, turns, steps)
+                if "error" not in row:
+                    progress.say(f"{model}: loading {candidate} {form}")
+                    workers += opened_file(options, row)
+            take_turns(options.rounds, workers, progress, model)
+            for worker, row, steps, turns in workers:
+                worker.close()
+                if "error" not in row:
+                    summarise(row, turns, steps)
     compare(rows)
     return {"rows": rows}
+
+
+def opened_file(options, row):
+    """[(worker, row, steps a turn, turns)] of a file that runs, [] of one that doesn't."""
+    threads = row["threads"]
+    worker = Worker(sys.executable, threads=threads, timeout=options.timeout, module="benchmarks.files")
+    row |= worker.ask(path=row["path"], images=row["images"], threads=threads)
+    trial = row if "error" in row else worker.ask(steps=1)
+    if "error" in trial:
+        row |= trial
+        worker.close()
+        return []
+    return [(worker, row, max(1, round(options.seconds / trial["wall_s"])), [])]
 
 
 def export(options, model, candidate, folder, progress):
