@@ -9,7 +9,7 @@ import time
 import numpy as np
 
 from benchmarks import candidates, steps
-from benchmarks.processes import resident, serve
+from benchmarks.processes import backend_of, resident, serve
 
 PARTS = ("import_s", "build_s", "compile_s", "call_s")
 
@@ -17,7 +17,7 @@ PARTS = ("import_s", "build_s", "compile_s", "call_s")
 def answer(candidate, model, mode, weights):
     """{seconds of each part, peak memory} of one net, in this process, which has done nothing else yet."""
     times = [time.perf_counter()]
-    versions = candidates.load(candidate)
+    versions = candidates.load(candidate, backend_of(mode))
     times.append(time.perf_counter())
     network = getattr(candidates, candidate)(model, None, "softmax")
     times.append(time.perf_counter())

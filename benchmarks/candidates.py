@@ -9,7 +9,6 @@ import importlib.metadata
 import json
 import os
 import pathlib
-import sys
 import warnings
 
 GOALS = (
@@ -182,15 +181,15 @@ def modes(candidate, asked, task="inference"):
     ]
 
 
-def load(candidate):
+def load(candidate, framework):
     """Imports the candidate's package: ["name version", ...] of it and of what it computes with."""
     importlib.import_module(PACKAGES.get(candidate, candidate))
     if candidate == "vitgraph":
         own = f"vitgraph {importlib.import_module('vitgraph').__version__}"
     else:
         own = f"{candidate} {importlib.metadata.version(DISTRIBUTIONS.get(candidate, candidate))}"
-    used = [name for name in ("keras", "tf_keras", "tensorflow", "jax", "torch") if name in sys.modules]
-    return [own, *(f"{name} {importlib.metadata.version(name)}" for name in used)]
+    keras = {"timm": (), "kecam": ("tf_keras",)}.get(candidate, ("keras",))
+    return [own, *(f"{name} {importlib.metadata.version(name)}" for name in (*keras, framework))]
 
 
 def vitgraph(name, size, activation):

@@ -54,7 +54,7 @@ def keep_answers(network, path):
 def build(candidate, model):
     """The candidate's net with random weights; "vitgraph_folded" is ours with batch norms folded."""
     name = candidate.removesuffix("_folded")
-    candidates.load(name)
+    candidates.load(name, "tensorflow")
     seed(name)
     network = getattr(candidates, name)(model, None, None)
     if candidate.endswith("_folded"):

@@ -7,8 +7,15 @@ import subprocess
 import sys
 import tempfile
 
-BACKENDS = {"graph": "tensorflow", "xla": "tensorflow", "jax": "jax", "torch": "torch"}
-"""The Keras backend of each mode; of "xla_folded" that of "xla"."""
+BACKENDS = {
+    "graph": "tensorflow",
+    "xla": "tensorflow",
+    "jax": "jax",
+    "torch": "torch",
+    "eager": "torch",
+    "compile": "torch",
+}
+"""The framework, and Keras backend, of each mode; of "xla_folded" that of "xla"."""
 
 
 class Worker:
@@ -80,8 +87,8 @@ def python_of(candidate, peer_python):
 
 
 def backend_of(mode):
-    """The Keras backend of a mode; PyTorch's own modes and those of files need none."""
-    return BACKENDS.get(mode.split("_")[0], "tensorflow")
+    """The framework, and Keras backend, of a mode."""
+    return BACKENDS[mode.split("_")[0]]
 
 
 def serve(answer):

@@ -14,7 +14,7 @@ import time
 import numpy as np
 
 from benchmarks import candidates, steps
-from benchmarks.processes import resident, serve
+from benchmarks.processes import backend_of, resident, serve
 
 CLASSES = 1000
 _state: dict = {}
@@ -28,7 +28,7 @@ def answer(**request):
 def build(candidate, model, mode, task, dtype, batch, size, own):
     """Imports, builds, makes the first step and checks what it gives. `own`: whether that is the net's own size."""
     start = time.perf_counter()
-    versions = candidates.load(candidate)
+    versions = candidates.load(candidate, backend_of(mode))
     imported = time.perf_counter()
     network = network_of(candidate, model, mode, task, dtype, None if own else size)
     built = time.perf_counter()
@@ -47,7 +47,7 @@ def build(candidate, model, mode, task, dtype, batch, size, own):
         "parameters": candidates.parameters(network),
     }
     figures |= check_training(network, step, first, before) if task == "training" else check_scores(first, batch, dtype)
-    _state["step"] = step
+    _state.update(step=step, framework=backend_of(mode))
     return figures
 
 
@@ -137,20 +137,24 @@ def run(steps):
 
 def memory():
     """Peaks of this process so far, in MiB: of its own memory, and of the accelerator's where it uses one."""
-    peak, device = {"memory_mib": resident()}, device_bytes()
+    peak, device = {"memory_mib": resident()}, device_bytes(_state["framework"])
     return peak if device is None else {**peak, "device_mib": device / 2**20}
 
 
-def device_bytes():
-    import sys
+def device_bytes(framework):
+    """The peak of a framework's memory on an accelerator; None where it uses none."""
+    if framework == "jax":
+        import jax
 
-    if "jax" in sys.modules and sys.modules["jax"].default_backend() != "cpu":
-        return (sys.modules["jax"].local_devices()[0].memory_stats() or {}).get("peak_bytes_in_use")
-    if "torch" in sys.modules and sys.modules["torch"].cuda.is_available():
-        return sys.modules["torch"].cuda.max_memory_allocated()
-    if "tensorflow" in sys.modules and sys.modules["tensorflow"].config.list_physical_devices("GPU"):
-        return sys.modules["tensorflow"].config.experimental.get_memory_info("GPU:0")["peak"]
-    return None
+        return None if jax.default_backend() == "cpu" else jax.local_devices()[0].memory_stats()["peak_bytes_in_use"]
+    if framework == "torch":
+        import torch
+
+        return torch.cuda.max_memory_allocated() if torch.cuda.is_available() else None
+    import tensorflow as tf
+
+    gpus = tf.config.list_physical_devices("GPU")
+    return tf.config.experimental.get_memory_info("GPU:0")["peak"] if gpus else None
 
 
 def net(net, size):
