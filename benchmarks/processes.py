@@ -59,6 +59,7 @@ class Worker:
             return self._ended()
         if self.timeout and not select.select([self.process.stdout], [], [], self.timeout)[0]:
             self.process.kill()
+            self.process.wait()
             return {"error": f"no answer in {self.timeout:g} s"}
         answer = self.process.stdout.readline()
         return json.loads(answer) if answer else self._ended()
