@@ -1,181 +1,222 @@
-"""Images per second, ours beside the peers', in one run.
+"""Images a second in inference and training, ours beside the peers', in one run.
 
 Every candidate lives in a process of its own, and only one computes at a time: they take turns, for several rounds, so
 that whatever else the machine does falls on all of them alike. A ratio is the median of the rounds' ratios.
 """
 
 import argparse
-import inspect
-import json
-import os
-import pathlib
-import platform
-import statistics
-import subprocess
+import itertools
 import sys
 
-from benchmarks.candidates import MODES, modes
+from benchmarks import bars, tables
+from benchmarks.candidates import MODES, PEERS, modes
+from benchmarks.figures import add_flops, compare, is_measured, summarise
+from benchmarks.options import add_common, check_common, check_words, numbers, opened, words
+from benchmarks.processes import Worker, backend_of, python_of
+from benchmarks.progress import Progress
+from benchmarks.results import write
 
-PEERS = [name for name in MODES if name != "vitgraph"]
+TASKS = ("inference", "training")
+DTYPES = ("float32", "bfloat16", "float16")
+SETTINGS = ("modes", "peers", "rounds", "seconds", "threads")
+"""What must be alike for figures to stand in one file."""
 
 
-class Worker:
-    """A candidate's process."""
+def configurations(options):
+    """(model, task, dtype, batch, size) of all that is to be measured; a size of 0 is the model's own."""
+    choices = (options.tasks, options.dtypes, options.batches, options.sizes, options.models)
+    for task, dtype, batch, size, model in itertools.product(*choices):
+        yield model, task, dtype, batch, size
 
-    def __init__(self, candidate, mode, options):
-        self.candidate, self.label = candidate, f"{candidate} {mode}"
-        python = sys.executable if candidate == "vitgraph" else options.peer_python
-        environment = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3"}
-        if options.threads:
-            environment |= dict.fromkeys(("OMP_NUM_THREADS", "TF_NUM_INTRAOP_THREADS"), str(options.threads))
-        if candidate == "kecam":
-            environment["TF_USE_LEGACY_KERAS"] = "1"
-        self.process = subprocess.Popen(
-            [python, "-m", "benchmarks.worker"],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.DEVNULL,
-            text=True,
-            env=environment,
+
+def pairs(options, task):
+    """(candidate, mode) of all that take turns, ours first."""
+    return [(name, mode) for name in ("vitgraph", *options.peers) for mode in modes(name, options.modes, task)]
+
+
+def key(*configuration):
+    return " ".join(map(str, configuration))
+
+
+def run(options, results):
+    """Measures what isn't there yet, prints each model's table, and keeps the figures after each."""
+    todo = [c for c in configurations(options) if key(*c) not in results]
+    total = sum(len(pairs(options, task)) + options.rounds for _, task, *_ in todo)
+    progress = Progress(max(1, total))
+    products(options, results, {dtype for _, _, dtype, *_ in todo}, progress)
+    for configuration in todo:
+        entry = measure(options, results, configuration, progress)
+        results[key(*configuration)] = entry
+        progress.clear()
+        print(f"{tables.title(entry)}\n\n{tables.of_model(entry)}\n", flush=True)
+        report(options, results)
+
+
+def products(options, results, dtypes, progress):
+    """The rate of a matrix product in each framework that takes part, in each dtype."""
+    frameworks = dict.fromkeys(backend_of(mode) for mode in options.modes)
+    if "timm" in options.peers:
+        frameworks["torch"] = None
+    for dtype, framework in itertools.product(sorted(dtypes), frameworks):
+        name = f"product {framework} {dtype}"
+        if name in results:
+            continue
+        progress.say(name)
+        python = options.peer_python if framework not in map(backend_of, options.modes) else sys.executable
+        worker = Worker(python, framework, options.threads, options.timeout)
+        results[name] = worker.ask(product=framework, dtype=dtype, seconds=options.seconds)
+        worker.close()
+
+
+def rate(results, dtype):
+    """FLOP/s of the fastest framework's matrix product; None if none was measured."""
+    found = [results[name] for name in results.data["results"] if name.startswith("product") and name.endswith(dtype)]
+    return max((figures["flops_per_s"] for figures in found if "error" not in figures), default=None)
+
+
+def net(options, results, model, size):
+    """{"size", "own", "flops"} of a model: sides in pixels, given and its own; counted once."""
+    name = key("net", model, size)
+    if name not in results:
+        worker = Worker(
+            sys.executable, "torch" if has_torch() else backend_of(options.modes[0]), timeout=options.timeout
         )
-        self.figures, self.turns = {"candidate": candidate, "mode": mode}, []
-
-    def ask(self, **request):
-        self.process.stdin.write(json.dumps(request) + "\n")
-        self.process.stdin.flush()
-        answer = self.process.stdout.readline()
-        return json.loads(answer) if answer else {"error": f"the process ended with {self.process.wait()}"}
-
-    def close(self):
-        self.process.stdin.close()
-        self.process.wait()
+        figures = worker.ask(net=model, size=size)
+        worker.close()
+        if "error" in figures:
+            sys.exit(f"{model}: {figures['error']}")
+        results[name] = figures
+    return results[name]
 
 
-def measure(model, options):
-    """One row of figures for each candidate and mode, ours first."""
-    rows, workers, size = [], [], options.size or own_size(model)
-    pairs = [(name, mode) for name in ("vitgraph", *options.peers) for mode in modes(name, options.modes)]
-    for name, mode in pairs:
-        progress(f"{model}: building {name} {mode}")
-        worker = Worker(name, mode, options)
-        worker.figures |= worker.ask(candidate=name, model=model, mode=mode, batch=options.batch, size=size)
-        rows.append(worker.figures)
-        if "error" in worker.figures:
+def has_torch():
+    import importlib.util
+
+    return importlib.util.find_spec("torch") is not None
+
+
+def measure(options, results, configuration, progress):
+    """The figures of one model in one configuration: a row for each candidate and mode."""
+    model, task, dtype, batch, size = configuration
+    progress.say(f"{model}: counting FLOPs")
+    about = net(options, results, model, size)
+    sides = {"size": about["size"], "own": about["size"] == about["own"]}
+    rows, workers = [], []
+    for name, mode in pairs(options, task):
+        progress.say(f"{model} {task} {dtype}: building {name} {mode}")
+        worker = Worker(
+            python_of(name, options.peer_python), backend_of(mode), options.threads, options.timeout, name == "kecam"
+        )
+        row = {"candidate": name, "mode": mode}
+        rows.append(row)
+        row |= worker.ask(candidate=name, mode=mode, model=model, task=task, dtype=dtype, batch=batch, **sides)
+        trial = row if "error" in row else worker.ask(steps=1)
+        progress.step()
+        if "error" in trial:
+            row |= trial
             worker.close()
             continue
-        trial = worker.ask(steps=1)
-        worker.steps = max(1, round(options.seconds / trial["wall_s"]))
-        workers.append(worker)
-    for i in range(options.rounds):
-        for worker in workers:
-            progress(f"{model}: round {i + 1} of {options.rounds}, {worker.label}")
-            worker.turns.append(worker.ask(steps=worker.steps))
-    for worker in workers:
+        workers.append((worker, row, max(1, round(options.seconds / trial["wall_s"])), []))
+    take_turns(options.rounds, workers, progress, f"{model} {task} {dtype}")
+    for worker, row, steps, turns in workers:
         worker.close()
-        summarise(worker, options.batch)
-    compare(workers)
-    progress("")
-    return rows
+        if "error" not in row:
+            summarise(row, turns, batch, steps)
+    compare(rows)
+    flops = about["flops"] and about["flops"] * (3 if task == "training" else 1)
+    add_flops(rows, flops, rate(results, dtype))
+    return {"model": model, "task": task, "dtype": dtype, "batch": batch, "size": about["size"], "rows": rows}
 
 
-def own_size(model):
-    """Side of the images that a published variant is made for."""
-    from vitgraph.registry import variant
-
-    build, row = variant(model)
-    return row.get("input_shape", inspect.signature(build).parameters["input_shape"].default)[0]
-
-
-def summarise(worker, batch):
-    speeds = [batch * worker.steps / turn["wall_s"] for turn in worker.turns]
-    per_cpu = [batch * worker.steps / turn["cpu_s"] for turn in worker.turns]
-    worker.figures |= {
-        "images_per_s": statistics.median(speeds),
-        "spread": [min(speeds), max(speeds)],
-        "images_per_cpu_s": statistics.median(per_cpu),
-        "rounds": speeds,
-        "rounds_per_cpu": per_cpu,
-        "memory_mib": worker.turns[-1]["memory_mib"],
-        "device_mib": worker.turns[-1].get("device_mib"),
-    }
+def take_turns(rounds, workers, progress, text):
+    """Each worker computes in each round, unless it has failed."""
+    for i in range(rounds):
+        for worker, row, steps, turns in workers:
+            if "error" in row:
+                continue
+            progress.say(f"{text}: round {i + 1} of {rounds}, {row['candidate']} {row['mode']}")
+            turn = worker.ask(steps=steps)
+            row |= {"error": turn["error"]} if "error" in turn else {}
+            turns.append(turn)
+        progress.step()
 
 
-def compare(workers):
-    """The ratio to the best peer's best mode: the smallest of the ratios to all of the peers' modes."""
-    peers = [worker.figures for worker in workers if worker.candidate != "vitgraph"]
-    for figures in (worker.figures for worker in workers):
-        for key, rounds in (("ratio", "rounds"), ("cpu_ratio", "rounds_per_cpu")):
-            ratios = [
-                statistics.median(ours / theirs for ours, theirs in zip(figures[rounds], peer[rounds], strict=True))
-                for peer in peers
-            ]
-            figures[key] = min(ratios, default=None)
+def groups(results):
+    """{title: entries} of one task, dtype, batch size and, if it was given, size of images."""
+    found: dict = {}
+    for name, entry in results.data["results"].items():
+        if "rows" in entry:
+            size = name.split()[-1]
+            title = f"{entry['task']}, {entry['dtype']}, batch {entry['batch']}"
+            found.setdefault(title if size == "0" else f"{title}, {size} x {size}", []).append(entry)
+    return found
 
 
-def table(model, rows):
-    """A Markdown table of one model's figures."""
-    head = ["images/s", "min to max", "x best peer", "images/CPU-s", "x best peer", "build s", "compile s", "peak MiB"]
-    lines = [f"| {model} | mode | " + " | ".join(head) + " |", "|---|---|" + "---:|" * len(head)]
-    for row in rows:
-        cells = [row["candidate"], row["mode"]]
-        if "error" in row:
-            cells += [f"absent: {row['error'].splitlines()[0][:90]}", *[""] * (len(head) - 1)]
-        else:
-            low, high = row["spread"]
-            cells += [f"{row['images_per_s']:.1f}", f"{low:.1f} to {high:.1f}", ratio(row["ratio"])]
-            cells += [f"{row['images_per_cpu_s']:.1f}", ratio(row["cpu_ratio"])]
-            cells += [f"{row['build_s']:.1f}", f"{row['compile_s']:.1f}", f"{row['memory_mib']:.0f}"]
-        lines.append("| " + " | ".join(cells) + " |")
+def report(options, results):
+    """Writes throughput.md, and a picture for each of its groups, from all figures that there are."""
+    parts = []
+    for title, members in groups(results).items():
+        parts.append(f"## {title.capitalize()}\n\n{tables.summary(members)}")
+        picture = options.out / f"throughput_{title.replace(', ', '_').replace(' ', '')}.png"
+        if bars.draw(members, picture, title):
+            parts.append(f"![Bars of these ratios]({picture.name})")
+        parts += [f"{tables.title(entry)}\n\n{tables.of_model(entry)}" for entry in members]
+    parts.append(f"## Matrix products\n\n{rates(results)}")
+    parts.append(f"## Versions\n\n{', '.join(versions(results))}")
+    write(options.out / "throughput.md", "\n\n".join(parts) + "\n")
+
+
+def rates(results):
+    """What the machine's frameworks reach in a matrix product, as a list; `% of product` is a share of the fastest."""
+    lines = []
+    for name, figures in results.data["results"].items():
+        if name.startswith("product"):
+            reached = figures.get("error") or f"{figures['flops_per_s'] / 1e9:.0f} GFLOP/s on {figures['device']}"
+            lines.append(f"- {name.removeprefix('product ')}: {reached}")
     return "\n".join(lines)
 
 
-def ratio(value):
-    return "" if value is None else f"{value:.2f}"
-
-
-def progress(text):
-    if sys.stderr.isatty():
-        print(f"\r\033[K{text}", end="", file=sys.stderr, flush=True)
-    elif text:
-        print(text, file=sys.stderr, flush=True)
-
-
-def words(text):
-    return [word for word in text.split(",") if word]
+def versions(results):
+    """Of all packages that took part."""
+    rows = [row for entry in results.values() for row in entry.get("rows", ()) if is_measured(row)]
+    return sorted({version for row in rows for version in row["versions"]})
 
 
 def parse(arguments):
     parser = argparse.ArgumentParser(prog="python -m benchmarks.throughput", description=__doc__)
-    parser.add_argument("--models", type=words, required=True, help="published names, with commas")
+    add_common(parser)
+    parser.add_argument("--tasks", type=words, default=["inference"], help=f"of {', '.join(TASKS)}; with commas")
     parser.add_argument(
         "--modes", type=words, default=["graph", "xla"], help=f"of {', '.join(MODES['vitgraph'])}; with commas"
     )
-    parser.add_argument("--peers", type=words, default=PEERS, help=f"of {', '.join(PEERS)}; with commas; '' for none")
-    parser.add_argument("--batch", type=int, default=8, help="images a step")
-    parser.add_argument("--size", type=int, default=0, help="side of the images, in pixels; 0: the model's own")
-    parser.add_argument("--rounds", type=int, default=7, help="turns of every candidate")
-    parser.add_argument("--seconds", type=float, default=1.0, help="length of a turn")
-    parser.add_argument("--threads", type=int, default=0, help="of each candidate; 0: what its framework takes")
-    parser.add_argument("--peer-python", default=sys.executable, help="interpreter that has the peers installed")
-    parser.add_argument("--json", help="file for all figures")
+    parser.add_argument(
+        "--peers", type=words, default=[*PEERS], help=f"of {', '.join(PEERS)}; with commas; '' for none"
+    )
+    parser.add_argument("--dtypes", type=words, default=["float32"], help=f"of {', '.join(DTYPES)}; with commas")
+    parser.add_argument("--batches", type=numbers, default=[8], help="images a step, with commas")
+    parser.add_argument("--sizes", type=numbers, default=[0], help="sides of the images in pixels; 0: the model's own")
+    parser.add_argument("--threads", type=int, default=0, help="cores for each candidate; 0: all")
     options = parser.parse_args(arguments)
-    for option, given, allowed in (("--modes", options.modes, MODES["vitgraph"]), ("--peers", options.peers, PEERS)):
-        for word in given:
-            if word not in allowed:
-                parser.error(f"{option}: {word!r}; allowed: {', '.join(allowed)}")
+    check_common(parser, options)
+    choices = (("tasks", TASKS), ("modes", MODES["vitgraph"]), ("peers", PEERS), ("dtypes", DTYPES))
+    for name, allowed in choices:
+        check_words(parser, f"--{name}", getattr(options, name), allowed, empty=name == "peers")
+    for name, least in (("batches", 1), ("sizes", 0)):
+        values = getattr(options, name)
+        if not values or min(values) < least:
+            parser.error(f"--{name}: {values}; allowed: whole numbers from {least} on")
+    if options.threads < 0:
+        parser.error(f"--threads: {options.threads}; allowed: 0 or more")
     return options
 
 
 def main(arguments=None):
     options = parse(arguments)
-    results = {}
-    for model in options.models:
-        results[model] = measure(model, options)
-        print(table(model, results[model]), end="\n\n", flush=True)
-    if options.json:
-        about = {"machine": platform.machine(), "cpus": os.cpu_count(), "python": platform.python_version()}
-        about |= {"batch": options.batch, "size": options.size, "threads": options.threads}
-        pathlib.Path(options.json).write_text(json.dumps({**about, "models": results}, indent=1) + "\n")
+    results = opened("throughput", options, SETTINGS)
+    run(options, results)
+    report(options, results)
+    for title, members in groups(results).items():
+        print(f"{title}\n\n{tables.summary(members)}\n")
 
 
 if __name__ == "__main__":
