@@ -9,6 +9,7 @@ os.environ.setdefault("XLA_FLAGS", "--xla_backend_optimization_level=0 --xla_cpu
 import gc
 import itertools
 import pathlib
+import signal
 import subprocess
 import sys
 
@@ -16,6 +17,8 @@ import keras
 import pytest
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
+
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs ignore it, and so would all tests
 
 
 def pytest_collection_finish():

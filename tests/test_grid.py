@@ -1,7 +1,8 @@
 """Can every net do what a Keras model is asked for? The capability grid: one question a test, put to every tiny net.
 
 Where one net is run in two ways its answers are close to each other; where nothing is computed in another way, they
-are the same. LiteRT's row of the grid is in test_export.py: there each net is one function of any batch and size, too.
+are the same. LiteRT's row of the grid is in test_export.py: there each net is one function of any batch
+and size, too. `.keras` files are in test_contract.py.
 """
 
 import keras
@@ -48,15 +49,10 @@ def batches(count, size, drop_remainder=False):
 
 
 @rows
-def test_eager_forward(name):
-    logits = shared(name)(images(), training=False)
-    assert logits.shape == (2, CLASSES)
-    assert np.isfinite(logits).all()
-
-
-@rows
 def test_plain_call_is_inference(name):
     model = shared(name)
+    assert model(images()).shape == (2, CLASSES)
+    assert np.isfinite(model(images())).all()
     assert_same(model(images()), model(images()))
     assert_same(model(images()), model(images(), training=False))
 
@@ -86,7 +82,7 @@ def test_forward_compiled_by_xla(name):
 def test_inside_another_graph(name):
     image = keras.Input((64, 64, 3))
     outer = keras.Model(image, keras.layers.Rescaling(2.0)(shared(name)(image)))
-    assert_close(outer.predict(images(), verbose=0), 2 * shared(name)(images()))
+    assert_close(outer(images()), 2 * shared(name)(images()))
 
 
 @rows
@@ -116,23 +112,10 @@ def test_without_top(name):
 
 
 @rows
-def test_keras_file(name, tmp_path):
-    shared(name).save(tmp_path / "model.keras")
-    assert_same(keras.saving.load_model(tmp_path / "model.keras")(images()), shared(name)(images()))
-
-
-@rows
 def test_weights_file(name, tmp_path):
     shared(name).save_weights(tmp_path / "model.weights.h5")
     fresh = TINY[name].build()
     fresh.load_weights(tmp_path / "model.weights.h5")
-    assert_same(fresh(images()), shared(name)(images()))
-
-
-@rows
-def test_weights_as_arrays(name):
-    fresh = TINY[name].build()
-    fresh.set_weights(shared(name).get_weights())
     assert_same(fresh(images()), shared(name)(images()))
 
 
@@ -159,7 +142,7 @@ def test_mixed_precision(name, dtype, unit):
 
 
 @open_rows
-@pytest.mark.parametrize("size", [(128, 128), (32, 32), (64, 96)])
+@pytest.mark.parametrize("size", [(32, 32), (64, 96)])
 def test_other_sizes(name, size):
     """One open graph answers as the graphs that are built for each size do."""
     open_model, model = shared_open(name), TINY[name].build((*size, 3))
@@ -201,8 +184,9 @@ def test_logits_and_probabilities(name):
     assert_close(model(images()), keras.ops.softmax(shared(name)(images())))
 
 
-@rows
+@pytest.mark.parametrize("name", ["ats_vit", "cvt", "levit", "mobilevit", "nest", "pvt_v2", "swin", "vit_modern"])
 def test_saved_model(name, tmp_path):
+    """LiteRT files, of which test_export.py makes one of every net, are made of SavedModels, too."""
     shared(name).export(tmp_path / "saved", verbose=False)
     served = tf.saved_model.load(tmp_path / "saved")
     assert_close(served.serve(images(3)), shared(name)(images(3)))

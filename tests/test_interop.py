@@ -1,6 +1,7 @@
 """The detectors and segmenters of keras-cv and keras-hub, themselves, on backbones of this package as they are."""
 
 import functools
+import itertools
 import json
 import pathlib
 import re
@@ -111,7 +112,7 @@ def hub_segformer(backbone):
 class Consumer(NamedTuple):
     build: Callable
     labels: object
-    backbones: tuple = ("pvt_v2", "swin")
+    backbones: tuple = ("pvt_v2",)
     takes_any_size: bool = True
 
 
@@ -215,8 +216,14 @@ def test_published_net_under_keras_cv(builder):
         assert np.isfinite(scores).all()
 
 
-@pytest.mark.parametrize("name", ["keras_cv RetinaNet", "keras_cv YOLOV8Detector", "keras_hub RetinaNet"])
-@pytest.mark.parametrize("backbone", BACKBONES)
+@pytest.mark.parametrize(
+    ("name", "backbone"),
+    [
+        *itertools.product(["keras_cv RetinaNet"], BACKBONES),
+        ("keras_cv YOLOV8Detector", "pvt_v2"),
+        ("keras_hub RetinaNet", "pvt_v2"),
+    ],
+)
 def test_mixed_precision_backbone_under_a_float32_detector(name, backbone):
     net = BACKBONES[backbone](CLOSED, dtype="mixed_bfloat16")
     assert any(layer.compute_dtype == "bfloat16" for layer in net.layers)

@@ -122,7 +122,7 @@ TINY = {
     "crossformer": Tiny(
         vitgraph.build_crossformer,
         {
-            "kernel_sizes": ((4, 8), (2, 4)), "strides": (4, 2), "dims": (96, 96), "depths": (4, 2),
+            "kernel_sizes": ((4, 8), (2, 4)), "strides": (4, 2), "dims": (96, 96), "depths": (2, 1),
             "num_heads": (2, 4), "mlp_ratios": (1, 1), "group_sizes": (3, 4), "intervals": (2, 2), "cooling": True,
         },
         inert=r".*_attn_pos3_fc/bias",
@@ -151,7 +151,7 @@ TINY = {
     "regionvit": Tiny(
         vitgraph.build_regionvit,
         {
-            "dims": (8, 16), "depths": (2, 2), "num_heads": (1, 2), "mlp_ratio": 2, "window_size": 3,
+            "dims": (8, 16), "depths": (1, 2), "num_heads": (1, 2), "mlp_ratio": 2, "window_size": 3,
             "downsampling": (1, 2), "peg": True,
         },
         inert="stage_2_block_1_attn_bias/table",
@@ -194,7 +194,7 @@ TINY = {
     "swin_v2": Tiny(
         vitgraph.build_swin_v2,
         {
-            "dim": 8, "depths": (2, 2), "num_heads": (2, 4), "window_size": 4, "mlp_ratio": 2,
+            "dim": 8, "depths": (2, 1), "num_heads": (2, 4), "window_size": 4, "mlp_ratio": 2,
             "pretrained_window_sizes": (0, 6),
         },
     ),
@@ -229,7 +229,7 @@ TINY = {
     "crossvit": Tiny(
         vitgraph.build_crossvit,
         {
-            "img_scale": (1.0, 0.75), "patch_size": (8, 12), "dims": (8, 16), "depths": ((1, 2, 0), (1, 1, 1)),
+            "img_scale": (1.0, 0.75), "patch_size": (8, 12), "dims": (8, 16), "depths": ((1, 2, 1),),
             "num_heads": (2, 4), "mlp_ratios": (2, 2),
         },
     ),
