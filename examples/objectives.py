@@ -17,16 +17,16 @@ from vitgraph.blocks import RandomResizedCrop
 SIZE = 32  # the digits' side in pixels; as they come it is 8
 
 
-def vit(patch_size=4):
-    """The encoder of most rows: patches of 4 x 4 pixels, 64 tokens."""
-    numbers = {"patch_size": patch_size, "dim": 64, "depth": 3, "num_heads": 4, "mlp_ratio": 2}
+def vit():
+    """The encoder of most rows: 16 patches of 8 x 8 pixels, which are 2 x 2 of the digits' own."""
+    numbers = {"patch_size": 8, "dim": 64, "depth": 3, "num_heads": 4, "mlp_ratio": 2}
     return vitgraph.build_vit((SIZE, SIZE, 1), include_top=False, pooling="avg", **numbers)
 
 
 def swin():
     """A hierarchical encoder: patches of 2 x 2 pixels, windows of 4 x 4, a last map of 8 x 8."""
     return vitgraph.build_swin(
-        (SIZE, SIZE, 1), include_top=False, pooling="avg", patch_size=2, dim=32, depths=(2, 2), num_heads=(2, 4),
+        (SIZE, SIZE, 1), include_top=False, pooling="avg", patch_size=2, dim=16, depths=(2, 2), num_heads=(1, 2),
         window_size=4, mlp_ratio=2,
     )  # fmt: skip
 
@@ -36,17 +36,17 @@ def crops(least):
 
 
 ROWS = {
-    "masked_autoencoder": (lambda: vitgraph.masked_autoencoder(vit(), 0.75, 32, 1, 2), 30, 2e-3),
-    "masked_patch_prediction": (lambda: vitgraph.masked_patch_prediction(vit(), mean=0.5, std=0.5), 20, 2e-3),
-    "simmim": (lambda: vitgraph.simmim(vit(patch_size=8), mask_patch_size=8), 50, 2e-3),
-    "simmim_swin": (lambda: vitgraph.simmim(swin(), mask_patch_size=4), 8, 2e-3),
-    "byol": (lambda: vitgraph.byol(vit(), 32, 128, momentum=0.98, augment=crops(0.4)), 8, 1e-3),
-    "byol_swin": (lambda: vitgraph.byol(swin(), 32, 128, momentum=0.98, augment=crops(0.4)), 5, 1e-3),
+    "masked_autoencoder": (lambda: vitgraph.masked_autoencoder(vit(), 0.5, 64, 1, 4), 100, 1e-3),
+    "masked_patch_prediction": (lambda: vitgraph.masked_patch_prediction(vit(), mean=0.5, std=0.5), 60, 1e-3),
+    "simmim": (lambda: vitgraph.simmim(vit(), mask_patch_size=8), 50, 2e-3),
+    "simmim_swin": (lambda: vitgraph.simmim(swin(), mask_patch_size=4), 20, 2e-3),
+    "byol": (lambda: vitgraph.byol(vit(), 32, 128, momentum=0.98, augment=crops(0.4)), 30, 1e-3),
+    "byol_swin": (lambda: vitgraph.byol(swin(), 32, 128, momentum=0.98, augment=crops(0.4)), 10, 1e-3),
     "dino": (
         lambda: vitgraph.dino(
             vit(), 256, 128, 32, local_crops=2, momentum=0.98, augment=crops(0.5), augment_local=crops(0.25)
         ),
-        8,
+        30,
         1e-3,
     ),
 }
