@@ -11,6 +11,7 @@ import tempfile
 
 from benchmarks import candidates, tables
 from benchmarks.candidates import PEERS, largest
+from benchmarks.figures import is_measured
 from benchmarks.options import add_common, check_common, check_words, opened, words
 from benchmarks.processes import Worker, backend_of, python_of
 from benchmarks.progress import Progress
@@ -32,7 +33,7 @@ def run(options, results):
         for i in range(options.rounds):
             for candidate, mode in pairs:
                 progress.say(f"{model}: round {i + 1} of {options.rounds}, {candidate} {mode}")
-                if not any("error" in turn for turn in turns[candidate, mode]):
+                if all(map(is_measured, turns[candidate, mode])):
                     turns[candidate, mode].append(ask(options, candidate, model, mode))
                 progress.step()
         rows = [{"candidate": name, "mode": mode, **median(turns[name, mode])} for name, mode in pairs]
@@ -62,7 +63,7 @@ def ask(options, candidate, model, mode):
 def median(turns):
     """One row of several measurements; if one has failed, its error."""
     for turn in turns:
-        if "error" in turn:
+        if not is_measured(turn):
             return turn
     numbers = {key for key, value in turns[0].items() if isinstance(value, float)}
     return {**turns[0], **{key: statistics.median(turn[key] for turn in turns) for key in numbers}}
@@ -75,7 +76,7 @@ def of_model(model, rows):
 
 def _cells(row):
     cells = [row["candidate"], row["mode"]]
-    if "error" in row:
+    if not is_measured(row):
         return [*cells, tables.absent(row), *[""] * (len(_HEAD) - 2)]
     cells += [tables.number(row.get(part), digits=1) for part in PARTS]
     peak = max(row["memory_mib"], row.get("load_memory_mib", 0))

@@ -10,6 +10,7 @@ import time
 import numpy as np
 
 from benchmarks.processes import resident, serve
+from benchmarks.turns import timed
 
 _state: dict = {}
 
@@ -68,12 +69,7 @@ def saved_model(path):
 def run(steps):
     """Wall and CPU seconds of so many images, and the peak of memory so far."""
     call, image = _state["call"], _state["image"]
-    call(image)
-    wall, cpu = time.perf_counter(), time.process_time()
-    for _ in range(steps):
-        call(image)
-    wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
-    return {"wall_s": wall, "cpu_s": cpu, "memory_mib": resident()}
+    return {**timed(lambda wait: call(image), steps), "memory_mib": resident()}
 
 
 if __name__ == "__main__":

@@ -13,11 +13,12 @@ import sys
 import tempfile
 
 from benchmarks import tables
-from benchmarks.figures import geometric_mean, median_of_ratios
+from benchmarks.figures import geometric_mean, is_measured, median_of_ratios
 from benchmarks.options import add_common, check_common, check_words, numbers, opened, words
 from benchmarks.processes import Worker, python_of
 from benchmarks.progress import Progress
 from benchmarks.results import write
+from benchmarks.turns import enter, take_turns
 
 FORMS = ("float32", "float16", "dynamic_int8", "int8", "saved_model")
 CANDIDATES = ("vitgraph", "vitgraph_folded", "kecam", "zeromodels", "keras_hub")
@@ -41,38 +42,33 @@ def run(options, results):
 def measure(options, model, progress):
     """A row for each form, candidate and number of threads. The files of one form take turns."""
     rows = []
+
+    def turn(row, number):
+        return f"{model}: {number}, {row['candidate']} {row['form']} x {row['threads']}"
+
     with tempfile.TemporaryDirectory() as folder:
         files = {
             name: export(options, model, name, pathlib.Path(folder, name), progress) for name in options.candidates
         }
         for form in options.forms:
-            workers = []
+            entrants = []
             for candidate, threads in itertools.product(options.candidates, options.threads):
                 row = {"candidate": candidate, "form": form, "threads": threads, **files[candidate][form]}
                 rows.append(row)
-                if "error" not in row:
+                if is_measured(row):
                     progress.say(f"{model}: loading {candidate} {form}")
-                    workers += opened_file(options, row)
-            take_turns(options.rounds, workers, progress, model)
-            for worker, row, steps, turns in workers:
-                worker.close()
-                if "error" not in row:
-                    summarise(row, turns, steps)
+                    entrants += opened_file(options, row)
+            for _, row, steps, turns in take_turns(options.rounds, entrants, progress, turn):
+                summarise(row, turns, steps)
     compare(rows)
     return {"rows": rows}
 
 
 def opened_file(options, row):
-    """[(worker, row, steps a turn, turns)] of a file that runs, [] of one that doesn't."""
+    """[`Entrant`] of a file that runs, [] of one that doesn't."""
     threads = row["threads"]
     worker = Worker(sys.executable, threads=threads, timeout=options.timeout, module="benchmarks.files")
-    row |= worker.ask(path=row["path"], images=row["images"], threads=threads)
-    trial = row if "error" in row else worker.ask(steps=1)
-    if "error" in trial:
-        row |= trial
-        worker.close()
-        return []
-    return [(worker, row, max(1, round(options.seconds / trial["wall_s"])), [])]
+    return enter(worker, row, options.seconds, path=row["path"], images=row["images"], threads=threads)
 
 
 def export(options, model, candidate, folder, progress):
@@ -94,18 +90,6 @@ def export(options, model, candidate, folder, progress):
     return files
 
 
-def take_turns(rounds, workers, progress, text):
-    for i in range(rounds):
-        for worker, row, steps, turns in workers:
-            if "error" in row:
-                continue
-            progress.say(f"{text}: round {i + 1} of {rounds}, {row['candidate']} {row['form']} x {row['threads']}")
-            turn = worker.ask(steps=steps)
-            row |= {"error": turn["error"]} if "error" in turn else {}
-            turns.append(turn)
-        progress.step()
-
-
 def summarise(row, turns, steps):
     """Adds to a file's row what its turns of `steps` images tell."""
     times = [1000 * turn["wall_s"] / steps for turn in turns]
@@ -120,7 +104,7 @@ def summarise(row, turns, steps):
 
 def compare(rows):
     """Adds "ratio" to each measured row: how many times as fast it is as the fastest peer's file of that form."""
-    measured = [row for row in rows if "error" not in row]
+    measured = [row for row in rows if is_measured(row)]
     for row in measured:
         alike = [
             other
@@ -138,13 +122,17 @@ def of_model(model, entry):
 
 
 def _cells(row):
-    cells = [row["candidate"], f"{row['form']}, {row['threads']} thread{'s' * (row['threads'] > 1)}"]
-    if "error" in row:
+    cells = [row["candidate"], _form(row["form"], row["threads"])]
+    if not is_measured(row):
         return [*cells, tables.absent(row), *[""] * (len(_HEAD) - 2)]
     low, high = row["spread"]
     cells += [f"{row['ms']:.1f}", f"{low:.1f} to {high:.1f}", tables.number(row["ratio"]), f"{row['cpu_ms']:.1f}"]
     cells += [tables.number(row["bytes"], 2**20, 1), f"{row['difference']:.1e}"]
     return [*cells, f"{row['memory_mib']:.0f}", f"{row['export_s']:.1f}"]
+
+
+def _form(form, threads):
+    return f"{form}, {threads} thread{'s' * (threads > 1)}"
 
 
 def summary(results):
@@ -155,7 +143,7 @@ def summary(results):
             if row["candidate"].startswith("vitgraph") and row.get("ratio"):
                 ratios.setdefault((row["candidate"], row["form"], row["threads"]), []).append(row["ratio"])
     lines = [
-        [candidate, f"{form}, {threads} thread{'s' * (threads > 1)}", f"{geometric_mean(found):.2f}", str(len(found))]
+        [candidate, _form(form, threads), f"{geometric_mean(found):.2f}", str(len(found))]
         for (candidate, form, threads), found in ratios.items()
     ]
     return tables.grid(["geometric mean", "form", "x best peer", "models"], lines)

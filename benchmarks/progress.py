@@ -29,10 +29,6 @@ class Progress:
         """So many parts are done."""
         self.done += count
 
-    def skip(self, count=1):
-        """So many parts need not be done."""
-        self.total -= count
-
     def clear(self):
         """Removes the line before something else is printed."""
         if self.stream.isatty():

@@ -15,6 +15,7 @@ from benchmarks.options import add_common, check_common, check_words, numbers, o
 from benchmarks.processes import Worker, backend_of, python_of
 from benchmarks.progress import Progress
 from benchmarks.results import write
+from benchmarks.turns import enter, take_turns
 
 TASKS = ("inference", "training")
 DTYPES = ("float32", "bfloat16", "float16")
@@ -101,7 +102,7 @@ def measure(options, results, configuration, progress):
     progress.say(f"{model}: counting FLOPs")
     about = net(options, results, model, size)
     sides = {"size": about["size"], "own": about["size"] == about["own"]}
-    rows, workers = [], []
+    rows, entrants = [], []
     for name, mode in pairs(options, task):
         progress.say(f"{model} {task} {dtype}: building {name} {mode}")
         worker = Worker(
@@ -109,36 +110,19 @@ def measure(options, results, configuration, progress):
         )
         row = {"candidate": name, "mode": mode}
         rows.append(row)
-        row |= worker.ask(candidate=name, mode=mode, model=model, task=task, dtype=dtype, batch=batch, **sides)
-        trial = row if "error" in row else worker.ask(steps=1)
+        request = {"candidate": name, "mode": mode, "model": model, "task": task, "dtype": dtype, "batch": batch}
+        entrants += enter(worker, row, options.seconds, **request, **sides)
         progress.step()
-        if "error" in trial:
-            row |= trial
-            worker.close()
-            continue
-        workers.append((worker, row, max(1, round(options.seconds / trial["wall_s"])), []))
-    take_turns(options.rounds, workers, progress, f"{model} {task} {dtype}")
-    for worker, row, steps, turns in workers:
-        worker.close()
-        if "error" not in row:
-            summarise(row, turns, batch, steps)
+
+    def turn(row, number):
+        return f"{model} {task} {dtype}: {number}, {row['candidate']} {row['mode']}"
+
+    for _, row, steps, turns in take_turns(options.rounds, entrants, progress, turn):
+        summarise(row, turns, batch, steps)
     compare(rows)
     flops = about["flops"] and about["flops"] * (3 if task == "training" else 1)
     add_flops(rows, flops, rate(results, dtype))
     return {"model": model, "task": task, "dtype": dtype, "batch": batch, "size": about["size"], "rows": rows}
-
-
-def take_turns(rounds, workers, progress, text):
-    """Each worker computes in each round, unless it has failed."""
-    for i in range(rounds):
-        for worker, row, steps, turns in workers:
-            if "error" in row:
-                continue
-            progress.say(f"{text}: round {i + 1} of {rounds}, {row['candidate']} {row['mode']}")
-            turn = worker.ask(steps=steps)
-            row |= {"error": turn["error"]} if "error" in turn else {}
-            turns.append(turn)
-        progress.step()
 
 
 def groups(results):

@@ -15,6 +15,7 @@ import numpy as np
 
 from benchmarks import candidates, steps
 from benchmarks.processes import backend_of, resident, serve
+from benchmarks.turns import timed
 
 CLASSES = 1000
 _state: dict = {}
@@ -126,13 +127,7 @@ def sums(step):
 def run(steps):
     """Wall and CPU seconds of so many steps, and peaks of memory so far."""
     step = _state["step"]
-    step.read(step.run())
-    wall, cpu = time.perf_counter(), time.process_time()
-    for _ in range(steps):
-        last = step.run()
-    step.read(last)
-    wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
-    return {"wall_s": wall, "cpu_s": cpu, **memory()}
+    return {**timed(lambda wait: step.read(step.run()) if wait else step.run(), steps), **memory()}
 
 
 def memory():

@@ -14,7 +14,7 @@ import numpy as np
 import tensorflow as tf
 
 import vitgraph
-from examples.objectives import SIZE, crops, digits
+from examples.objectives import NUMBERS, SIZE, crops, digits
 
 CLASSES = 10
 ROWS = {
@@ -26,8 +26,7 @@ ROWS = {
 
 
 def student():
-    numbers = {"patch_size": 8, "dim": 64, "depth": 3, "num_heads": 4, "mlp_ratio": 2}
-    return vitgraph.build_deit((SIZE, SIZE, 1), num_classes=CLASSES, **numbers)
+    return vitgraph.build_deit((SIZE, SIZE, 1), num_classes=CLASSES, **NUMBERS)
 
 
 def teacher():

@@ -17,10 +17,13 @@ from vitgraph.blocks import RandomResizedCrop
 SIZE = 32  # the digits' side in pixels; as they come it is 8
 
 
+NUMBERS = {"patch_size": 8, "dim": 64, "depth": 3, "num_heads": 4, "mlp_ratio": 2}
+"""Of a ViT: 16 patches of 8 x 8 pixels, which are 2 x 2 of the digits' own."""
+
+
 def vit():
-    """The encoder of most rows: 16 patches of 8 x 8 pixels, which are 2 x 2 of the digits' own."""
-    numbers = {"patch_size": 8, "dim": 64, "depth": 3, "num_heads": 4, "mlp_ratio": 2}
-    return vitgraph.build_vit((SIZE, SIZE, 1), include_top=False, pooling="avg", **numbers)
+    """The encoder of most rows."""
+    return vitgraph.build_vit((SIZE, SIZE, 1), include_top=False, pooling="avg", **NUMBERS)
 
 
 def swin():

@@ -7,15 +7,14 @@ import keras
 import pytest
 
 import vitgraph
+from tests.guides import blocks, printed, sections
 
 GUIDE = pathlib.Path(__file__).resolve().parent.parent / "docs" / "from-the-cookbooks.md"
 TEXT = GUIDE.read_text()
-SECTIONS = dict(re.findall(r"^## (.+?)\n(.*?)(?=^## |\Z)", TEXT, re.MULTILINE | re.DOTALL))
-BLOCKS = {
-    title: re.findall(r"^```python\n(.*?)^```", text, re.MULTILINE | re.DOTALL) for title, text in SECTIONS.items()
-}
+SECTIONS = sections(TEXT)
+BLOCKS = {title: blocks(text) for title, text in SECTIONS.items()}
 IMPORTS = "".join(BLOCKS.pop("What is the same everywhere"))
-EXAMPLES = {f"{title} {i}": code for title, blocks in BLOCKS.items() for i, code in enumerate(blocks, start=1)}
+EXAMPLES = {f"{title} {i}": code for title, codes in BLOCKS.items() for i, code in enumerate(codes, start=1)}
 
 
 @pytest.fixture(autouse=True)
@@ -27,7 +26,7 @@ def zeros_for_weights(monkeypatch):
 @pytest.mark.parametrize("example", EXAMPLES)
 def test_example_prints_what_it_says(example, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
-    says = re.findall(r"^print\(.*\)  # (.*)$", EXAMPLES[example], re.MULTILINE)
+    says = printed(EXAMPLES[example])
     assert says
     exec(compile(IMPORTS + EXAMPLES[example], f"{GUIDE.name}: {example}", "exec"), {})
     assert capsys.readouterr().out.splitlines() == says

@@ -4,7 +4,6 @@ import functools
 import itertools
 import json
 import pathlib
-import re
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -16,6 +15,7 @@ import pytest
 import tensorflow as tf
 
 import vitgraph
+from tests.guides import blocks, sections
 from tests.variants import BUILDERS
 from vitgraph.interop import as_mit
 from vitgraph.registry import variant
@@ -281,11 +281,10 @@ def test_image_sizes_that_32_does_not_divide(name):
 
 
 GUIDE = pathlib.Path(__file__).parents[1] / "docs" / "detection-and-segmentation.md"
-SECTIONS = dict(re.findall(r"^## (.+?)\n(.*?)(?=^## |\Z)", GUIDE.read_text(), re.M | re.S)) if GUIDE.exists() else {}
-BLOCKS = {title: re.findall(r"^```python\n(.*?)^```", text, re.M | re.S) for title, text in SECTIONS.items()}
+BLOCKS = {title: blocks(text) for title, text in sections(GUIDE.read_text()).items()}
 
 
-@pytest.mark.parametrize("title", [title for title, blocks in BLOCKS.items() if blocks and title != "Images"])
+@pytest.mark.parametrize("title", [title for title, codes in BLOCKS.items() if codes and title != "Images"])
 def test_the_guide_runs_as_written(title, tmp_path, monkeypatch):
     """Each section stands on its own, after the imports and images of the first."""
     monkeypatch.chdir(tmp_path)

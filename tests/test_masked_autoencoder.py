@@ -1,13 +1,13 @@
 """From MAE's pre-training to fine-tuning; what docs/masked-autoencoder.md says is so."""
 
 import pathlib
-import re
 
 import keras
 import numpy as np
 import pytest
 
 import vitgraph
+from tests.guides import blocks, printed
 from tests.variants import assert_close, value
 from vitgraph.blocks import SinCosTable
 from vitgraph.objectives import sincos_positions
@@ -25,9 +25,9 @@ def vit(**arguments):
 def test_guide(tmp_path, monkeypatch, capsys):
     """Each line that prints says what."""
     monkeypatch.chdir(tmp_path)
-    code = "".join(re.findall(r"^```python\n(.*?)^```", GUIDE.read_text(), re.MULTILINE | re.DOTALL))
+    code = "".join(blocks(GUIDE.read_text()))
     exec(compile(code, GUIDE.name, "exec"), {})
-    says = re.findall(r"^print\(.*\)  # (.*)$", code, re.MULTILINE)
+    says = printed(code)
     assert says and capsys.readouterr().out.splitlines() == says
 
 

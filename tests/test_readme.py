@@ -6,11 +6,12 @@ import re
 import pytest
 
 import vitgraph
+from tests.guides import blocks
 from vitgraph.registry import variant
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 README = (ROOT / "README.md").read_text()
-EXAMPLES = re.findall(r"^```python\n(.*?)^```", README, re.MULTILINE | re.DOTALL)
+EXAMPLES = blocks(README)
 
 
 @pytest.mark.filterwarnings("ignore:The structure of `inputs` doesn't match:UserWarning")  # keras-cv's own call

@@ -1,7 +1,6 @@
 """From SimMIM's pre-training, with one table of positions, to fine-tuning with many; what docs/simmim.md says is so."""
 
 import pathlib
-import re
 
 import keras
 import numpy as np
@@ -9,6 +8,7 @@ import pytest
 from safetensors.numpy import load_file
 
 import vitgraph
+from tests.guides import blocks, printed
 from tests.variants import assert_same, images, value
 from vitgraph.builders.beit import weights_per_block
 
@@ -63,7 +63,7 @@ def test_simmim_checkpoint_of_a_swin():
 def test_guide(tmp_path, monkeypatch, capsys):
     """Its code runs as it stands, and prints what its comments say."""
     monkeypatch.chdir(tmp_path)
-    code = "".join(re.findall(r"^```python\n(.*?)^```", GUIDE.read_text(), re.MULTILINE | re.DOTALL))
-    says = re.findall(r"^print\(.*\)  # (.*)$", code, re.MULTILINE)
+    code = "".join(blocks(GUIDE.read_text()))
+    says = printed(code)
     exec(compile(code, GUIDE.name, "exec"), {})
     assert says and capsys.readouterr().out.splitlines() == says

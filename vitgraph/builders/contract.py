@@ -1,5 +1,6 @@
 """What every builder shares: the border of its graph, and the checks of its arguments."""
 
+import contextlib
 import difflib
 import functools
 import inspect
@@ -45,7 +46,7 @@ def builder(function=None, *, pools=("avg", "max"), per_stage=(), uneven=False):
         check = Check(function.__name__)
         _check_border(check, bound.arguments, pools)
         _check_kinds(check, bound.arguments, signature, per_stage)
-        with Policy(check, bound.arguments["dtype"]):
+        with global_policy(_policy(check, bound.arguments["dtype"])):
             model = function(*bound.args, **bound.kwargs)
         _check_strides(model, uneven)
         return model
@@ -210,22 +211,23 @@ def _check_strides(model, uneven):
                 raise AssertionError(f"{where} says stride {stage.stride}, shapes say {size}/{count}")
 
 
-class Policy:
-    """Keras' global dtype policy, for a while."""
+def _policy(check, dtype):
+    try:
+        return None if dtype is None else keras.dtype_policies.get(dtype)
+    except (ValueError, TypeError):
+        return check.that(False, "dtype", dtype, "None, or a Keras dtype policy such as 'mixed_bfloat16'")
 
-    def __init__(self, check, dtype):
-        try:
-            self.policy = None if dtype is None else keras.dtype_policies.get(dtype)
-        except (ValueError, TypeError):
-            check.that(False, "dtype", dtype, "None, or a Keras dtype policy such as 'mixed_bfloat16'")
 
-    def __enter__(self):
-        self.previous = keras.config.dtype_policy()
-        if self.policy is not None:
-            keras.config.set_dtype_policy(self.policy)
-
-    def __exit__(self, *_):
-        keras.config.set_dtype_policy(self.previous)
+@contextlib.contextmanager
+def global_policy(policy):
+    """Keras' global dtype policy, for a while; None: as it is."""
+    previous = keras.config.dtype_policy()
+    if policy is not None:
+        keras.config.set_dtype_policy(policy)
+    try:
+        yield
+    finally:
+        keras.config.set_dtype_policy(previous)
 
 
 def is_sides(value):

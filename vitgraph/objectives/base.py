@@ -1,12 +1,12 @@
 """What every objective shares: a trainable model around a graph of this package, and ways to wire that graph anew."""
 
-import contextlib
 import itertools
 
 import keras
 from keras import ops
 
 from vitgraph.blocks.base import PACKAGE, is_static, own_arguments
+from vitgraph.builders.contract import global_policy
 
 
 class Objective(keras.Model):
@@ -83,15 +83,9 @@ class Objective(keras.Model):
         return cls(**{key: _deserialized(value) for key, value in config.items()})
 
 
-@contextlib.contextmanager
 def policy_of(encoder):
     """While it lasts, new layers compute as the encoder's do."""
-    previous = keras.config.dtype_policy()
-    keras.config.set_dtype_policy(_policy(encoder))
-    try:
-        yield
-    finally:
-        keras.config.set_dtype_policy(previous)
+    return global_policy(_policy(encoder))
 
 
 def _policy(encoder):

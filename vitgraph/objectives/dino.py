@@ -104,10 +104,10 @@ class DINO(MomentumObjective):
 
         image = encoder.input
         whole, small = view_size(encoder, check, size=size), view_size(encoder, check, local_size=local_size)
-        channels, seeds = image.shape[-1], (None, None) if seed is None else (seed, seed + 100)
-        options = (channels, (0.4, 1.0), self.value_range, seeds[0], "augment")
+        channels, other_seed = image.shape[-1], None if seed is None else seed + 100
+        options = (channels, (0.4, 1.0), self.value_range, seed, "augment")
         self.augment = augment or random_view(whole, *options)
-        options = (channels, (0.05, 0.4), self.value_range, seeds[1], "augment_local")
+        options = (channels, (0.05, 0.4), self.value_range, other_seed, "augment_local")
         self.augment_local = augment_local or random_view(small, *options)
 
         views = {f"view_{i}": keras.Input(image.shape[1:], name=f"view_{i}") for i in range(1, 3 + local_crops)}

@@ -49,10 +49,7 @@ class MomentumObjective(Objective):
         raise NotImplementedError
 
     def call(self, images, training=False):
-        views = images if isinstance(images, dict) else self._views(images)
-        if set(views) != set(self.graph.input):
-            names, allowed = list(views), list(self.graph.input)
-            raise ValueError(f"{self.name}: views {names}; allowed: images (B, H, W, C), or a dictionary of {allowed}")
+        views = self._views(images)
         if training:
             self._follow()
         outputs = self.graph(views, training=training)
@@ -60,10 +57,14 @@ class MomentumObjective(Objective):
         return outputs
 
     def _views(self, images):
+        """The views that were given, or random ones of the images."""
+        allowed = f"allowed: images (B, H, W, C), or a dictionary of {list(self.graph.input)}"
         if isinstance(images, (tuple, list)):
-            given, allowed = f"a {type(images).__name__} of {len(images)}", list(self.graph.input)
-            raise TypeError(f"{self.name}: {given}; allowed: images (B, H, W, C), or a dictionary of {allowed}")
-        return self.views(ops.convert_to_tensor(images))
+            raise TypeError(f"{self.name}: a {type(images).__name__} of {len(images)}; {allowed}")
+        views = images if isinstance(images, dict) else self.views(ops.convert_to_tensor(images))
+        if set(views) != set(self.graph.input):
+            raise ValueError(f"{self.name}: views {list(views)}; {allowed}")
+        return views
 
     def _follow(self):
         momentum = ops.cast(self.momentum(self.step) if callable(self.momentum) else self.momentum, "float32")
@@ -82,10 +83,10 @@ def representation(encoder, check):
     """What a head would see of an image: (B, C)."""
     stages_of(encoder)
     names = {layer.name for layer in encoder.layers}
-    check.that("head_dist" not in names, "encoder", encoder.name, "a graph with one head, or without its top")
     x = encoder.get_layer("head").input if "head" in names else encoder.output
     rank = len(x.shape) if keras.backend.is_keras_tensor(x) and ("head" in names or "predictions" not in names) else 0
-    check.that(rank in (2, 4), "encoder", encoder.name, "a graph with one head, or without its top")
+    one = rank in (2, 4) and "head_dist" not in names
+    check.that(one, "encoder", encoder.name, "a graph with one head, or without its top")
     return layers.GlobalAveragePooling2D(name="mean")(x) if rank == 4 else x
 
 

@@ -5,7 +5,7 @@ import dataclasses
 import keras
 import numpy as np
 
-from vitgraph.builders.contract import Check, Policy
+from vitgraph.builders.contract import Check, global_policy
 
 
 @dataclasses.dataclass(frozen=True)
@@ -65,7 +65,7 @@ def batch_layers(augmentation, seed):
     """
     a = augmentation
     made: list = []
-    with Policy(Check("Augmentation"), "float32"):  # pixels to 255 and labels that add up to 1 want it
+    with global_policy("float32"):  # pixels to 255 and labels that add up to 1 want it
         if a.rand_augment:
             # This and erasing are Keras' own: keras-cv's map over images in parallel, and draw in no fixed order.
             made.append(keras.layers.RandAugment((0, 255), a.rand_augment, a.magnitude / 10, seed=seed()))
