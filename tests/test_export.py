@@ -78,6 +78,14 @@ def test_litert_of_any_batch_and_image_size(name, tmp_path):
 
 
 @pytest.mark.parametrize("name", TINY)
+def test_one_image_leaves_no_shape_to_run_time(name):
+    graph = tf.function(shared(name)).get_concrete_function(tf.TensorSpec((1, 64, 64, 3))).graph
+    ops = graph.get_operations()
+    assert all(tensor.shape.is_fully_defined() for op in ops for tensor in op.outputs if tensor.dtype != tf.resource)
+    assert not {"Shape", "Range", "BroadcastArgs", "Where", "If", "While"} & {op.type for op in ops}
+
+
+@pytest.mark.parametrize("name", ["ats_vit", "cvt", "regionvit", "swin_v2", "vit_modern"])
 def test_litert_of_one_image_has_only_static_shapes(name, tmp_path):
     report = export.to_litert(shared(name), tmp_path / "net.tflite", batch_size=1)
     assert_static(report)
