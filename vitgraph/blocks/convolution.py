@@ -3,7 +3,7 @@
 import keras
 from keras import ops
 
-from vitgraph.blocks.base import Block, pair, sizes
+from vitgraph.blocks.base import Block, pad_map, pair, sizes
 
 
 class DepthwiseConv2D(Block):
@@ -53,17 +53,11 @@ class DepthwiseConv2D(Block):
         return ops.depthwise_conv(self._pad(x), self.kernel, self.strides, "valid", data_format="channels_last")
 
     def _shifted(self, x):
-        step, padded, total = self.strides, self._pad(x), None
-        height, width = (self._length(n, axis) for axis, n in enumerate(sizes(x)))
-        kernel = ops.reshape(ops.cast(self.kernel, x.dtype), (*self.kernel_size, -1))
+        padded = self._pad(x)
         if self.depth_multiplier > 1:
             padded = ops.repeat(padded, self.depth_multiplier, axis=-1)
-        for i in range(self.kernel_size[0]):
-            for j in range(self.kernel_size[1]):
-                window = padded[:, i : i + step * (height - 1) + 1 : step, j : j + step * (width - 1) + 1 : step]
-                product = _times(window, kernel[i, j])
-                total = product if total is None else total + product
-        return total
+        kernel = ops.reshape(ops.cast(self.kernel, x.dtype), (*self.kernel_size, -1))
+        return _convolve(padded, kernel, self.strides)
 
     def _pad(self, x):
         return ops.pad(x, ((0, 0), *((p, p) for p in self.padding), (0, 0)))
@@ -77,21 +71,87 @@ class DepthwiseConv2D(Block):
         return (batch, *grid, channels * self.depth_multiplier)
 
 
-@ops.custom_gradient
-def _times(x, factor):
-    """(B, H, W, C), (C,) -> (B, H, W, C): x * factor.
+def _convolve(x, kernel, step):
+    """(B, H, W, C), (k, k', C) -> (B, h, w, C), as sums of shifted products, the gradients too."""
 
-    The factor's gradient is a sum over all positions, which XLA:CPU does slowly; done as matrix products with ones it
-    makes the whole convolution's forward and backward pass 1.6 to 5 times faster.
+    @ops.custom_gradient
+    def convolve(x, kernel):
+        def gradient(*args, upstream=None):
+            upstream = args[0] if upstream is None else upstream
+            return _input_gradient(upstream, kernel, step, sizes(x)), _kernel_gradient(x, upstream, kernel, step)
+
+        return _shifted_sum(x, kernel, step), gradient
+
+    return convolve(x, kernel)
+
+
+def _shifted_sum(x, kernel, step):
+    rows, columns, _ = kernel.shape
+    height, width = sizes(x)
+    down, across = (height - rows) // step * step + 1, (width - columns) // step * step + 1
+    total = None
+    for i in range(rows):
+        for j in range(columns):
+            product = x[:, i : i + down : step, j : j + across : step] * kernel[i, j]
+            total = product if total is None else total + product
+    return total
+
+
+def _input_gradient(upstream, kernel, step, size):
+    """The same sum, with the kernel turned round, over the upstream map with step - 1 zeros between its positions."""
+    (rows, columns, channels), (height, width) = kernel.shape, sizes(upstream)
+    if step > 1:
+        spread = ops.reshape(upstream, (-1, height, 1, width, 1, channels))
+        spread = ops.pad(spread, ((0, 0), (0, 0), (0, step - 1), (0, 0), (0, step - 1), (0, 0)))
+        upstream = ops.reshape(spread, (-1, height * step, width * step, channels))[:, : 1 - step, : 1 - step]
+    # What the last step didn't reach has no gradient.
+    below, right = (n - m for n, m in zip(size, sizes(upstream), strict=True))
+    upstream = pad_map(upstream, (rows - 1, below), (columns - 1, right))
+    return _shifted_sum(upstream, ops.flip(kernel, (0, 1)), 1)
+
+
+def _kernel_gradient(x, upstream, kernel, step):
+    """For each of the kernel's places the sum of x * upstream over all images and positions, in float32.
+
+    On a CPU row by row, so that a row is in the cache for all k x k sums: 8 x 56 x 56 x 256 and a kernel of 3 x 3 take
+    15 ms on two AVX2 cores; as one sum a place 129 ms, as products with a vector of ones 46, TensorFlow's kernel 9.
     """
+    (rows, columns, channels), (height, width) = kernel.shape, sizes(upstream)
+    across = (width - 1) * step + 1
+    batch = ops.shape(x)[0]
 
-    def gradient(*args, upstream=None):
-        upstream = args[0] if upstream is None else upstream
-        terms = ops.reshape(x * upstream, (ops.shape(x)[0], -1, x.shape[-1]))
-        ones = ops.ones((ops.shape(terms)[0], 1, ops.shape(terms)[1]), terms.dtype)
-        return upstream * factor, ops.sum(ops.matmul(ones, terms), axis=(0, 1))
+    def sums(x, upstream, down, axes):
+        terms = (
+            ops.cast(x[:, i : i + down : step, j : j + across : step], "float32") * upstream
+            for i in range(rows)
+            for j in range(columns)
+        )
+        return ops.stack([ops.sum(term, axes) for term in terms])
 
-    return x * factor, gradient
+    upstream = ops.cast(upstream, "float32")
+    if not _on_cpu():
+        total = sums(x, upstream, (height - 1) * step + 1, (0, 1, 2))
+    else:
+
+        def add_row(n, total):
+            seen = ops.slice(x, (0, n * step, 0, 0), (batch, rows, ops.shape(x)[2], channels))
+            row = ops.slice(upstream, (0, n, 0, 0), (batch, 1, width, channels))
+            return total + sums(seen, row, 1, (1, 2))
+
+        total = ops.fori_loop(0, height, add_row, ops.zeros((rows * columns, batch, channels)))
+        total = ops.sum(total, axis=1)
+    return ops.cast(ops.reshape(total, kernel.shape), kernel.dtype)
+
+
+def _on_cpu():
+    """Whether there is no accelerator that the backend would compute on."""
+    if keras.backend.backend() == "jax":
+        import jax
+
+        return jax.default_backend() == "cpu"
+    import tensorflow as tf
+
+    return not any(tf.config.list_logical_devices(kind) for kind in ("GPU", "TPU"))
 
 
 def _under_xla():
