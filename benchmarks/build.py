@@ -18,7 +18,7 @@ from benchmarks.progress import Progress
 from benchmarks.results import write
 
 MODES = ("graph", "xla", "jax", "torch")
-SETTINGS = ("modes", "peers", "rounds")
+SETTINGS = ("modes", "peers", "rounds", "tuned")
 PARTS = ("import_s", "build_s", "compile_s", "call_s", "load_s")
 _HEAD = ("mode", "import s", "build s", "first call s", "next call s", "load s", "peak MiB", "file MiB", "parameters")
 

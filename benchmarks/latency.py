@@ -22,7 +22,7 @@ from benchmarks.turns import enter, take_turns
 
 FORMS = ("float32", "float16", "dynamic_int8", "int8", "saved_model")
 CANDIDATES = ("vitgraph", "vitgraph_folded", "kecam", "zeromodels", "keras_hub")
-SETTINGS = ("candidates", "forms", "threads", "rounds", "seconds")
+SETTINGS = ("candidates", "forms", "threads", "rounds", "seconds", "tuned")
 
 _HEAD = ("form", "ms", "min to max", "x best peer", "CPU ms", "MiB of file", "difference", "peak MiB", "export s")
 

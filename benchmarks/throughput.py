@@ -19,7 +19,7 @@ from benchmarks.turns import enter, take_turns
 
 TASKS = ("inference", "training")
 DTYPES = ("float32", "bfloat16", "float16")
-SETTINGS = ("modes", "peers", "rounds", "seconds", "threads")
+SETTINGS = ("modes", "peers", "rounds", "seconds", "threads", "tuned")
 """What must be alike for figures to stand in one file."""
 
 
