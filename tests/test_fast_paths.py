@@ -1,0 +1,121 @@
+"""Does each fast path compute what the plain form does: values and gradients, in full and in half precision?
+
+The plain form computes in float64 with the same inputs and weights, after these were rounded as the layer rounds them.
+"""
+
+import functools
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from tests.variants import with_random_weights
+from vitgraph import blocks
+
+# In units of the last place of the largest number: sums of a hundred roundings, and the layer's own output is rounded.
+ALLOWED = {"float32": 64 * 2**-23, "float16": 8 * 2**-10, "bfloat16": 8 * 2**-7}
+
+MAP, TOKENS = (2, 7, 10, 4), (2, 9, 24)
+
+
+def depthwise(x, kernel, bias, step):
+    rows, columns = kernel.shape[0] // 2, kernel.shape[1] // 2
+    padded = tf.pad(x, ((0, 0), (rows, rows), (columns, columns), (0, 0)))
+    return tf.nn.depthwise_conv2d(padded, kernel, (1, step, step, 1), "VALID") + bias
+
+
+def dense_gelu(x, kernel, bias):
+    x = tf.tensordot(x, kernel, 1) + bias
+    return x * 0.5 * tf.math.erfc(-x / 2**0.5)
+
+
+def layer_norm(x, gamma, beta, epsilon):
+    mean, variance = tf.nn.moments(x, -1, keepdims=True)
+    return (x - mean) / tf.sqrt(variance + epsilon) * gamma + beta
+
+
+def patch_merging(x):
+    x = tf.pad(x, ((0, 0), (0, x.shape[1] % 2), (0, x.shape[2] % 2), (0, 0)))
+    return tf.concat([x[:, i::2, j::2] for j in (0, 1) for i in (0, 1)], -1)
+
+
+def attention(qkv, bias=None, heads=2):
+    q, k, v = tf.unstack(tf.reshape(qkv, (*qkv.shape[:2], 3, heads, -1)), axis=2)
+    scores = tf.einsum("bnhd,bmhd->bhnm", q, k) * q.shape[-1] ** -0.5
+    weights = tf.nn.softmax(scores if bias is None else scores + bias)
+    return tf.reshape(tf.einsum("bhnm,bmhd->bnhd", weights, v), (*qkv.shape[:2], -1))
+
+
+def dense_gelu_layers(dtype):
+    return keras.Sequential([keras.layers.Dense(6, dtype=dtype), blocks.GELU(dtype=dtype)])
+
+
+ROWS = {  # the layer, the plain form, shapes of the inputs
+    **{
+        f"depthwise {size} step {step}": (
+            functools.partial(blocks.DepthwiseConv2D, size, step),
+            functools.partial(depthwise, step=step),
+            (MAP,),
+        )
+        for size in (3, 7, (3, 5))
+        for step in (1, 2)
+    },
+    "GELU behind a bias": (dense_gelu_layers, dense_gelu, ((2, 3, 5, 8),)),
+    "layer norm": (functools.partial(blocks.LayerNorm, 1e-3), functools.partial(layer_norm, epsilon=1e-3), (TOKENS,)),
+    "patch merging": (blocks.PatchMerging, patch_merging, (MAP,)),
+    "attention": (functools.partial(blocks.SelfAttention, 2), attention, (TOKENS,)),
+    "attention with a bias": (functools.partial(blocks.SelfAttention, 2), attention, (TOKENS, (1, 2, 9, 9))),
+}
+
+
+def with_gradients(function, inputs, weights, pull):
+    """What the function gives, and the gradients of its sum, times `pull`, by inputs and weights."""
+    with tf.GradientTape() as tape:
+        tape.watch(inputs)
+        tape.watch(weights)
+        y = function()
+        loss = tf.reduce_sum(tf.cast(y, pull.dtype) * pull)
+    return [y, *tape.gradient(loss, [*inputs, *weights])]
+
+
+@pytest.mark.parametrize("dtype", ALLOWED)
+@pytest.mark.parametrize("jit", [False, True], ids=["graph", "xla"])
+@pytest.mark.parametrize("row", ROWS)
+def test_as_the_plain_form(row, jit, dtype):
+    make, plain, shapes = ROWS[row]
+    random = np.random.default_rng(0)
+    layer = make(dtype="float32" if dtype == "float32" else f"mixed_{dtype}")
+    inputs = [tf.cast(random.standard_normal(shape), dtype) for shape in shapes]
+    pull = tf.cast(random.standard_normal(layer(*inputs).shape), "float32")
+    with_random_weights(layer)
+    weights = [weight.value for weight in layer.trainable_weights]
+    run = tf.function(lambda: with_gradients(lambda: layer(*inputs), inputs, weights, pull), jit_compile=jit)
+
+    exact = [tf.cast(tensor, "float64") for tensor in inputs]
+    exact_weights = [tf.cast(tf.cast(weight, dtype), "float64") for weight in weights]
+    pull = tf.cast(tf.cast(pull, dtype), "float64")
+    expected = with_gradients(lambda: plain(*exact, *exact_weights), exact, exact_weights, pull)
+    for actual, wanted in zip(run(), expected, strict=True):
+        largest = np.abs(wanted).max()
+        np.testing.assert_allclose(tf.cast(actual, "float64"), wanted, rtol=0, atol=ALLOWED[dtype] * largest)
+
+
+FUSED = """
+import keras, numpy, sys, vitgraph
+ops = keras.ops
+for dtype, allowed in (("float32", 1e-5), ("bfloat16", 0.03)):
+    core = vitgraph.blocks.SelfAttention(2, dtype=dtype)
+    qkv = ops.convert_to_tensor(numpy.random.default_rng(0).standard_normal((2, 9, 24)), dtype)
+    values = ops.reshape(qkv[..., 16:], (2, 9, 2, 4))
+    weights = core.probabilities(qkv)
+    plain = ops.reshape(ops.einsum("bhnm,bmhd->bnhd", weights, ops.cast(values, "float32")), (2, 9, 8))
+    print(float(ops.max(ops.abs(ops.cast(core(qkv), "float32") - plain))) < allowed)
+"""
+
+
+@pytest.mark.parametrize("backend", ["jax", "torch"])
+def test_fused_attention(backend, fresh_process, monkeypatch):
+    """`dot_product_attention` of the other backends, beside the product of the probabilities and the values."""
+    monkeypatch.setenv("KERAS_BACKEND", backend)
+    assert fresh_process(FUSED).split() == ["True", "True"]
