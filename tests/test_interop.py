@@ -121,7 +121,7 @@ CONSUMERS = {
     "keras_cv YOLOV8Detector": Consumer(cv_yolo, {"boxes": BOXES, "classes": CLASSES}),
     "keras_cv DeepLabV3Plus": Consumer(cv_deeplab, MASKS),
     "keras_cv SegFormer": Consumer(cv_segformer, MASKS, takes_any_size=False),
-    "keras_hub RetinaNet": Consumer(hub_retinanet, {"boxes": BOXES, "labels": CLASSES}, ("pvt_v2", "swin", "vit")),
+    "keras_hub RetinaNet": Consumer(hub_retinanet, {"boxes": BOXES, "labels": CLASSES}),
     "keras_hub DeepLabV3": Consumer(hub_deeplab, MASKS),
     "keras_hub SegFormer": Consumer(hub_segformer, MASKS, takes_any_size=False),
 }
