@@ -94,6 +94,14 @@ def test_litert_of_one_image_has_only_static_shapes(name, tmp_path):
         only_output(report.path, images(2))
 
 
+@pytest.mark.parametrize(("name", "pieces"), [("swin", 1), ("mobilevit", 1), ("deit", 2)])
+def test_litert_runs_in_one_piece(name, pieces, tmp_path):
+    """XNNPACK takes the whole net, but for the slice of a class token: what it leaves runs on one core, and slower."""
+    interpreter = Interpreter(str(export.to_litert(shared(name), tmp_path / "net.tflite", batch_size=1).path))
+    interpreter.allocate_tensors()
+    assert sum(op["op_name"] == "DELEGATE" for op in interpreter._get_ops_details()) == pieces
+
+
 def test_litert_of_one_size_of_a_net_that_takes_any(tmp_path):
     model = shared_open("swin")
     report = export.to_litert(model, tmp_path / "net.tflite", batch_size=1, image_size=(48, 70))
