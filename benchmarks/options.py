@@ -8,7 +8,6 @@ import sys
 from benchmarks.candidates import GOALS, check_published, largest
 from benchmarks.results import Results
 
-
 TUNED = {
     "TF_ENABLE_ONEDNN_OPTS": "1",
     "TF_CPU_ALLOCATOR_USE_BFC": "1",

@@ -79,8 +79,8 @@ class AttentionCore(Block):
     def _split(self, x, parts):
         """(B, ..., parts heads d) -> `parts` tensors (B, N, heads, d).
 
-        Split first: LiteRT's XNNPACK takes no slice out of (B, N, parts, heads, d), and a net in pieces takes 1.8 times as
-        long (DeiT-Ti, one image on two AVX2 cores: 33 ms in 14 pieces, 18 in two).
+        Split first: LiteRT's XNNPACK takes no slice out of (B, N, parts, heads, d), and a net in pieces is slower:
+        DeiT-Ti, one image on two AVX2 cores, 33 ms in 14 pieces, 18 in two.
         """
         width = x.shape[-1] // (parts * self.num_heads)
         pieces = [x] if parts == 1 else ops.split(x, parts, axis=-1)
