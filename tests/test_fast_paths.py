@@ -101,6 +101,13 @@ def test_as_the_plain_form(row, jit, dtype):
         np.testing.assert_allclose(tf.cast(actual, "float64"), wanted, rtol=0, atol=ALLOWED[dtype] * largest)
 
 
+@pytest.mark.parametrize("step", [1, 2])
+def test_depthwise_kernels_gradient_on_accelerators(step, monkeypatch):
+    """The other form of the gradient, run on what is here."""
+    monkeypatch.setattr("vitgraph.blocks.convolution._on_cpu", lambda: False)
+    test_as_the_plain_form(f"depthwise 3 step {step}", True, "float32")
+
+
 FUSED = """
 import keras, numpy, sys, vitgraph
 ops = keras.ops

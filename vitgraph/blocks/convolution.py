@@ -138,7 +138,7 @@ def _kernel_gradient(x, upstream, kernel, step):
             row = ops.slice(upstream, (0, n, 0, 0), (batch, 1, width, channels))
             return total + sums(seen, row, 1, (1, 2))
 
-        total = ops.fori_loop(0, height, add_row, ops.zeros((rows * columns, batch, channels)))
+        total = ops.fori_loop(0, height, add_row, ops.zeros((rows * columns, batch, channels), "float32"))
         total = ops.sum(total, axis=1)
     return ops.cast(ops.reshape(total, kernel.shape), kernel.dtype)
 
