@@ -12,7 +12,7 @@ import tempfile
 from benchmarks import candidates, tables
 from benchmarks.candidates import PEERS, largest
 from benchmarks.figures import is_measured
-from benchmarks.options import add_common, check_common, check_words, opened, words
+from benchmarks.options import add_common, check_common, check_words, opened, set_environment, words
 from benchmarks.processes import Worker, backend_of, python_of
 from benchmarks.progress import Progress
 from benchmarks.results import write
@@ -105,6 +105,7 @@ def parse(arguments):
 
 def main(arguments=None):
     options = parse(arguments)
+    set_environment(options)
     results = opened("build", options, SETTINGS)
     run(options, results)
 

@@ -14,7 +14,7 @@ import tempfile
 
 from benchmarks import tables
 from benchmarks.figures import geometric_mean, is_measured, median_of_ratios
-from benchmarks.options import add_common, check_common, check_words, numbers, opened, words
+from benchmarks.options import add_common, check_common, check_words, numbers, opened, set_environment, words
 from benchmarks.processes import Worker, python_of
 from benchmarks.progress import Progress
 from benchmarks.results import write
@@ -174,6 +174,7 @@ def parse(arguments):
 
 def main(arguments=None):
     options = parse(arguments)
+    set_environment(options)
     results = opened("latency", options, SETTINGS)
     run(options, results)
     print(summary(results))

@@ -59,8 +59,6 @@ def check_common(parser, options):
             check_published(name)
         except ValueError as error:
             parser.error(f"--models: {error}")
-    if options.tuned:
-        os.environ.update(TUNED)  # which the candidates' processes inherit
     for name in ("rounds", "seconds", "timeout"):
         if getattr(options, name) <= 0:
             parser.error(f"--{name}: {getattr(options, name)}; allowed: above 0")
@@ -74,6 +72,12 @@ def check_words(parser, option, given, allowed, empty=False):
     for word in given:
         if word not in allowed:
             parser.error(f"{option}: {word!r}; allowed: {', '.join(allowed)}")
+
+
+def set_environment(options):
+    """The environment that is asked for, which the candidates' processes inherit."""
+    if options.tuned:
+        os.environ.update(TUNED)
 
 
 def opened(parser_name, options, settings):

@@ -11,7 +11,7 @@ import sys
 from benchmarks import bars, tables
 from benchmarks.candidates import MODES, PEERS, modes
 from benchmarks.figures import add_flops, compare, is_measured, summarise
-from benchmarks.options import add_common, check_common, check_words, numbers, opened, words
+from benchmarks.options import add_common, check_common, check_words, numbers, opened, set_environment, words
 from benchmarks.processes import Worker, backend_of, python_of
 from benchmarks.progress import Progress
 from benchmarks.results import write
@@ -196,6 +196,7 @@ def parse(arguments):
 
 def main(arguments=None):
     options = parse(arguments)
+    set_environment(options)
     results = opened("throughput", options, SETTINGS)
     run(options, results)
     report(options, results)

@@ -109,7 +109,7 @@ def test_depthwise_kernels_gradient_on_accelerators(step, monkeypatch):
 
 
 FUSED = """
-import keras, numpy, sys, vitgraph
+import keras, numpy, vitgraph
 ops = keras.ops
 for dtype, allowed in (("float32", 1e-5), ("bfloat16", 0.03)):
     core = vitgraph.blocks.SelfAttention(2, dtype=dtype)

@@ -80,6 +80,12 @@ def test_fit_with_a_static_batch_compiled_by_xla(name):
     assert_close(assert_fits(model, batches(2, 2, drop_remainder=True), jit_compile=True), loss)
 
 
+@pytest.mark.parametrize("name", ["cvt", "deepvit", "levit", "localvit", "localvit_pvt", "mobilevit", "mobilevit_v2"])
+def test_forward_compiled_by_xla(name):
+    """Those with batch norms, which compute otherwise in training; the others' answers are in the loss above."""
+    assert_close(tf.function(shared(name), jit_compile=True)(images()), shared(name)(images()))
+
+
 @rows
 def test_inside_another_graph(name):
     image = keras.Input((64, 64, 3))

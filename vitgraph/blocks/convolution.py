@@ -10,14 +10,14 @@ class DepthwiseConv2D(Block):
     """(B, H, W, C) -> (B, H', W', m C), H' = (H + 2 p - k) // s + 1: k x k, step s, p zeros on each side (PyTorch's).
 
     Under XLA it is the sum of k x k shifted products, which one loop computes; otherwise the backend's own operation.
-    Milliseconds on one AVX-512 core, 8 x 28 x 28 x 128, native and shifted (with gradient):
+    Milliseconds on two AVX2 cores, 8 x 28 x 28 x 128 (with gradients):
 
-    | kernel, step | TF graph | XLA |
-    |---|---|---|
-    | 3, 1 | 0.5 (1.0), 4.5 (91) | 41 (81), 0.6 (2.7) |
-    | 3, 2 | 0.6 (0.8), 21 (43) | 12 (86), 0.4 (1.6) |
-    | 5, 1 | 0.7 (1.5), 15 (253) | 72 (145), 1.3 (8.8) |
-    | 7, 1 | 1.2 (2.8), 27 (501) | 124 (246), 4.6 (35) |
+    | kernel, step | TF graph, native | XLA, native | XLA, shifted |
+    |---|---|---|---|
+    | 3, 1 | 2.0 (4.5) | 48 (107) | 1.6 (6.6) |
+    | 3, 2 | 1.4 (3.7) | 16 (80) | 0.8 (5.2) |
+    | 5, 1 | 5.6 (11) | 80 (152) | 2.3 (12) |
+    | 7, 1 | 8.3 (24) | 103 (287) | 4.0 (24) |
 
     Args:
         kernel_size: a number, or (rows, columns).
@@ -86,6 +86,7 @@ def _convolve(x, kernel, step):
 
 
 def _shifted_sum(x, kernel, step):
+    """(B, H, W, C), (k, k', C) -> (B, h, w, C): the sum of the kernel's places times the map shifted by each."""
     rows, columns, _ = kernel.shape
     height, width = sizes(x)
     down, across = (height - rows) // step * step + 1, (width - columns) // step * step + 1
@@ -98,7 +99,10 @@ def _shifted_sum(x, kernel, step):
 
 
 def _input_gradient(upstream, kernel, step, size):
-    """The same sum, with the kernel turned round, over the upstream map with step - 1 zeros between its positions."""
+    """(B, h, w, C), (k, k', C) -> (B, *size, C): what the input's positions contribute.
+
+    The same sum, with the kernel turned round, over the upstream map with step - 1 zeros between its positions.
+    """
     (rows, columns, channels), (height, width) = kernel.shape, sizes(upstream)
     if step > 1:
         spread = ops.reshape(upstream, (-1, height, 1, width, 1, channels))
@@ -111,7 +115,7 @@ def _input_gradient(upstream, kernel, step, size):
 
 
 def _kernel_gradient(x, upstream, kernel, step):
-    """For each of the kernel's places the sum of x * upstream over all images and positions, in float32.
+    """(B, H, W, C), (B, h, w, C) -> (k, k', C): for each of the kernel's places the sum of x * upstream, in float32.
 
     On a CPU row by row, so that a row is in the cache for all k x k sums: 8 x 56 x 56 x 256 and a kernel of 3 x 3 take
     15 ms on two AVX2 cores; as one sum a place 129 ms, as products with a vector of ones 46, TensorFlow's kernel 9.
