@@ -5,6 +5,9 @@ import os
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 # Tiny nets: compiling is what takes time.
 os.environ.setdefault("XLA_FLAGS", "--xla_backend_optimization_level=0 --xla_cpu_use_fusion_emitters=false")
+if "PYTEST_XDIST_WORKER" in os.environ:  # as many tests at once as there are cores: each has one
+    for name in ("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS", "OMP_NUM_THREADS"):
+        os.environ.setdefault(name, "1")
 
 import gc
 import itertools
@@ -19,6 +22,11 @@ import pytest
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 
 signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs ignore it, and so would all tests
+
+
+def pytest_collection_modifyitems(items):
+    """The longest first, so that no process is left alone with one of them at the end."""
+    items.sort(key=lambda item: item.get_closest_marker("heavy") is None)
 
 
 def pytest_collection_finish():

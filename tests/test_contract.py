@@ -11,6 +11,7 @@ import tensorflow as tf
 
 import vitgraph
 from tests.variants import (
+    EVERY_LAYER,
     OPEN,
     TINY,
     assert_close,
@@ -42,6 +43,7 @@ def test_names(name):
         assert re.fullmatch("[a-z0-9_]+", layer.name), layer.name
 
 
+@pytest.mark.heavy
 def test_saved_twice_in_a_fresh_process(fresh_process, tmp_path):
     """A file is read where only vitgraph was imported, and written and read again: nothing differs at all."""
     np.save(tmp_path / "x.npy", images())
@@ -65,6 +67,14 @@ print(json.dumps(differences))
 """
     differences = json.loads(fresh_process(code, tmp_path, *TINY).splitlines()[-1])
     assert differences == {name: [0.0, 0.0] for name in TINY}
+
+
+def test_those_that_stand_for_all_have_every_layer():
+    def kinds(names):
+        return {type(layer) for name in names for layer in shared(name).layers}
+
+    assert kinds(EVERY_LAYER) == kinds(TINY)
+    assert kinds(set(EVERY_LAYER) & set(OPEN)) == kinds(OPEN)
 
 
 @rows

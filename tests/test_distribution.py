@@ -8,6 +8,7 @@ import subprocess
 import sys
 
 import numpy as np
+import pytest
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 
@@ -102,6 +103,7 @@ def test_two_devices_of_one_machine():
     assert_alike(*run(MIRRORED))
 
 
+@pytest.mark.heavy
 def test_eight_devices_of_jax():
     """Copies of the model, and a model whose weights are spread."""
     flags = "--xla_force_host_platform_device_count=8 --xla_backend_optimization_level=0"
@@ -148,6 +150,7 @@ with strategy.scope():
 """
 
 
+@pytest.mark.heavy
 def test_two_processes_of_a_cluster():
     """By a loop of one's own: Keras 3.15's `fit` reduces a batch over the workers before the first step, and fails."""
     with socket.socket() as one, socket.socket() as other:

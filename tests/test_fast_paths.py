@@ -25,6 +25,10 @@ def depthwise(x, kernel, bias, step):
     return tf.nn.depthwise_conv2d(padded, kernel, (1, step, step, 1), "VALID") + bias
 
 
+def patch_convolution(x, kernel, bias):
+    return tf.nn.conv2d(x, kernel, kernel.shape[0], "VALID") + bias
+
+
 def dense_gelu(x, kernel, bias):
     x = tf.tensordot(x, kernel, 1) + bias
     return x * 0.5 * tf.math.erfc(-x / 2**0.5)
@@ -51,6 +55,23 @@ def dense_gelu_layers(dtype):
     return keras.Sequential([keras.layers.Dense(6, dtype=dtype), blocks.GELU(dtype=dtype)])
 
 
+def dense_residual(x, kernel, bias):
+    return x + tf.tensordot(x, kernel, 1) + bias
+
+
+def dense_residual_layers(dtype):
+    x = keras.Input(TOKENS[1:])
+    return keras.Model(x, blocks.Residual(dtype=dtype)(x, keras.layers.Dense(TOKENS[-1], dtype=dtype)(x)))
+
+
+def dense_attention(x, kernel, bias):
+    return attention(tf.tensordot(x, kernel, 1) + bias)
+
+
+def dense_attention_layers(dtype):
+    return keras.Sequential([keras.layers.Dense(12, dtype=dtype), blocks.SelfAttention(2, dtype=dtype)])
+
+
 ROWS = {  # the layer, the plain form, shapes of the inputs
     **{
         f"depthwise {size} step {step}": (
@@ -61,7 +82,10 @@ ROWS = {  # the layer, the plain form, shapes of the inputs
         for size in (3, (3, 5))
         for step in (1, 2)
     },
+    "patch convolution": (functools.partial(blocks.PatchConv2D, 6, 2, 2), patch_convolution, (MAP,)),
     "GELU behind a bias": (dense_gelu_layers, dense_gelu, ((2, 3, 5, 8),)),
+    "residual behind a bias": (dense_residual_layers, dense_residual, (TOKENS,)),
+    "attention behind a bias": (dense_attention_layers, dense_attention, (TOKENS,)),
     "layer norm": (functools.partial(blocks.LayerNorm, 1e-3), functools.partial(layer_norm, epsilon=1e-3), (TOKENS,)),
     "patch merging": (blocks.PatchMerging, patch_merging, (MAP,)),
     "attention": (functools.partial(blocks.SelfAttention, 2), attention, (TOKENS,)),
@@ -106,6 +130,36 @@ def test_depthwise_kernels_gradient_on_accelerators(step, monkeypatch):
     """The other form of the gradient, run on what is here."""
     monkeypatch.setattr("vitgraph.blocks.convolution._on_cpu", lambda: False)
     test_as_the_plain_form(f"depthwise 3 step {step}", True, "float32")
+
+
+@pytest.mark.parametrize("dtype", ALLOWED)
+def test_layer_norm_as_tensorflow_fuses_it(dtype):
+    tf.config.optimizer.set_experimental_options({"arithmetic_optimization": False})
+    try:
+        test_as_the_plain_form("layer norm", False, dtype)
+    finally:
+        tf.config.optimizer.set_experimental_options({"arithmetic_optimization": True})
+
+
+ONE_OPERATION_EACH = """
+import numpy, tensorflow as tf, vitgraph
+from tensorflow.python.eager import context
+tf.config.optimizer.set_experimental_options({"arithmetic_optimization": False})
+vit = vitgraph.build_vit((16, 16, 3), patch_size=8, dim=8, depth=2, num_heads=2, include_top=False)
+with context.collect_graphs(optimized=True) as graphs:
+    tf.function(lambda x: vit(x, training=False))(numpy.zeros((2, 16, 16, 3), "float32"))
+nodes = [node for graph in graphs for node in graph.node]
+products = [b"+".join(node.attr["fused_ops"].list.s).decode() for node in nodes if node.op == "_FusedMatMul"]
+print(sum(node.op == "_MklLayerNorm" for node in nodes), *sorted(products))
+"""
+
+
+def test_what_onednn_computes_in_one_operation(fresh_process, monkeypatch):
+    """Of two blocks: the norms, and products with the bias, activation or shortcut behind them."""
+    monkeypatch.setenv("TF_ENABLE_ONEDNN_OPTS", "1")
+    norms, *products = fresh_process(ONE_OPERATION_EACH).split()
+    assert norms == "5"
+    assert products == ["BiasAdd"] * 2 + ["BiasAdd+Add"] * 4 + ["BiasAdd+GeluExact"] * 2
 
 
 FUSED = """

@@ -12,6 +12,7 @@ import tensorflow as tf
 
 from tests.variants import (
     CLASSES,
+    EVERY_LAYER,
     OPEN,
     SMOOTH,
     TINY,
@@ -72,7 +73,7 @@ def test_fit_with_a_smaller_last_batch(name):
     assert_fits(TINY[name].build(), batches(3, 2))
 
 
-@rows
+@pytest.mark.parametrize("name", EVERY_LAYER)
 def test_fit_with_a_static_batch_compiled_by_xla(name):
     """XLA computes the loss that is computed without it."""
     model = take_weights(TINY[name].build(), name)

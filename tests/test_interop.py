@@ -149,6 +149,7 @@ def train(model, labels, steps=4):
     return model.fit(IMAGES, labels, batch_size=len(IMAGES), epochs=steps, shuffle=False, verbose=0).history["loss"]
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize("library", ["keras_cv", "keras_hub"])
 def test_trains_and_answers_alike_when_reloaded(library, tmp_path, fresh_process):
     """All in one test, for the sake of one fresh process that imports a library, which takes seconds.
@@ -290,6 +291,7 @@ GUIDE = pathlib.Path(__file__).parents[1] / "docs" / "detection-and-segmentation
 BLOCKS = {title: blocks(text) for title, text in sections(GUIDE.read_text()).items()}
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize("title", [title for title, codes in BLOCKS.items() if codes and title != "Images"])
 def test_the_guide_runs_as_written(title, tmp_path, monkeypatch):
     """Each section stands on its own, after the imports and images of the first."""

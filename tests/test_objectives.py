@@ -207,6 +207,7 @@ def test_reconstruction(model):
     assert not np.allclose(masked, drawn)
 
 
+@pytest.mark.heavy
 def test_on_jax(fresh_process):
     """One epoch of each in bfloat16 on JAX, where nothing is assigned but through Keras."""
     code = """

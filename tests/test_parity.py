@@ -25,6 +25,7 @@ def test_golden(path):
 SOME = ("vit_map", "pvt_v2_linear_eps", "swin_pad", "swinv2_eps", "levit_distilled_eps", "official_cct__3x1_learnable")
 
 
+@pytest.mark.heavy
 @pytest.mark.parametrize(("backend", "cases"), [("jax", SOME), ("torch", [path.stem for path in GOLDEN])])
 def test_golden_on_another_backend(backend, cases):
     """On Keras' other backends, in a process of its own; JAX compiles every operation, so it gets some of the files."""

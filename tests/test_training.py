@@ -300,6 +300,7 @@ def test_another_training_in_its_folder_is_refused(whole, folders, capsys):
     assert {path: path.read_bytes() for path in before} == before
 
 
+@pytest.mark.heavy
 def test_killed_it_goes_on_exactly(whole, folders, tmp_path, capsys):
     running = process(command(folders, tmp_path))
     lines = []

@@ -286,6 +286,13 @@ OPEN = [name for name, tiny in TINY.items() if not tiny.tied]
 SMOOTH = [name for name, tiny in TINY.items() if not tiny.discrete]
 """Those whose answers in lower precision are near those in float32."""
 
+EVERY_LAYER = [
+    "ats_vit", "beit", "cait", "cct", "crossformer", "crossvit", "cvt", "deepvit", "efficient_vit",
+    "efficient_vit_residual", "levit", "localvit", "localvit_pvt", "mobilevit", "mobilevit_v2", "nest", "pvt_v2_linear",
+    "regionvit", "simple_vit", "small_data_pit", "swin", "swin_v2", "t2t_vit_performer", "vit_lite", "vit_modern",
+]  # fmt: skip
+"""Those that have every kind of layer between them: for questions that take long, and that each layer answers alone."""
+
 BUILDERS = registry.BUILDERS
 
 

@@ -12,7 +12,7 @@ from vitgraph.blocks.attention import (
 )
 from vitgraph.blocks.base import Block
 from vitgraph.blocks.contrast import CentredCrossEntropy, SwappedCosine, WeightNormDense
-from vitgraph.blocks.convolution import DepthwiseConv2D
+from vitgraph.blocks.convolution import DepthwiseConv2D, PatchConv2D
 from vitgraph.blocks.cosine import CosineQKV, QVBias
 from vitgraph.blocks.graph import GraphModel, Stage
 from vitgraph.blocks.grid_bias import GridBias
@@ -151,6 +151,7 @@ __all__ = [
     "PadCentred",
     "PadToMultiple",
     "PadToRegions",
+    "PatchConv2D",
     "PatchIds",
     "Patchify",
     "PatchMerging",

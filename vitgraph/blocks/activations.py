@@ -3,7 +3,7 @@
 import keras
 from keras import ops
 
-from vitgraph.blocks.base import Block
+from vitgraph.blocks.base import Block, dense_rows
 
 
 class GELU(Block):
@@ -23,7 +23,7 @@ class GELU(Block):
     def call(self, x):
         if self.approximate or keras.backend.backend() != "tensorflow":
             return ops.gelu(x, approximate=self.approximate)
-        rows, shape = _before_reshape(x)
+        rows, shape = dense_rows(x)
         y = 0.5 * rows * (1.0 + ops.erf(rows * 0.5**0.5))
         return y if shape is None else ops.reshape(y, shape)
 
@@ -48,15 +48,3 @@ class GatedActivation(Block):
 
     def compute_output_shape(self, input_shape):
         return (*input_shape[:-1], input_shape[-1] // 2)
-
-
-def _before_reshape(x):
-    """x, None; or, if x is bias_add(reshape(y, shape), bias) in a TensorFlow graph: bias_add(y, bias), shape."""
-    import tensorflow as tf
-
-    if not tf.is_symbolic_tensor(x) or x.op.type != "BiasAdd" or x.op.inputs[0].op.type != "Reshape":
-        return x, None
-    product, shape = x.op.inputs[0].op.inputs
-    if product.op.type != "MatMul":
-        return x, None
-    return tf.nn.bias_add(product, x.op.inputs[1]), shape

@@ -62,3 +62,22 @@ def pad_map(x, rows, columns):
 def pair(value):
     """`7` -> (7, 7); a sequence of two -> a tuple of two integers."""
     return (int(value), int(value)) if isinstance(value, int) else tuple(int(v) for v in value)
+
+
+def dense_rows(x):
+    """rows (M, C), shape, so that x is reshape(rows, shape), where x comes from a `Dense` layer; elsewhere x, None.
+
+    In a TensorFlow graph such a layer multiplies (M, C), reshapes and then adds its bias. Here the bias is added before
+    the reshape, where TensorFlow computes it with the product in one operation, and often what follows as well; the
+    first addition is then unused, and dropped.
+    """
+    if keras.backend.backend() != "tensorflow":
+        return x, None
+    import tensorflow as tf
+
+    if not tf.is_symbolic_tensor(x) or x.op.type != "BiasAdd" or x.op.inputs[0].op.type != "Reshape":
+        return x, None
+    product, shape = x.op.inputs[0].op.inputs
+    if product.op.type != "MatMul":
+        return x, None
+    return tf.nn.bias_add(product, x.op.inputs[1]), shape

@@ -3,7 +3,7 @@
 import keras
 from keras import ops
 
-from vitgraph.blocks.base import Block
+from vitgraph.blocks.base import Block, dense_rows
 
 
 class Residual(Block):
@@ -39,7 +39,10 @@ class Residual(Block):
         if training and self.drop_path:
             noise_shape = (ops.shape(x)[0],) + (1,) * (len(x.shape) - 1)
             branch = keras.random.dropout(branch, self.drop_path, noise_shape, seed=self.seed_generator)
-        return x + branch
+        rows, shape = dense_rows(branch)  # a product, its bias and this sum are one operation of oneDNN's
+        if shape is None:
+            return x + branch
+        return ops.reshape(ops.reshape(x, (-1, x.shape[-1])) + rows, shape)
 
     def compute_output_shape(self, x_shape, branch_shape):
         return x_shape

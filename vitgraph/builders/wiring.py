@@ -16,6 +16,7 @@ from vitgraph.blocks import (
     HeadsAttention,
     LayerNorm,
     PadToMultiple,
+    PatchConv2D,
     QuickGELU,
     Residual,
     SelfAttention,
@@ -51,7 +52,9 @@ def conv(x, filters, kernel_size, strides, name, padding=0, use_bias=True):
     if padding:
         x = layers.ZeroPadding2D(padding, name=f"{name}_pad")(x)
     initializer = keras.initializers.VarianceScaling(2.0, "fan_out", "truncated_normal")
-    return layers.Conv2D(filters, kernel_size, strides, use_bias=use_bias, kernel_initializer=initializer, name=name)(x)
+    patches = not padding and kernel_size == strides and strides != 1
+    layer = PatchConv2D if patches else layers.Conv2D
+    return layer(filters, kernel_size, strides, use_bias=use_bias, kernel_initializer=initializer, name=name)(x)
 
 
 def batch_norm(x, name, epsilon=1e-5, gamma="ones", axis=-1):
