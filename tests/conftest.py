@@ -43,10 +43,11 @@ def seeds():
 
 @pytest.fixture(autouse=True)
 def garbage(tests=itertools.count(1)):  # noqa: B008  (counts over all tests)
-    """Graphs are full of cycles: they go after every tenth test, all at once."""
+    """Graphs are full of cycles: they go after every tenth test, all at once. What stays then stays for good."""
     yield
     if next(tests) % 10 == 0:
         gc.collect()
+        gc.freeze()
 
 
 @pytest.fixture

@@ -208,8 +208,9 @@ def split_heads(x, parts, heads):
     DeiT-Ti, one image on two AVX2 cores: 33 ms in 14 pieces, 18 in two.
     """
     width = x.shape[-1] // (parts * heads)
-    rows, _ = dense_rows(x)
-    pieces = [rows] if parts == 1 else ops.split(rows, parts, axis=-1)
+    rows, shape = dense_rows(x)
+    x = x if shape is None else ops.reshape(rows, shape)
+    pieces = [x] if parts == 1 else ops.split(x, parts, axis=-1)
     return [ops.reshape(piece, (ops.shape(x)[0], -1, heads, width)) for piece in pieces]
 
 
