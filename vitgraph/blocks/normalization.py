@@ -51,12 +51,12 @@ class LayerNorm(Block):
         return ops.cast(self._scaled(y, ops.mean(ops.square(y), axis=-1, keepdims=True)), x.dtype)
 
     def _fusable(self, rows):
-        """(M, C) -> (M, C), in the operations and the order in which TensorFlow recognises them for oneDNN."""
+        """(M, C) -> (M, C), in the operations and the order that TensorFlow replaces by oneDNN's one."""
         import tensorflow as tf
 
         mean = ops.mean(rows, axis=1, keepdims=True)
-        squares = tf.math.squared_difference(rows, tf.stop_gradient(mean))  # deviations from a mean sum to 0
-        return self._scaled(rows - mean, ops.mean(squares, axis=1, keepdims=True))
+        variance = ops.mean(tf.math.squared_difference(rows, mean), axis=1, keepdims=True)
+        return self._scaled(rows - mean, variance)
 
     def _scaled(self, centred, variance):
         gamma, beta = (ops.cast(weight, centred.dtype) for weight in (self.gamma, self.beta))
