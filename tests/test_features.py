@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import vitgraph
-from tests.variants import OPEN, TINY, assert_close, assert_same, images, value, with_random_weights
+from tests.variants import EVERY_LAYER, OPEN, TINY, assert_close, assert_same, images, value, with_random_weights
 from vitgraph import export
 from vitgraph.blocks import AttentionMap
 from vitgraph.blocks.attention import AttentionCore
@@ -106,7 +106,7 @@ def test_strides_that_are_no_powers_of_two_are_called_after_themselves(patch_siz
 
 
 @pytest.mark.parametrize("extract", [vitgraph.pyramid, vitgraph.attention])
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", EVERY_LAYER)
 def test_what_is_extracted_is_a_model_like_any_other(name, extract, tmp_path):
     """It is saved and read back, and a pyramid has its pyramid in turn."""
     form = "open" if name in OPEN else "closed"

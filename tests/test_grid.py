@@ -28,6 +28,7 @@ from tests.variants import (
 
 rows = pytest.mark.parametrize("name", TINY)
 open_rows = pytest.mark.parametrize("name", OPEN)
+layer_rows = pytest.mark.parametrize("name", EVERY_LAYER)
 
 
 def labels(batch):
@@ -62,18 +63,18 @@ def test_plain_call_is_inference(name):
     assert_same(model(images()), model(images(), training=False))
 
 
-@rows
+@layer_rows
 def test_predict_with_a_smaller_last_batch(name):
     model = shared(name)
     assert_close(model.predict(images(5), batch_size=2, verbose=0), model(images(5)))
 
 
-@rows
+@layer_rows
 def test_fit_with_a_smaller_last_batch(name):
     assert_fits(TINY[name].build(), batches(3, 2))
 
 
-@pytest.mark.parametrize("name", EVERY_LAYER)
+@layer_rows
 def test_fit_with_a_static_batch_compiled_by_xla(name):
     """XLA computes the loss that is computed without it."""
     model = take_weights(TINY[name].build(), name)
