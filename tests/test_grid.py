@@ -84,7 +84,7 @@ def test_fit_with_a_static_batch_compiled_by_xla(name):
 
 @pytest.mark.parametrize("name", ["cvt", "deepvit", "levit", "localvit", "localvit_pvt", "mobilevit", "mobilevit_v2"])
 def test_forward_compiled_by_xla(name):
-    """Those with batch norms, which compute otherwise in training; the others' answers are in the loss above."""
+    """Those with batch norms, which compute otherwise in training; other layers' answers are in the loss above."""
     assert_close(tf.function(shared(name), jit_compile=True)(images()), shared(name)(images()))
 
 
