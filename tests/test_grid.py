@@ -137,7 +137,7 @@ def test_config(name):
     assert_same(fresh(images()), shared(name)(images()))
 
 
-@pytest.mark.parametrize("name", SMOOTH)
+@pytest.mark.parametrize("name", [name for name in EVERY_LAYER if name in SMOOTH])
 @pytest.mark.parametrize(("dtype", "unit"), [("float16", 2.0**-11), ("bfloat16", 2.0**-8)])
 def test_mixed_precision(name, dtype, unit):
     """Each node rounds its output once, by at most `unit` relative to it; independent roundings add as squares.
@@ -179,7 +179,7 @@ def test_a_tied_net_says_that_it_is(name):
 
 
 @rows
-@pytest.mark.parametrize("channels", [1, 5])
+@pytest.mark.parametrize("channels", [1, 2])
 def test_channels(name, channels):
     model = with_random_weights(TINY[name].build((64, 64, channels)))
     x = images(channels=channels)

@@ -10,7 +10,7 @@ import keras
 import numpy as np
 import pytest
 
-from tests.variants import CLASSES, TINY, images, value, with_random_weights
+from tests.variants import CLASSES, EVERY_LAYER, TINY, images, value, with_random_weights
 from vitgraph import export
 
 # int8 rounds weights and inputs to 127 steps, 0.5 % a layer; int4 rounds weights to 7 steps, 10 % a layer.
@@ -65,7 +65,7 @@ quantises = pytest.mark.filterwarnings("ignore:Layer .* does not have a `quantiz
 @quantises
 @pytest.mark.parametrize("mode", QUANTISED)
 def test_quantised(mode, reloaded, quantised):
-    models = {name: with_random_weights(tiny.build()) for name, tiny in TINY.items()}
+    models = {name: with_random_weights(TINY[name].build()) for name in EVERY_LAYER}
     dense = {}
     for name, model in models.items():
         exact = value(model(images(8)))
