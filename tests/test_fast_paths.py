@@ -125,6 +125,33 @@ def test_as_the_plain_form(row, jit, dtype):
         np.testing.assert_allclose(tf.cast(actual, "float64"), wanted, rtol=0, atol=ALLOWED[dtype] * largest)
 
 
+@pytest.mark.parametrize("dtype", ALLOWED)
+@pytest.mark.parametrize("jit", [False, True], ids=["graph", "xla"])
+@pytest.mark.parametrize("shape", [MAP, TOKENS], ids=["map", "tokens"])
+def test_batch_norm_in_training(shape, jit, dtype):
+    """Keras' own layer is the plain form: also of what the moving statistics become."""
+    layer = blocks.BatchNorm(epsilon=0.1, dtype="float32" if dtype == "float32" else f"mixed_{dtype}")
+    plain = keras.layers.BatchNormalization(epsilon=0.1, dtype="float64")
+    random = np.random.default_rng(0)
+    x, pull = (tf.cast(tf.cast(1 + random.standard_normal(shape), dtype), "float64") for _ in range(2))
+    for norm in (layer, plain):
+        norm.build(shape)
+    with_random_weights(layer)
+    plain.set_weights(layer.get_weights())
+
+    def step(norm, x):
+        weights = [weight.value for weight in norm.trainable_weights]
+        return [
+            *with_gradients(lambda: norm(x, training=True), [x], weights, tf.cast(pull, norm.variable_dtype)),
+            *norm.non_trainable_weights,
+        ]
+
+    actual = tf.function(lambda: step(layer, tf.cast(x, dtype)), jit_compile=jit)()
+    for name, one, wanted in zip(("y", "x", "gamma", "beta", "mean", "variance"), actual, step(plain, x), strict=True):
+        one, wanted = (keras.ops.convert_to_numpy(tensor).astype("float64") for tensor in (one, wanted))
+        np.testing.assert_allclose(one, wanted, rtol=0, atol=ALLOWED[dtype] * np.abs(wanted).max(), err_msg=name)
+
+
 @pytest.mark.parametrize("step", [1, 2])
 def test_depthwise_kernels_gradient_on_accelerators(step, monkeypatch):
     """The other form of the gradient, run on what is here."""

@@ -33,7 +33,7 @@ from vitgraph.blocks.masking import (
     Unpatchify,
 )
 from vitgraph.blocks.nesting import BlockPositions, InterleaveHeads, MaxPooling
-from vitgraph.blocks.normalization import LayerNorm
+from vitgraph.blocks.normalization import BatchNorm, LayerNorm
 from vitgraph.blocks.nystrom import NystromAttention
 from vitgraph.blocks.offset_attention import InterleavedCrossAttention, InterleavedSelfAttention, OffsetBias
 from vitgraph.blocks.overlapping import OverlappingPatches
@@ -100,6 +100,7 @@ __all__ = [
     "AttentionRollout",
     "AttentionScores",
     "AveragePooling",
+    "BatchNorm",
     "Block",
     "BlockPositions",
     "CentredCrossEntropy",

@@ -110,6 +110,8 @@ class CrossAttention(AttentionCore):
 
     def heads(self, q, kv):
         width = q.shape[-1]
+        if kv.shape[-1] == 2 * width:
+            return *self._split(q, 1), *self._split(kv, 2), None
         return *self._split(q, 1), *self._split(kv[..., :width], 1), *self._split(kv[..., width:], 1), None
 
     def compute_output_shape(self, q_shape, kv_shape):

@@ -1,9 +1,9 @@
-"""Layer normalisation, in a form that TensorFlow runs faster than Keras' own."""
+"""Layer and batch normalisation, in forms that TensorFlow runs faster than Keras' own."""
 
 import keras
 from keras import ops
 
-from vitgraph.blocks.base import Block
+from vitgraph.blocks.base import PACKAGE, Block
 
 
 class LayerNorm(Block):
@@ -68,3 +68,46 @@ def _as_written():
     import tensorflow as tf
 
     return tf.config.optimizer.get_experimental_options().get("arithmetic_optimization") is False
+
+
+@keras.saving.register_keras_serializable(package=PACKAGE)
+class BatchNorm(keras.layers.BatchNormalization):
+    """(..., C) -> (..., C): Keras' layer, in training on TensorFlow as the one operation that TensorFlow has for it.
+
+    Keras composes it of ten. On two AVX2 cores, four images, a training step of MobileViT-S takes 731 ms so, and 920 as
+    Keras has it, compiled by XLA 829 and 1005; one of LeViT-256 400 and 423, by XLA 318 and 382.
+    """
+
+    def call(self, inputs, training=None, mask=None):
+        if not (training and self.trainable and mask is None and self._has_operation(inputs)):
+            return super().call(inputs, training=training, mask=mask)
+        import tensorflow as tf
+
+        x = ops.cast(inputs, "float32")
+        y, mean, variance, *_ = tf.raw_ops.FusedBatchNormV3(
+            x=ops.reshape(x, (-1, 1, 1, x.shape[-1])),
+            scale=self.gamma.value,
+            offset=self.beta.value,
+            mean=(),
+            variance=(),
+            epsilon=self.epsilon,
+            exponential_avg_factor=1.0,
+            is_training=True,
+        )
+        count = ops.cast(ops.size(x) // x.shape[-1], "float32")
+        variance = variance * (count - 1) / count  # as Keras has it: of this batch, not estimated for all
+        for moving, batch in ((self.moving_mean, mean), (self.moving_variance, variance)):
+            moving.assign(moving * self.momentum + batch * (1.0 - self.momentum))
+        return ops.cast(ops.reshape(y, ops.shape(inputs)), self.compute_dtype)
+
+    def _has_operation(self, x):
+        """Whether TensorFlow's operation computes what is asked for: channels last, in single precision."""
+        return (
+            keras.backend.backend() == "tensorflow"
+            and self.axis in (-1, len(x.shape) - 1)
+            and self.scale
+            and self.center
+            and not (self.renorm or self.synchronized)
+            and self.variable_dtype == "float32"
+            and x.dtype != "float64"
+        )

@@ -11,6 +11,7 @@ from keras import layers
 
 from vitgraph.blocks import (
     GELU,
+    BatchNorm,
     CrossAttention,
     GatedActivation,
     HeadsAttention,
@@ -59,7 +60,7 @@ def conv(x, filters, kernel_size, strides, name, padding=0, use_bias=True):
 
 def batch_norm(x, name, epsilon=1e-5, gamma="ones", axis=-1):
     """PyTorch's defaults: its momentum 0.1 is what Keras calls 0.9. `gamma` is the initializer of the scale."""
-    return layers.BatchNormalization(axis, momentum=0.9, epsilon=epsilon, gamma_initializer=gamma, name=name)(x)
+    return BatchNorm(axis, momentum=0.9, epsilon=epsilon, gamma_initializer=gamma, name=name)(x)
 
 
 def conv_norm(x, filters, kernel_size, strides, name, padding=0, epsilon=1e-5):
