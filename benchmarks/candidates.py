@@ -27,23 +27,26 @@ GOALS = (
 )
 """The models of the goals, for `--models goals`."""
 
+FOLDED = ("graph_folded", "xla_folded", "jax_folded")
+
 MODES = {
-    "vitgraph": ("graph", "xla", "jax", "torch", "xla_native", "graph_folded", "xla_folded", "jax_folded"),
+    "vitgraph": ("graph", "graph_as_written", "xla", "jax", "torch", "xla_native", *FOLDED),
     "timm": ("eager", "compile"),
-    "kecam": ("graph", "xla"),
-    "zeromodels": ("graph", "xla", "jax", "torch"),
-    "keras_hub": ("graph", "xla", "jax", "torch"),
+    "kecam": ("graph", "graph_as_written", "xla"),
+    "zeromodels": ("graph", "graph_as_written", "xla", "jax", "torch"),
+    "keras_hub": ("graph", "graph_as_written", "xla", "jax", "torch"),
 }
 """The modes of each candidate: ways to run that the frameworks themselves have.
 
 "graph" is a `tf.function`, "xla" a compiled one, "jax" a `jax.jit`, "torch" Keras' PyTorch backend, "eager" and
-"compile" PyTorch's own. Ours are also "xla_native", with the native depthwise convolution, and "..._folded", for
-inference with batch norms folded.
+"compile" PyTorch's own. For inference there is also "graph_as_written", in which TensorFlow doesn't reorder arithmetic.
+Ours are also "xla_native", with the native depthwise convolution, and "..._folded", for inference with batch norms
+folded.
 """
 
 PEERS = tuple(name for name in MODES if name != "vitgraph")
 
-EQUIVALENT = {"graph": "eager", "xla": "compile", "jax": "compile", "torch": "eager"}
+EQUIVALENT = {"graph": "eager", "graph_as_written": "eager", "xla": "compile", "jax": "compile", "torch": "eager"}
 """What a mode asked for means for a candidate on plain PyTorch."""
 
 COUNTS = pathlib.Path(__file__).resolve().parent.parent / "tests" / "data" / "params.json"
@@ -174,11 +177,10 @@ def largest():
 
 
 def modes(candidate, asked, task="inference"):
-    """The candidate's modes among those asked for. Folding is for inference only."""
+    """The candidate's modes among those asked for, of which some are for inference only."""
     wanted = {EQUIVALENT.get(mode, mode) if candidate == "timm" else mode for mode in asked}
-    return [
-        mode for mode in MODES[candidate] if mode in wanted and not (mode.endswith("folded") and task == "training")
-    ]
+    other = {"graph_as_written", *FOLDED} if task == "training" else set()
+    return [mode for mode in MODES[candidate] if mode in wanted - other]
 
 
 def load(candidate, framework):

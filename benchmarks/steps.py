@@ -51,6 +51,10 @@ def make(network, mode, task, dtype, images, labels):
         return _keras_torch(network, task, images, labels)
     if way == "jax":
         return (_jax_training if task == "training" else _jax_inference)(network, images, labels)
+    if mode == "graph_as_written":
+        import tensorflow as tf
+
+        tf.config.optimizer.set_experimental_options({"arithmetic_optimization": False})
     return _tensorflow(network, way == "xla", task, images, labels)
 
 
