@@ -17,11 +17,7 @@ from vitgraph.blocks.attention import AttentionCore
 
 NAMES = list(TINY)
 FORMS = ("closed", "without top", "open reloaded")
-CASES = [
-    *((name, "closed") for name in NAMES),
-    *((name, "without top") for name in EVERY_LAYER),
-    *((name, "open reloaded") for name in OPEN),
-]
+CASES = [(name, form) for name in NAMES for form in FORMS if "open" not in form or name in OPEN]
 
 
 @functools.cache
