@@ -27,10 +27,11 @@ GOALS = (
 )
 """The models of the goals, for `--models goals`."""
 
-FOLDED = ("graph_folded", "xla_folded", "jax_folded")
+INFERENCE_ONLY = ("graph_as_written", "graph_folded", "xla_folded", "jax_folded")
+"""Modes that training doesn't have."""
 
 MODES = {
-    "vitgraph": ("graph", "graph_as_written", "xla", "jax", "torch", "xla_native", *FOLDED),
+    "vitgraph": ("graph", "xla", "jax", "torch", "xla_native", *INFERENCE_ONLY),
     "timm": ("eager", "compile"),
     "kecam": ("graph", "graph_as_written", "xla"),
     "zeromodels": ("graph", "graph_as_written", "xla", "jax", "torch"),
@@ -177,10 +178,10 @@ def largest():
 
 
 def modes(candidate, asked, task="inference"):
-    """The candidate's modes among those asked for, of which some are for inference only."""
+    """The candidate's modes among those asked for, but for those that the task doesn't have."""
     wanted = {EQUIVALENT.get(mode, mode) if candidate == "timm" else mode for mode in asked}
-    other = {"graph_as_written", *FOLDED} if task == "training" else set()
-    return [mode for mode in MODES[candidate] if mode in wanted - other]
+    without = INFERENCE_ONLY if task == "training" else ()
+    return [mode for mode in MODES[candidate] if mode in wanted and mode not in without]
 
 
 def load(candidate, framework):

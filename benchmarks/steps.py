@@ -51,16 +51,14 @@ def make(network, mode, task, dtype, images, labels):
         return _keras_torch(network, task, images, labels)
     if way == "jax":
         return (_jax_training if task == "training" else _jax_inference)(network, images, labels)
-    if mode == "graph_as_written":
-        import tensorflow as tf
-
-        tf.config.optimizer.set_experimental_options({"arithmetic_optimization": False})
-    return _tensorflow(network, way == "xla", task, images, labels)
+    return _tensorflow(network, mode, task, images, labels)
 
 
-def _tensorflow(model, xla, task, images, labels):
+def _tensorflow(model, mode, task, images, labels):
     import tensorflow as tf
 
+    if mode == "graph_as_written":
+        tf.config.optimizer.set_experimental_options({"arithmetic_optimization": False})
     images, labels = tf.constant(images), tf.constant(labels)
     weights = model.trainable_variables
 
@@ -77,7 +75,8 @@ def _tensorflow(model, xla, task, images, labels):
     if task == "training":
         optimizer = _optimizer(model)
         optimizer.build(weights)
-    step = tf.function(training if task == "training" else inference, jit_compile=xla, autograph=False)
+    function = training if task == "training" else inference
+    step = tf.function(function, jit_compile=mode.startswith("xla"), autograph=False)
     return Step(
         lambda: step(images, labels),
         lambda given: tf.cast(given, "float32").numpy(),

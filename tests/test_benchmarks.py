@@ -125,7 +125,7 @@ def test_a_rerun_skips_what_is_there(tmp_path, monkeypatch, capsys):
     ("main", "arguments", "message"),
     [
         (throughput.main, ["--models", "pvt_v2_b9"], "nearest: pvt_v2_b"),
-        (throughput.main, ["--models", "goals", "--modes", "graphs"], "--modes: 'graphs'; allowed: graph, graph_as"),
+        (throughput.main, ["--models", "goals", "--modes", "graphs"], "--modes: 'graphs'; allowed: graph, xla"),
         (throughput.main, ["--models", "goals", "--batches", "0"], "--batches"),
         (throughput.main, ["--models", "goals", "--peer-python", "nowhere"], "can't be run"),
         (latency.main, ["--models", "goals", "--forms", "int4"], "--forms: 'int4'"),

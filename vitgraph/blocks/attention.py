@@ -110,7 +110,7 @@ class CrossAttention(AttentionCore):
 
     def heads(self, q, kv):
         width = q.shape[-1]
-        if kv.shape[-1] == 2 * width:
+        if kv.shape[-1] == 2 * width:  # a split's gradient is one concatenation, those of slices are padded and added
             return *self._split(q, 1), *self._split(kv, 2), None
         return *self._split(q, 1), *self._split(kv[..., :width], 1), *self._split(kv[..., width:], 1), None
 

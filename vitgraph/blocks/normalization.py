@@ -9,9 +9,10 @@ from vitgraph.blocks.base import PACKAGE, Block
 class LayerNorm(Block):
     """(..., C) -> (..., C): each vector less its mean, over its standard deviation, times `gamma`, plus `beta`.
 
-    Weights and values are those of `keras.layers.LayerNormalization`; like there, statistics are float32 or better
-    under any policy. On TensorFlow the centred input is computed once and used for both the variance and the result,
-    which takes fewer passes over memory. Milliseconds on one AVX-512 core, Keras' form and this one:
+    Ba et al., arXiv:1607.06450. Weights and values are those of `keras.layers.LayerNormalization`; like there,
+    statistics are float32 or better under any policy. On TensorFlow the centred input is computed once and used for
+    both the variance and the result, which takes fewer passes over memory. Milliseconds on one AVX-512 core, Keras'
+    form and this one:
 
     | input | TF graph | with gradient | XLA | with gradient |
     |---|---|---|---|---|
@@ -74,8 +75,9 @@ def _as_written():
 class BatchNorm(keras.layers.BatchNormalization):
     """(..., C) -> (..., C): Keras' layer, in training on TensorFlow as the one operation that TensorFlow has for it.
 
-    Keras composes it of ten. On two AVX2 cores, four images, a training step of MobileViT-S takes 731 ms so, and 920 as
-    Keras has it, compiled by XLA 829 and 1005; one of LeViT-256 400 and 423, by XLA 318 and 382.
+    The layer is Ioffe and Szegedy's (arXiv:1502.03167). Keras composes it of ten operations. On two AVX2 cores, four
+    images, a training step of MobileViT-S takes 731 ms so, and 920 as Keras has it, compiled by XLA 829 and 1005;
+    one of LeViT-256 400 and 423, by XLA 318 and 382.
     """
 
     def call(self, inputs, training=None, mask=None):
@@ -83,9 +85,9 @@ class BatchNorm(keras.layers.BatchNormalization):
             return super().call(inputs, training=training, mask=mask)
         import tensorflow as tf
 
-        x = ops.cast(inputs, "float32")
+        rows = ops.reshape(ops.cast(inputs, "float32"), (-1, 1, 1, inputs.shape[-1]))
         y, mean, variance, *_ = tf.raw_ops.FusedBatchNormV3(
-            x=ops.reshape(x, (-1, 1, 1, x.shape[-1])),
+            x=rows,
             scale=self.gamma.value,
             offset=self.beta.value,
             mean=(),
@@ -94,7 +96,7 @@ class BatchNorm(keras.layers.BatchNormalization):
             exponential_avg_factor=1.0,
             is_training=True,
         )
-        count = ops.cast(ops.size(x) // x.shape[-1], "float32")
+        count = ops.cast(ops.shape(rows)[0], "float32")
         variance = variance * (count - 1) / count  # as Keras has it: of this batch, not estimated for all
         for moving, batch in ((self.moving_mean, mean), (self.moving_variance, variance)):
             moving.assign(moving * self.momentum + batch * (1.0 - self.momentum))
