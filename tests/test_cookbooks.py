@@ -3,7 +3,6 @@
 import pathlib
 import re
 
-import keras
 import pytest
 
 import vitgraph
@@ -15,12 +14,6 @@ SECTIONS = sections(TEXT)
 BLOCKS = {title: blocks(text) for title, text in SECTIONS.items()}
 IMPORTS = "".join(BLOCKS.pop("What is the same everywhere"))
 EXAMPLES = {f"{title} {i}": code for title, codes in BLOCKS.items() for i, code in enumerate(codes, start=1)}
-
-
-@pytest.fixture(autouse=True)
-def zeros_for_weights(monkeypatch):
-    """Drawing random numbers is what takes time, and no example looks at one."""
-    monkeypatch.setattr(keras.initializers.TruncatedNormal, "__call__", keras.initializers.Zeros.__call__)
 
 
 @pytest.mark.parametrize("example", EXAMPLES)

@@ -4,6 +4,7 @@ import keras
 from keras import ops
 
 from vitgraph.blocks.base import Block
+from vitgraph.blocks.initializers import TruncatedNormal
 
 
 class SwappedCosine(Block):
@@ -39,7 +40,7 @@ class WeightNormDense(Block):
         self.learn_scale = learn_scale
 
     def build(self, input_shape):
-        initializer = keras.initializers.TruncatedNormal(stddev=0.02)
+        initializer = TruncatedNormal(stddev=0.02)
         self.kernel = self.add_weight(name="kernel", shape=(input_shape[-1], self.units), initializer=initializer)
         self.scale = self.add_weight(name="scale", shape=(self.units,), initializer="ones", trainable=self.learn_scale)
 

@@ -4,6 +4,7 @@ import keras
 from keras import ops
 
 from vitgraph.blocks.base import PACKAGE, Block, pad_map, pair, sizes
+from vitgraph.blocks.initializers import of_deviation
 
 
 class DepthwiseConv2D(Block):
@@ -38,8 +39,8 @@ class DepthwiseConv2D(Block):
     def build(self, input_shape):
         channels, multiplier = input_shape[-1], self.depth_multiplier
         rows, columns = self.kernel_size
-        fan_in = keras.initializers.RandomNormal(stddev=(rows * columns) ** -0.5)
-        self.kernel = self.add_weight(name="kernel", shape=(rows, columns, channels, multiplier), initializer=fan_in)
+        shape = (rows, columns, channels, multiplier)
+        self.kernel = self.add_weight(name="kernel", shape=shape, initializer=of_deviation((rows * columns) ** -0.5))
         if self.use_bias:
             self.bias = self.add_weight(name="bias", shape=(channels * multiplier,), initializer="zeros")
 

@@ -1,9 +1,9 @@
 """What NesT's nested blocks need beside windows: positions of all blocks, heads side by side, an overlapping pool."""
 
-import keras
 from keras import ops
 
 from vitgraph.blocks.base import Block, pair
+from vitgraph.blocks.initializers import TruncatedNormal
 
 
 class BlockPositions(Block):
@@ -24,7 +24,7 @@ class BlockPositions(Block):
         self.table = self.add_weight(
             name="table",
             shape=(1, self.blocks, rows * columns, input_shape[-1]),
-            initializer=keras.initializers.TruncatedNormal(stddev=0.02),
+            initializer=TruncatedNormal(stddev=0.02),
         )
 
     def call(self, x):

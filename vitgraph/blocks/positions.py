@@ -1,10 +1,10 @@
 """Position embeddings of a grid of patches."""
 
-import keras
 import numpy as np
 from keras import ops
 
 from vitgraph.blocks.base import Block, is_static, pair, sizes
+from vitgraph.blocks.initializers import TruncatedNormal
 from vitgraph.blocks.resample import interpolation_matrix, resample_map
 
 
@@ -33,7 +33,7 @@ class PositionTable(Block):
         self.table = self.add_weight(
             name="table",
             shape=(1, self.prefix + rows * columns, x_shape[-1]),
-            initializer=keras.initializers.TruncatedNormal(stddev=0.02),
+            initializer=TruncatedNormal(stddev=0.02),
         )
 
     def call(self, x, grid):

@@ -4,11 +4,11 @@ A map of R x S regional tokens covers a local map (B, H, W, C): each stands for 
 past the map's bottom and right, where zeros are, but the map never reaches past the windows.
 """
 
-import keras
 import numpy as np
 from keras import ops
 
 from vitgraph.blocks.base import Block, is_static, pad_end, pad_map, sizes
+from vitgraph.blocks.initializers import TruncatedNormal
 
 
 class PadCentred(Block):
@@ -114,9 +114,7 @@ class RegionBias(Block):
 
     def build(self, local_shape, regional_shape):
         shape = (self.num_heads, (2 * self.window_size - 1) ** 2)
-        self.table = self.add_weight(
-            name="table", shape=shape, initializer=keras.initializers.TruncatedNormal(stddev=0.02)
-        )
+        self.table = self.add_weight(name="table", shape=shape, initializer=TruncatedNormal(stddev=0.02))
 
     def call(self, local, regional):
         grid, tokens = sizes(regional), self.window_size**2

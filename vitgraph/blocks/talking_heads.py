@@ -3,11 +3,11 @@
 The mixtures are nodes of their own, as the bias of windows is, so that the core has no weights.
 """
 
-import keras
 from keras import ops
 
 from vitgraph.blocks.attention import AttentionCore, over_keys
 from vitgraph.blocks.base import Block
+from vitgraph.blocks.initializers import TruncatedNormal
 
 
 class HeadMixture(Block):
@@ -21,7 +21,7 @@ class HeadMixture(Block):
         self.num_heads = num_heads
 
     def build(self, input_shape):
-        shape, initializer = (self.num_heads, self.num_heads), keras.initializers.TruncatedNormal(stddev=0.02)
+        shape, initializer = (self.num_heads, self.num_heads), TruncatedNormal(stddev=0.02)
         self.kernel = self.add_weight(name="kernel", shape=shape, initializer=initializer)
         self.bias = self.add_weight(name="bias", shape=shape[1:], initializer="zeros")
 

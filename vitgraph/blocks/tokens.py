@@ -1,9 +1,9 @@
 """Between maps and tokens, and the tokens that stand before the patches."""
 
-import keras
 from keras import ops
 
 from vitgraph.blocks.base import Block, is_static, pad_end, pair, sizes
+from vitgraph.blocks.initializers import TruncatedNormal
 
 
 class ToTokens(Block):
@@ -56,7 +56,7 @@ class PrependTokens(Block):
         self.count = count
 
     def build(self, input_shape):
-        initializer = keras.initializers.TruncatedNormal(stddev=0.02)
+        initializer = TruncatedNormal(stddev=0.02)
         self.token = self.add_weight(name="token", shape=(1, self.count, input_shape[-1]), initializer=initializer)
 
     def call(self, x):
@@ -72,7 +72,7 @@ class AppendToken(Block):
     """(B, N, C) -> (B, N + 1, C): a learned token after the others."""
 
     def build(self, input_shape):
-        initializer = keras.initializers.TruncatedNormal(stddev=0.02)
+        initializer = TruncatedNormal(stddev=0.02)
         self.token = self.add_weight(name="token", shape=(1, 1, input_shape[-1]), initializer=initializer)
 
     def call(self, x):
@@ -103,7 +103,7 @@ class Latent(Block):
         self.count = count
 
     def build(self, input_shape):
-        initializer = keras.initializers.TruncatedNormal(stddev=input_shape[-1] ** -0.5)
+        initializer = TruncatedNormal(stddev=input_shape[-1] ** -0.5)
         self.latent = self.add_weight(name="latent", shape=(1, self.count, input_shape[-1]), initializer=initializer)
 
     def call(self, x):

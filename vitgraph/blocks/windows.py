@@ -4,11 +4,11 @@ They agree on the geometry (`_Windowed`): a window is clipped to the map, along 
 window there is no shift, what a window lacks at the bottom and the right is zeros.
 """
 
-import keras
 import numpy as np
 from keras import ops
 
 from vitgraph.blocks.base import Block, is_static, pad_end, pair, sizes
+from vitgraph.blocks.initializers import TruncatedNormal
 
 
 class _Windowed(Block):
@@ -132,7 +132,7 @@ class WindowBias(_Bias):
         self.table = self.add_weight(
             name="table",
             shape=((2 * rows - 1) * (2 * columns - 1), self.num_heads),
-            initializer=keras.initializers.TruncatedNormal(stddev=0.02),
+            initializer=TruncatedNormal(stddev=0.02),
         )
 
     def call(self, x):

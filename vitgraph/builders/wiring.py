@@ -6,7 +6,6 @@ nodes that it adds.
 
 import dataclasses
 
-import keras
 from keras import layers
 
 from vitgraph.blocks import (
@@ -26,6 +25,7 @@ from vitgraph.blocks import (
     ToMap,
 )
 from vitgraph.blocks.base import is_static, pair
+from vitgraph.blocks.initializers import TruncatedNormal, fan_out
 
 ACTIVATIONS = ("gelu", "gelu_tanh", "quick_gelu", "relu", "silu", "hard_silu", "relu6")
 
@@ -44,7 +44,7 @@ def dense(x, units, name, use_bias=True, initializer=None):
 
 def dense_layer(units, name, use_bias=True, initializer=None):
     """The layer itself, where it is called more than once."""
-    initializer = initializer or keras.initializers.TruncatedNormal(stddev=0.02)
+    initializer = initializer or TruncatedNormal(stddev=0.02)
     return layers.Dense(units, use_bias=use_bias, kernel_initializer=initializer, name=name)
 
 
@@ -52,9 +52,9 @@ def conv(x, filters, kernel_size, strides, name, padding=0, use_bias=True):
     """A convolution with PyTorch's symmetric padding: 'same' would pad even inputs at the bottom and right only."""
     if padding:
         x = layers.ZeroPadding2D(padding, name=f"{name}_pad")(x)
-    initializer = keras.initializers.VarianceScaling(2.0, "fan_out", "truncated_normal")
     patches = not padding and kernel_size == strides and strides != 1
     layer = PatchConv2D if patches else layers.Conv2D
+    initializer = fan_out(filters, kernel_size)
     return layer(filters, kernel_size, strides, use_bias=use_bias, kernel_initializer=initializer, name=name)(x)
 
 
