@@ -12,6 +12,7 @@ import tensorflow as tf
 
 from tests.variants import with_random_weights
 from vitgraph import blocks
+from vitgraph.blocks import attention_parts
 
 # In units of the last place of the largest number: sums of a hundred roundings, and the layer's own output is rounded.
 ALLOWED = {"float32": 64 * 2**-23, "float16": 8 * 2**-10, "bfloat16": 8 * 2**-7}
@@ -72,6 +73,20 @@ def dense_attention_layers(dtype):
     return keras.Sequential([keras.layers.Dense(12, dtype=dtype), blocks.SelfAttention(2, dtype=dtype)])
 
 
+class TrainingAttention(blocks.SelfAttention):
+    """As it is in training."""
+
+    def call(self, *inputs):
+        return super().call(*inputs, training=True)
+
+
+@pytest.fixture
+def few_scores(monkeypatch):
+    """Nine tokens are many: five parts of two queries, the last of them one short."""
+    monkeypatch.setattr(attention_parts, "PART", 20)
+    monkeypatch.setattr(attention_parts, "KEYS", 9)
+
+
 ROWS = {  # the layer, the plain form, shapes of the inputs
     **{
         f"depthwise {size} step {step}": (
@@ -89,6 +104,7 @@ ROWS = {  # the layer, the plain form, shapes of the inputs
     "layer norm": (functools.partial(blocks.LayerNorm, 1e-3), functools.partial(layer_norm, epsilon=1e-3), (TOKENS,)),
     "patch merging": (blocks.PatchMerging, patch_merging, (MAP,)),
     "attention": (functools.partial(blocks.SelfAttention, 2), attention, (TOKENS,)),
+    "attention in parts": (functools.partial(TrainingAttention, 2), attention, (TOKENS,)),
     "attention with a bias": (functools.partial(blocks.SelfAttention, 2), attention, (TOKENS, (1, 2, 9, 9))),
 }
 
@@ -106,6 +122,7 @@ def with_gradients(function, inputs, weights, pull):
 @pytest.mark.parametrize("dtype", ALLOWED)
 @pytest.mark.parametrize("jit", [False, True], ids=["graph", "xla"])
 @pytest.mark.parametrize("row", ROWS)
+@pytest.mark.usefixtures("few_scores")
 def test_as_the_plain_form(row, jit, dtype):
     make, plain, shapes = ROWS[row]
     random = np.random.default_rng(0)
@@ -187,6 +204,24 @@ def test_what_onednn_computes_in_one_operation(fresh_process, monkeypatch):
     norms, *products = fresh_process(ONE_OPERATION_EACH).split()
     assert norms == "5"
     assert products == ["BiasAdd"] * 2 + ["BiasAdd+Add"] * 4 + ["BiasAdd+GeluExact"] * 2
+
+
+def attention_shapes(layer, tokens):
+    """The shapes of all tensors of a training step's graph, those within its loops too."""
+    step = tf.function(lambda x: with_gradients(lambda: layer(x), [x], [], tf.ones((1, 1, 1))), autograph=False)
+    graph = step.get_concrete_function(tf.TensorSpec((None, tokens, 24))).graph.as_graph_def(add_shapes=True)
+    nodes = [*graph.node, *(node for function in graph.library.function for node in function.node_def)]
+    shapes = [shape for node in nodes for shape in node.attr["_output_shapes"].list.shape]
+    return {tuple(axis.size for axis in shape.dim) for shape in shapes}
+
+
+@pytest.mark.usefixtures("few_scores")
+def test_no_tensor_of_attention_in_parts_grows_with_the_square_of_the_tokens():
+    for tokens in (9, 8):
+        many = tokens == 9
+        shapes = attention_shapes(TrainingAttention(2), tokens)
+        assert any(shape[-2:] == (tokens, tokens) for shape in shapes) != many
+        assert any(shape[-2:] == (2, tokens) for shape in shapes) == many
 
 
 FUSED = """

@@ -9,7 +9,8 @@ import math
 import keras
 from keras import ops
 
-from vitgraph.blocks.base import Block, dense_rows
+from vitgraph.blocks.attention_parts import attend_in_parts, is_large
+from vitgraph.blocks.base import Block, dense_rows, is_static
 
 
 class AttentionCore(Block):
@@ -36,9 +37,12 @@ class AttentionCore(Block):
 
     def attend(self, *inputs, training):
         q, k, v, bias = self.heads(*inputs)
-        fused = keras.backend.backend() != "tensorflow" and q.shape[-1] == v.shape[-1]  # JAX wants equal widths
-        if fused and bias is None and not (training and self.drop):
+        tensorflow, plain = keras.backend.backend() == "tensorflow", bias is None and not (training and self.drop)
+        if plain and not tensorflow and q.shape[-1] == v.shape[-1]:  # JAX wants equal widths
             y = ops.dot_product_attention(q, k, v, scale=self._scale(q))
+        elif plain and tensorflow and training and is_large(q, k):
+            q, k, v = (ops.transpose(x, (0, 2, 1, 3)) for x in (q, k * self._scale(q), v))
+            y = ops.transpose(attend_in_parts(q, k, v), (0, 2, 1, 3))
         else:
             weights = ops.cast(self._softmax(q, k, bias), v.dtype)
             if training and self.drop:
@@ -213,7 +217,9 @@ def split_heads(x, parts, heads):
     rows, shape = dense_rows(x)
     x = x if shape is None else ops.reshape(rows, shape)
     pieces = [x] if parts == 1 else ops.split(x, parts, axis=-1)
-    return [ops.reshape(piece, (ops.shape(x)[0], -1, heads, width)) for piece in pieces]
+    grid = x.shape[1:-1]
+    tokens = (-1, math.prod(grid)) if is_static(*grid) else (ops.shape(x)[0], -1)
+    return [ops.reshape(piece, (*tokens, heads, width)) for piece in pieces]
 
 
 def over_keys(scores):

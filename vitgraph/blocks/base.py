@@ -80,4 +80,5 @@ def dense_rows(x):
     product, shape = x.op.inputs[0].op.inputs
     if product.op.type != "MatMul":
         return x, None
-    return tf.nn.bias_add(product, x.op.inputs[1]), shape
+    own = x.shape[1:]
+    return tf.nn.bias_add(product, x.op.inputs[1]), (-1, *own) if is_static(*own) else shape
