@@ -1,8 +1,8 @@
 """Attention of many tokens on TensorFlow, by parts of the queries: memory grows with their number, not its square.
 
-For training, where every layer's probabilities are kept; in inference only one layer's are there at a time, and exported
-files stay without loops. Other backends have a kernel for this behind `dot_product_attention`. After Rabe and Staats,
-"Self-attention Does Not Need O(n^2) Memory" (arXiv:2112.05682).
+For training, where every layer's probabilities are kept; in inference one layer's are there at a time, and files that
+are exported stay without loops. Other backends have a kernel for this behind `dot_product_attention`. After Rabe and
+Staats, "Self-attention Does Not Need O(n^2) Memory" (arXiv:2112.05682).
 """
 
 from keras import ops
