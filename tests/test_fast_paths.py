@@ -97,7 +97,10 @@ ROWS = {  # the layer, the plain form, shapes of the inputs
         for size in (3, (3, 5))
         for step in (1, 2)
     },
-    "patch convolution": (functools.partial(blocks.PatchConv2D, 6, 2, 2), patch_convolution, (MAP,)),
+    **{
+        f"patch convolution {size}": (functools.partial(blocks.PatchConv2D, 6, size, size), patch_convolution, (MAP,))
+        for size in (1, 2)
+    },
     "GELU behind a bias": (dense_gelu_layers, dense_gelu, ((2, 3, 5, 8),)),
     "residual behind a bias": (dense_residual_layers, dense_residual, (TOKENS,)),
     "attention behind a bias": (dense_attention_layers, dense_attention, (TOKENS,)),

@@ -52,7 +52,7 @@ def conv(x, filters, kernel_size, strides, name, padding=0, use_bias=True):
     """A convolution with PyTorch's symmetric padding: 'same' would pad even inputs at the bottom and right only."""
     if padding:
         x = layers.ZeroPadding2D(padding, name=f"{name}_pad")(x)
-    patches = not padding and kernel_size == strides and strides != 1
+    patches = not padding and kernel_size == strides
     layer = PatchConv2D if patches else layers.Conv2D
     initializer = fan_out(filters, kernel_size)
     return layer(filters, kernel_size, strides, use_bias=use_bias, kernel_initializer=initializer, name=name)(x)
