@@ -76,8 +76,8 @@ class DepthwiseConv2D(Block):
 class PatchConv2D(keras.layers.Conv2D):
     """(B, H, W, C) -> (B, H // k, W // k, filters): Keras' layer for a kernel k x k and a step of k, without padding.
 
-    Under XLA on a CPU it is a matrix product over the patches, which the gradients profit from: with them, 4 x 56 x 56 x
-    32 and a kernel of 8 x 8 take 4 ms on two AVX2 cores, as a convolution 21; MobileViT-S, with its kernels of one
+    Under XLA on a CPU it is a matrix product over the patches, which the gradients profit from: with them, 4 x 56 x 56
+    x 32 and a kernel of 8 x 8 take 4 ms on two AVX2 cores, as a convolution 21; MobileViT-S, with its kernels of one
     position, trains 3 % faster.
     """
 
