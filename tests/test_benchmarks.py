@@ -6,7 +6,7 @@ import math
 import numpy as np
 import pytest
 
-from benchmarks import bars, build, candidates, figures, latency, options, results, steps, tables, throughput
+from benchmarks import bars, build, candidates, depthwise, figures, latency, options, results, steps, tables, throughput
 from benchmarks.processes import Worker, backend_of
 from tests.variants import CLASSES, TINY
 from vitgraph import list_models
@@ -200,3 +200,21 @@ def test_a_process_that_ends_is_an_error():
     worker = Worker(sys.executable, module="benchmarks.nowhere")
     assert "No module named benchmarks.nowhere" in worker.ask(steps=1)["error"]
     worker.close()
+
+
+def test_depthwise_forms_are_measured_in_every_shape(monkeypatch, capsys):
+    monkeypatch.setattr(depthwise, "NUMBERS", 2**10)
+    depthwise.main(["--kernels=3", "--strides=1,2", "--dilations=1,2", "--channels=16", "--batch=2", "--rounds=1"])
+    heads, _, *rows = [line.strip("| ").split(" | ") for line in capsys.readouterr().out.splitlines()]
+    assert heads == ["kernel, step, dilation", "map", *depthwise.FORMS["tensorflow"]]
+    assert [row[0] for row in rows] == ["3, 1, 1", "3, 1, 2", "3, 2, 1"]
+    for row in rows:
+        assert row[1] == "2 x 7 x 7 x 16"
+        assert all(float(number) > 0 for cell in row[2:] for number in cell.strip(")").split(" ("))
+
+
+@pytest.mark.parametrize("arguments", ["--kernels 0", "--channels 16,x", "--rounds 0", "--strides -1"])
+def test_depthwise_refuses_what_is_no_number(arguments, capsys):
+    with pytest.raises(SystemExit):
+        depthwise.parse(arguments.split())
+    assert arguments.split()[0] in capsys.readouterr().err

@@ -20,10 +20,10 @@ ALLOWED = {"float32": 64 * 2**-23, "float16": 8 * 2**-10, "bfloat16": 8 * 2**-7}
 MAP, TOKENS = (2, 7, 10, 4), (2, 9, 24)
 
 
-def depthwise(x, kernel, bias, step):
-    rows, columns = kernel.shape[0] // 2, kernel.shape[1] // 2
+def depthwise(x, kernel, bias, step, dilation=1):
+    rows, columns = (k // 2 * dilation for k in kernel.shape[:2])
     padded = tf.pad(x, ((0, 0), (rows, rows), (columns, columns), (0, 0)))
-    return tf.nn.depthwise_conv2d(padded, kernel, (1, step, step, 1), "VALID") + bias
+    return tf.nn.depthwise_conv2d(padded, kernel, (1, step, step, 1), "VALID", dilations=(dilation, dilation)) + bias
 
 
 def patch_convolution(x, kernel, bias):
@@ -101,6 +101,11 @@ ROWS = {  # the layer, the plain form, shapes of the inputs
         f"patch convolution {size}": (functools.partial(blocks.PatchConv2D, 6, size, size), patch_convolution, (MAP,))
         for size in (1, 2)
     },
+    "depthwise dilated": (
+        functools.partial(blocks.DepthwiseConv2D, 3, dilation_rate=2),
+        functools.partial(depthwise, step=1, dilation=2),
+        (MAP,),
+    ),
     "GELU behind a bias": (dense_gelu_layers, dense_gelu, ((2, 3, 5, 8),)),
     "residual behind a bias": (dense_residual_layers, dense_residual, (TOKENS,)),
     "attention behind a bias": (dense_attention_layers, dense_attention, (TOKENS,)),
@@ -172,11 +177,16 @@ def test_batch_norm_in_training(shape, jit, dtype):
         np.testing.assert_allclose(one, wanted, rtol=0, atol=ALLOWED[dtype] * np.abs(wanted).max(), err_msg=name)
 
 
-@pytest.mark.parametrize("step", [1, 2])
-def test_depthwise_kernels_gradient_on_accelerators(step, monkeypatch):
+@pytest.mark.parametrize("row", ["depthwise 3 step 1", "depthwise 3 step 2", "depthwise dilated"])
+def test_depthwise_kernels_gradient_on_accelerators(row, monkeypatch):
     """The other form of the gradient, run on what is here."""
     monkeypatch.setattr("vitgraph.blocks.convolution._on_cpu", lambda: False)
-    test_as_the_plain_form(f"depthwise 3 step {step}", True, "float32")
+    test_as_the_plain_form(row, True, "float32")
+
+
+def test_depthwise_step_and_dilation_together_are_refused():
+    with pytest.raises(ValueError, match="strides=2, dilation_rate=3"):
+        blocks.DepthwiseConv2D(3, 2, dilation_rate=3)
 
 
 @pytest.mark.parametrize("dtype", ALLOWED)

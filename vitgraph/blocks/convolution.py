@@ -8,7 +8,7 @@ from vitgraph.blocks.initializers import of_deviation
 
 
 class DepthwiseConv2D(Block):
-    """(B, H, W, C) -> (B, H', W', m C), H' = (H + 2 p - k) // s + 1: k x k, step s, p zeros on each side (PyTorch's).
+    """(B, H, W, C) -> (B, H', W', m C), H' = (H + 2 p - d (k - 1) - 1) // s + 1: PyTorch's, with p zeros on each side.
 
     Under XLA it is the sum of k x k shifted products, which one loop computes; otherwise the backend's own operation.
     Milliseconds on two AVX2 cores, 8 x 28 x 28 x 128 (with gradients):
@@ -24,17 +24,26 @@ class DepthwiseConv2D(Block):
         kernel_size: a number, or (rows, columns).
         strides: step, 1 or more.
         use_bias: whether a bias is added.
-        padding: zeros on each side, a number or (rows, columns); None: half the kernel.
+        padding: zeros p on each side, a number or (rows, columns); None: half of what the kernel covers.
         depth_multiplier: outputs m of each channel, side by side.
+        dilation_rate: positions d from one of the kernel's to the next, 1 or more.
+
+    Raises:
+        ValueError: both a step and a dilation, which TensorFlow hasn't together.
     """
 
-    def __init__(self, kernel_size, strides=1, use_bias=True, padding=None, depth_multiplier=1, **kwargs):
+    def __init__(
+        self, kernel_size, strides=1, use_bias=True, padding=None, depth_multiplier=1, dilation_rate=1, **kwargs
+    ):
         super().__init__(**kwargs)
+        if strides > 1 and dilation_rate > 1:
+            raise ValueError(f"DepthwiseConv2D: strides={strides}, dilation_rate={dilation_rate}; allowed: one above 1")
         self.kernel_size = pair(kernel_size)
         self.strides = strides
         self.use_bias = use_bias
-        self.padding = tuple(k // 2 for k in self.kernel_size) if padding is None else pair(padding)
+        self.padding = tuple(k // 2 * dilation_rate for k in self.kernel_size) if padding is None else pair(padding)
         self.depth_multiplier = depth_multiplier
+        self.dilation_rate = dilation_rate
 
     def build(self, input_shape):
         channels, multiplier = input_shape[-1], self.depth_multiplier
@@ -49,22 +58,27 @@ class DepthwiseConv2D(Block):
         return ops.add(y, self.bias) if self.use_bias else y
 
     def _native(self, x):
-        if self.strides == 1 and all(k == 2 * p + 1 for k, p in zip(self.kernel_size, self.padding, strict=True)):
-            return ops.depthwise_conv(x, self.kernel, padding="same", data_format="channels_last")
-        return ops.depthwise_conv(self._pad(x), self.kernel, self.strides, "valid", data_format="channels_last")
+        form = {"data_format": "channels_last", "dilation_rate": self.dilation_rate}
+        if self.strides == 1 and all(self._reach(axis) == 2 * self.padding[axis] + 1 for axis in (0, 1)):
+            return ops.depthwise_conv(x, self.kernel, padding="same", **form)
+        return ops.depthwise_conv(self._pad(x), self.kernel, self.strides, "valid", **form)
 
     def _shifted(self, x):
         padded = self._pad(x)
         if self.depth_multiplier > 1:
             padded = ops.repeat(padded, self.depth_multiplier, axis=-1)
         kernel = ops.reshape(ops.cast(self.kernel, x.dtype), (*self.kernel_size, -1))
-        return _convolve(padded, kernel, self.strides)
+        return _convolve(padded, kernel, self.strides, self.dilation_rate)
 
     def _pad(self, x):
         return ops.pad(x, ((0, 0), *((p, p) for p in self.padding), (0, 0)))
 
+    def _reach(self, axis):
+        """Positions from the kernel's first to its last, both counted."""
+        return (self.kernel_size[axis] - 1) * self.dilation_rate + 1
+
     def _length(self, n, axis):
-        return (n + 2 * self.padding[axis] - self.kernel_size[axis]) // self.strides + 1
+        return (n + 2 * self.padding[axis] - self._reach(axis)) // self.strides + 1
 
     def compute_output_shape(self, input_shape):
         batch, *grid, channels = input_shape
@@ -93,34 +107,41 @@ class PatchConv2D(keras.layers.Conv2D):
         return ops.matmul(patches, ops.reshape(kernel, (-1, self.filters)))
 
 
-def _convolve(x, kernel, step):
+def _convolve(x, kernel, step, dilation):
     """(B, H, W, C), (k, k', C) -> (B, h, w, C), as sums of shifted products, the gradients too."""
 
     @ops.custom_gradient
     def convolve(x, kernel):
         def gradient(*args, upstream=None):
             upstream = args[0] if upstream is None else upstream
-            return _input_gradient(upstream, kernel, step, sizes(x)), _kernel_gradient(x, upstream, kernel, step)
+            return (
+                _input_gradient(upstream, kernel, step, dilation, sizes(x)),
+                _kernel_gradient(x, upstream, kernel, step, dilation),
+            )
 
-        return _shifted_sum(x, kernel, step), gradient
+        return _shifted_sum(x, kernel, step, dilation), gradient
 
     return convolve(x, kernel)
 
 
-def _shifted_sum(x, kernel, step):
+def _shifted_sum(x, kernel, step, dilation):
     """(B, H, W, C), (k, k', C) -> (B, h, w, C): the sum of the kernel's places times the map shifted by each."""
-    rows, columns, _ = kernel.shape
-    height, width = sizes(x)
-    down, across = (height - rows) // step * step + 1, (width - columns) // step * step + 1
+    (rows, columns, _), (height, width) = kernel.shape, sizes(x)
+    down, across = ((n - (k - 1) * dilation - 1) // step * step + 1 for n, k in ((height, rows), (width, columns)))
     total = None
     for i in range(rows):
         for j in range(columns):
-            product = x[:, i : i + down : step, j : j + across : step] * kernel[i, j]
+            product = _shift(x, i * dilation, down, j * dilation, across, step) * kernel[i, j]
             total = product if total is None else total + product
     return total
 
 
-def _input_gradient(upstream, kernel, step, size):
+def _shift(x, top, down, left, across, step):
+    """Every so many rows and columns of a map, of `down` rows from `top` on and `across` columns from `left` on."""
+    return x[:, top : top + down : step, left : left + across : step]
+
+
+def _input_gradient(upstream, kernel, step, dilation, size):
     """(B, h, w, C), (k, k', C) -> (B, *size, C): what the input's positions contribute.
 
     The same sum, with the kernel turned round, over the upstream map with step - 1 zeros between its positions.
@@ -132,11 +153,11 @@ def _input_gradient(upstream, kernel, step, size):
         upstream = ops.reshape(spread, (-1, height * step, width * step, channels))[:, : 1 - step, : 1 - step]
     # What the last step didn't reach has no gradient.
     below, right = (n - m for n, m in zip(size, sizes(upstream), strict=True))
-    upstream = pad_map(upstream, (rows - 1, below), (columns - 1, right))
-    return _shifted_sum(upstream, ops.flip(kernel, (0, 1)), 1)
+    upstream = pad_map(upstream, ((rows - 1) * dilation, below), ((columns - 1) * dilation, right))
+    return _shifted_sum(upstream, ops.flip(kernel, (0, 1)), 1, dilation)
 
 
-def _kernel_gradient(x, upstream, kernel, step):
+def _kernel_gradient(x, upstream, kernel, step, dilation):
     """(B, H, W, C), (B, h, w, C) -> (k, k', C): for each of the kernel's places the sum of x * upstream, in float32.
 
     On a CPU row by row, so that a row is in the cache for all k x k sums: 8 x 56 x 56 x 256 and a kernel of 3 x 3 take
@@ -148,7 +169,7 @@ def _kernel_gradient(x, upstream, kernel, step):
 
     def sums(x, upstream, down, axes):
         terms = (
-            ops.cast(x[:, i : i + down : step, j : j + across : step], "float32") * upstream
+            ops.cast(_shift(x, i * dilation, down, j * dilation, across, step), "float32") * upstream
             for i in range(rows)
             for j in range(columns)
         )
@@ -158,9 +179,10 @@ def _kernel_gradient(x, upstream, kernel, step):
     if not _on_cpu():
         total = sums(x, upstream, (height - 1) * step + 1, (0, 1, 2))
     else:
+        reach = (rows - 1) * dilation + 1
 
         def add_row(n, total):
-            seen = ops.slice(x, (0, n * step, 0, 0), (batch, rows, ops.shape(x)[2], channels))
+            seen = ops.slice(x, (0, n * step, 0, 0), (batch, reach, ops.shape(x)[2], channels))
             row = ops.slice(upstream, (0, n, 0, 0), (batch, 1, width, channels))
             return total + sums(seen, row, 1, (1, 2))
 
