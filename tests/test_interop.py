@@ -185,8 +185,8 @@ def test_any_image_size(name):
         for here, there in zip(answers(model, IMAGES[:2]), answers(closed, IMAGES[:2]), strict=True):
             np.testing.assert_allclose(here, there, rtol=1e-4, atol=1e-4, err_msg=backbone)
         assert all(np.isfinite(tensor).all() for tensor in answers(model, np.tile(IMAGES[:2], (1, 1, 2, 1))))
-    losses = train(model, consumer.labels, steps=2)
-    assert losses[1] < losses[0]
+    losses = train(model, consumer.labels)
+    assert losses[-1] < 0.9 * losses[0]
 
 
 PUBLISHED = json.loads((pathlib.Path(__file__).parent / "data" / "params.json").read_text())
