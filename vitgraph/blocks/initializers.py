@@ -15,7 +15,6 @@ KEPT = 2.0
 SHRINKAGE = 0.87962566103423978
 """Standard deviation of a normal distribution of deviation 1 after it was cut there."""
 
-
 PART = 2**17
 """Weights drawn at a time, so that they stay in a core's cache."""
 
