@@ -57,7 +57,7 @@ def network_of(candidate, model, mode, task, dtype, size):
     if candidate == "vitgraph" and mode == "xla_native":
         from vitgraph.blocks import convolution
 
-        convolution._under_xla = lambda: False
+        convolution.under_xla = lambda: False
     if candidate == "kecam":
         import tf_keras
 

@@ -20,8 +20,8 @@ ALLOWED = {"float32": 64 * 2**-23, "float16": 8 * 2**-10, "bfloat16": 8 * 2**-7}
 MAP, TOKENS = (2, 7, 10, 4), (2, 9, 24)
 
 
-def depthwise(x, kernel, bias, step, dilation=1):
-    rows, columns = (k // 2 * dilation for k in kernel.shape[:2])
+def depthwise(x, kernel, bias, step, dilation=1, padding=None):
+    rows, columns = padding or (k // 2 * dilation for k in kernel.shape[:2])
     padded = tf.pad(x, ((0, 0), (rows, rows), (columns, columns), (0, 0)))
     return tf.nn.depthwise_conv2d(padded, kernel, (1, step, step, 1), "VALID", dilations=(dilation, dilation)) + bias
 
@@ -106,6 +106,16 @@ ROWS = {  # the layer, the plain form, shapes of the inputs
         functools.partial(depthwise, step=1, dilation=2),
         (MAP,),
     ),
+    "depthwise in a wide row": (
+        functools.partial(blocks.DepthwiseConv2D, 3),
+        functools.partial(depthwise, step=1),
+        ((2, 5, 36, 4),),
+    ),
+    "depthwise in much padding": (
+        functools.partial(blocks.DepthwiseConv2D, 3, 2, padding=(4, 3)),
+        functools.partial(depthwise, step=2, padding=(4, 3)),
+        (MAP,),
+    ),
     "GELU behind a bias": (dense_gelu_layers, dense_gelu, ((2, 3, 5, 8),)),
     "residual behind a bias": (dense_residual_layers, dense_residual, (TOKENS,)),
     "attention behind a bias": (dense_attention_layers, dense_attention, (TOKENS,)),
@@ -180,7 +190,7 @@ def test_batch_norm_in_training(shape, jit, dtype):
 @pytest.mark.parametrize("row", ["depthwise 3 step 1", "depthwise 3 step 2", "depthwise dilated"])
 def test_depthwise_kernels_gradient_on_accelerators(row, monkeypatch):
     """The other form of the gradient, run on what is here."""
-    monkeypatch.setattr("vitgraph.blocks.convolution._on_cpu", lambda: False)
+    monkeypatch.setattr("vitgraph.blocks.convolution.on_cpu", lambda: False)
     test_as_the_plain_form(row, True, "float32")
 
 

@@ -82,3 +82,27 @@ def dense_rows(x):
         return x, None
     own = x.shape[1:]
     return tf.nn.bias_add(product, x.op.inputs[1]), (-1, *own) if is_static(*own) else shape
+
+
+def on_cpu():
+    """Whether there is no accelerator that the backend would compute on."""
+    if keras.backend.backend() == "jax":
+        import jax
+
+        return jax.default_backend() == "cpu"
+    import tensorflow as tf
+
+    return not any(tf.config.list_logical_devices(kind) for kind in ("GPU", "TPU"))
+
+
+def under_xla():
+    """Whether what is being traced is compiled by XLA: JAX always is, TensorFlow inside `jit_compile=True`."""
+    backend = keras.backend.backend()
+    if backend != "tensorflow":
+        return backend == "jax"
+    import tensorflow as tf
+    from tensorflow.python.ops import control_flow_util
+
+    if tf.executing_eagerly():
+        return False
+    return control_flow_util.GraphOrParentsInXlaContext(tf.compat.v1.get_default_graph())
