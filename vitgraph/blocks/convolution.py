@@ -199,5 +199,5 @@ def _kernel_gradient(x, upstream, kernel, step, dilation):
 
 
 def _part(width):
-    """The largest part of a row of so many positions that isn't above 16 and divides it; the row, if that is tiny."""
+    """The largest divisor of a row's positions from 4 to 16; without one, or where they aren't known, all of them."""
     return max((n for n in range(4, 17) if width % n == 0), default=width) if is_static(width) else width
