@@ -13,6 +13,7 @@ import tensorflow as tf
 from tests.variants import with_random_weights
 from vitgraph import blocks
 from vitgraph.blocks import attention_parts
+from vitgraph.blocks.talking_heads import mix
 
 # In units of the last place of the largest number: sums of a hundred roundings, and the layer's own output is rounded.
 ALLOWED = {"float32": 64 * 2**-23, "float16": 8 * 2**-10, "bfloat16": 8 * 2**-7}
@@ -52,6 +53,10 @@ def attention(qkv, bias=None, heads=2):
     return tf.reshape(tf.einsum("bhnm,bmhd->bnhd", weights, v), (*qkv.shape[:2], -1))
 
 
+def mixed_heads(maps, kernel, bias):
+    return tf.einsum("bgnm,gh->bhnm", maps, kernel) + bias[:, None, None]
+
+
 def dense_gelu_layers(dtype):
     return keras.Sequential([keras.layers.Dense(6, dtype=dtype), blocks.GELU(dtype=dtype)])
 
@@ -71,6 +76,17 @@ def dense_attention(x, kernel, bias):
 
 def dense_attention_layers(dtype):
     return keras.Sequential([keras.layers.Dense(12, dtype=dtype), blocks.SelfAttention(2, dtype=dtype)])
+
+
+class MixedHeads(keras.layers.Layer):
+    """A mixture and what it does, in one."""
+
+    def __init__(self, **kwargs):
+        super().__init__(**kwargs)
+        self.mixture = blocks.HeadMixture(3, dtype=self.dtype_policy)
+
+    def call(self, maps):
+        return mix(maps, self.mixture(maps))
 
 
 class TrainingAttention(blocks.SelfAttention):
@@ -123,6 +139,7 @@ ROWS = {  # the layer, the plain form, shapes of the inputs
     "patch merging": (blocks.PatchMerging, patch_merging, (MAP,)),
     "attention": (functools.partial(blocks.SelfAttention, 2), attention, (TOKENS,)),
     "attention in parts": (functools.partial(TrainingAttention, 2), attention, (TOKENS,)),
+    "heads mixed": (MixedHeads, mixed_heads, ((2, 3, 5, 7),)),
     "attention with a bias": (functools.partial(blocks.SelfAttention, 2), attention, (TOKENS, (1, 2, 9, 9))),
 }
 

@@ -59,7 +59,8 @@ def mix(maps, mixture):
     """(B, heads, N, M) -> (B, heads, N, M): one product, without a transposition of the maps.
 
     Milliseconds for 8 x 4 x 196 x 196 in the TF graph: 2.7 (with gradient 4.9); as a dense layer over the last axis,
-    with a transposition before and after it, 13 (28). Under XLA 1.7 (5.7), and 6.9 (22).
+    with a transposition before and after it, 13 (28). Under XLA 1.7 (5.7), and 6.9 (22). Sums of maps, which XLA fuses
+    with the softmax, train CaiT-XXS24 8 % faster, but take it twice as long to compile, and CaiT-S24 five times.
     """
     mixture = ops.cast(mixture, maps.dtype)
     flat = ops.reshape(maps, (ops.shape(maps)[0], mixture.shape[-1], -1))
