@@ -21,7 +21,7 @@ def measure(model, size, batch, form, steps):
 
     import vitgraph
     from vitgraph.blocks import GELU, LayerNorm
-    from vitgraph.blocks.attention import AttentionCore
+    from vitgraph.blocks.attention.core import AttentionCore
 
     def build():
         return vitgraph.create(model, input_shape=(size, size, 3), classifier_activation=None)

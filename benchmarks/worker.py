@@ -55,7 +55,7 @@ def build(candidate, model, mode, task, dtype, batch, size, own):
 def network_of(candidate, model, mode, task, dtype, size):
     """The candidate's net, in Keras' dtype policy for the task, as the mode wants it."""
     if candidate == "vitgraph" and mode == "xla_native":
-        from vitgraph.blocks import convolution
+        from vitgraph.blocks.convolution import convolution
 
         convolution.under_xla = lambda: False
     if candidate == "kecam":

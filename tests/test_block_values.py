@@ -10,7 +10,7 @@ import tensorflow as tf
 
 from tests.variants import value, with_random_weights
 from vitgraph import blocks
-from vitgraph.blocks.resample import interpolation_matrix
+from vitgraph.blocks.positions.resampling import interpolation_matrix
 
 CLOSE = {"rtol": 1e-5, "atol": 1e-5}  # float32 sums of a few hundred products of order 1
 

@@ -12,7 +12,7 @@ import pytest
 
 import vitgraph
 from vitgraph import export
-from vitgraph.cli import main
+from vitgraph.cli.main import main
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 SMALL = ["--input-size", "64", "--num-classes", "3"]

@@ -6,7 +6,7 @@ import pytest
 
 import vitgraph
 from vitgraph import demo, plots
-from vitgraph.cli import main
+from vitgraph.cli.main import main
 
 
 @pytest.mark.heavy

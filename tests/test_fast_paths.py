@@ -12,8 +12,8 @@ import tensorflow as tf
 
 from tests.variants import with_random_weights
 from vitgraph import blocks
-from vitgraph.blocks import attention_parts
-from vitgraph.blocks.talking_heads import mix
+from vitgraph.blocks.attention import parts as attention_parts
+from vitgraph.blocks.attention.talking_heads import mix
 
 # In units of the last place of the largest number: sums of a hundred roundings, and the layer's own output is rounded.
 ALLOWED = {"float32": 64 * 2**-23, "float16": 8 * 2**-10, "bfloat16": 8 * 2**-7}

@@ -13,7 +13,7 @@ import vitgraph
 from tests.variants import EVERY_LAYER, OPEN, TINY, assert_close, assert_same, images, value, with_random_weights
 from vitgraph import export
 from vitgraph.blocks import AttentionMap
-from vitgraph.blocks.attention import AttentionCore
+from vitgraph.blocks.attention.core import AttentionCore
 
 NAMES = list(TINY)
 FORMS = ("closed", "without top", "open reloaded")

@@ -6,8 +6,8 @@ import pytest
 
 import vitgraph
 from tests.variants import TINY, assert_close, images, shared, value
-from vitgraph.registry import SOURCES
-from vitgraph.weights import resample
+from vitgraph.checkpoints import resample
+from vitgraph.checkpoints.names import SOURCES
 
 
 def test_scores_are_those_of_the_mean_logits():

@@ -5,7 +5,7 @@ import numpy as np
 import vitgraph
 from tests.variants import TINY, shared, value
 from vitgraph.blocks import MaxPooling
-from vitgraph.weights.resample import blockwise_table
+from vitgraph.checkpoints.resample import blockwise_table
 
 
 def test_padding_never_wins():

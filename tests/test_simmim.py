@@ -10,7 +10,7 @@ from safetensors.numpy import load_file
 import vitgraph
 from tests.guides import blocks, printed
 from tests.variants import assert_same, images, value
-from vitgraph.builders.beit import weights_per_block
+from vitgraph.checkpoints.derived import weights_per_block
 
 GOLDEN = pathlib.Path(__file__).parent / "golden"
 GUIDE = pathlib.Path(__file__).parents[1] / "docs" / "simmim.md"

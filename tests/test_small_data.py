@@ -5,7 +5,7 @@ import numpy as np
 
 from tests.variants import assert_close, shared, value
 from vitgraph.blocks import AttentionMap, DiagonalShifts, LocalitySelfAttention, QueryScale, SelfAttention, ToTokens
-from vitgraph.builders.small_data_vit import shifted_patch_tokenization
+from vitgraph.wiring.shifted_patches import shifted_patch_tokenization
 
 HEADS, TOKENS, WIDTH = 3, 7, 4
 

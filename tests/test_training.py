@@ -19,14 +19,15 @@ import pytest
 
 import vitgraph
 from tests.variants import TINY, assert_close, shared, value
-from vitgraph import cli_training, objectives
-from vitgraph.cli import main
+from vitgraph import objectives
+from vitgraph.checkpoints import read_checkpoint
+from vitgraph.cli import training as cli_training
+from vitgraph.cli.main import main
 from vitgraph.training import checkpoint, list_recipes, pretrain, recipe, train
 from vitgraph.training.data import from_arrays
 from vitgraph.training.net import find_net
 from vitgraph.training.optimizer import LayerwiseAdamW, decays, depths, learning_rates
 from vitgraph.training.train import _Job
-from vitgraph.weights import read_checkpoint
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 NAME = "vit_tiny_patch16_224"

@@ -14,7 +14,7 @@ from safetensors.numpy import save_file
 
 import vitgraph
 from tests.parity import translation
-from vitgraph.weights import load_weights, read_checkpoint, save_weights
+from vitgraph.checkpoints import load_weights, read_checkpoint, save_weights
 
 GOLDEN = pathlib.Path(__file__).parent / "golden"
 

@@ -2,10 +2,13 @@
 
 from vitgraph import blocks, builders, objectives
 from vitgraph.builders import *  # noqa: F403  (every build_* function)
+from vitgraph.checkpoints import list_weights, load_weights, save_weights
 from vitgraph.create import create
 from vitgraph.distribution import layout_map
-from vitgraph.features import attention, attention_rollout, channels_first, pyramid, simple_feature_pyramid
-from vitgraph.folding import fold_batchnorm
+from vitgraph.graphs.attention import attention, attention_rollout
+from vitgraph.graphs.channels import channels_first
+from vitgraph.graphs.folding import fold_batchnorm
+from vitgraph.graphs.pyramid import pyramid, simple_feature_pyramid
 from vitgraph.objectives import (
     byol,
     dino,
@@ -16,7 +19,6 @@ from vitgraph.objectives import (
     without_distillation,
 )
 from vitgraph.registry import list_models
-from vitgraph.weights import list_weights, load_weights, save_weights
 
 __version__ = "0.1.0"
 __all__ = [

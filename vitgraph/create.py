@@ -2,11 +2,11 @@
 
 import pathlib
 
+from vitgraph.checkpoints import load_weights
+from vitgraph.checkpoints.files import READABLE
+from vitgraph.checkpoints.hub import download
+from vitgraph.checkpoints.published import published
 from vitgraph.registry import variant
-from vitgraph.weights import load_weights
-from vitgraph.weights.files import READABLE
-from vitgraph.weights.hub import download
-from vitgraph.weights.published import published
 
 
 def create(name, /, weights=None, *, skip_head=False, **overrides):

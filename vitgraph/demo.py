@@ -14,7 +14,8 @@ from keras import layers
 from vitgraph import export
 from vitgraph.builders import build_pvt_v2
 from vitgraph.create import create
-from vitgraph.features import attention, pyramid
+from vitgraph.graphs.attention import attention
+from vitgraph.graphs.pyramid import pyramid
 from vitgraph.plots import plot_probabilities, plot_pyramid
 
 PHOTOGRAPH = "china.jpg of scikit-learn, by danielbuechele, CC BY 2.0"

@@ -7,7 +7,7 @@ import numpy as np
 
 from vitgraph.blocks.base import pair
 from vitgraph.export.graphs import IMAGENET_MEAN, IMAGENET_STD
-from vitgraph.features import attention, attention_rollout
+from vitgraph.graphs.attention import attention, attention_rollout
 
 _WIDTH, _TITLE, _GAP = 2.1, 0.45, 0.08  # of a panel, in inches
 _GREY = "#666666"

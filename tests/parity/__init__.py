@@ -10,7 +10,7 @@ import keras
 import numpy as np
 from safetensors import safe_open
 
-from vitgraph.weights import load_weights
+from vitgraph.checkpoints import load_weights
 
 TOLERANCE = 1e-4
 

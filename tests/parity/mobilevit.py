@@ -3,7 +3,7 @@
 from tests.parity import Port, channels_first, same
 from tests.parity.timm import activation_of, bare_name, begin, finish, norm_of, top_of
 from vitgraph import build_mobilevit, build_mobilevit_v2
-from vitgraph.builders.mobile import multiple_of_8
+from vitgraph.wiring.mobile_stages import multiple_of_8
 
 MODEL = {  # ByoModelCfg's defaults
     "downsample": "conv1x1", "stem_type": "3x3", "stem_pool": "maxpool", "stem_chs": 32, "width_factor": 1.0,

@@ -3,8 +3,8 @@
 import keras
 
 from vitgraph import load_weights
-from vitgraph.builders.sources import Source
-from vitgraph.registry import SOURCES
+from vitgraph.checkpoints.names import SOURCES
+from vitgraph.checkpoints.source import Source
 
 
 def channels_last(images):

@@ -3,7 +3,7 @@
 import numpy as np
 
 from vitgraph.blocks.base import pair
-from vitgraph.weights import resample
+from vitgraph.checkpoints import resample
 
 
 def resampling(config, tensors):

@@ -7,7 +7,7 @@ from tests.parity.official import no_more
 from vitgraph import build_small_data_pit, build_small_data_vit
 from vitgraph.blocks import ToTokens
 from vitgraph.blocks.base import pair
-from vitgraph.builders.small_data_vit import shifted_patch_tokenization
+from vitgraph.wiring.shifted_patches import shifted_patch_tokenization
 
 SHARED = ("patch_size", "num_classes", "mlp_dim_ratio", "dim_head", "is_SPT", "is_LSA", "dim", "depth", "heads")
 WITHOUT_EFFECT = ("img_size", "channels", "dropout", "emb_dropout", "stochastic_depth")

@@ -1,7 +1,7 @@
 """The layers that graphs are made of, beside Keras' own. A saved model needs nothing else of this package."""
 
 from vitgraph.blocks.activations import GELU, GatedActivation, QuickGELU
-from vitgraph.blocks.attention import (
+from vitgraph.blocks.attention.core import (
     AttentionMap,
     AttentionRollout,
     CrossAttention,
@@ -10,16 +10,31 @@ from vitgraph.blocks.attention import (
     SelfAttention,
     SplitHeads,
 )
+from vitgraph.blocks.attention.cosine import CosineQKV, QVBias
+from vitgraph.blocks.attention.grouped import ContextAttention, ContextGate, GroupedAttention
+from vitgraph.blocks.attention.heads import InterleaveHeads, TakeValues
+from vitgraph.blocks.attention.interleaved import InterleavedCrossAttention, InterleavedSelfAttention, OffsetBias
+from vitgraph.blocks.attention.locality import LocalitySelfAttention, QueryScale
+from vitgraph.blocks.attention.nystrom import NystromAttention
+from vitgraph.blocks.attention.random_features import RandomFeatureAttention
+from vitgraph.blocks.attention.reattention import MapAttention, MixHeads
+from vitgraph.blocks.attention.residual import AttentionScores, ScoredAttention
+from vitgraph.blocks.attention.talking_heads import HeadMixture, TalkingHeadsAttention
 from vitgraph.blocks.base import Block
-from vitgraph.blocks.contrast import CentredCrossEntropy, SwappedCosine, WeightNormDense
-from vitgraph.blocks.convolution import DepthwiseConv2D, PatchConv2D
-from vitgraph.blocks.cosine import CosineQKV, QVBias
+from vitgraph.blocks.convolution.convolution import DepthwiseConv2D, PatchConv2D
+from vitgraph.blocks.convolution.overlapping import OverlappingPatches
+from vitgraph.blocks.convolution.pooling import AdaptiveAveragePooling, AveragePooling, MaxPooling
+from vitgraph.blocks.convolution.resizing import ResizeLike, ResizeToMultiple, ScaleImage
+from vitgraph.blocks.convolution.shifting import DiagonalShifts
+from vitgraph.blocks.convolution.unfolding import Fold, Unfold
 from vitgraph.blocks.graph import GraphModel, Stage
-from vitgraph.blocks.grid_bias import GridBias
-from vitgraph.blocks.grouped import ContextAttention, ContextGate, GroupedAttention
-from vitgraph.blocks.groups import GroupBias, GroupOffsets, GroupPartition, GroupReverse
-from vitgraph.blocks.locality_attention import LocalitySelfAttention, QueryScale
-from vitgraph.blocks.masking import (
+from vitgraph.blocks.normalization import BatchNorm, LayerNorm
+from vitgraph.blocks.positions.grid_bias import GridBias
+from vitgraph.blocks.positions.image_blocks import BlockPositions
+from vitgraph.blocks.positions.sinusoids import SinePosition, SinusoidTable
+from vitgraph.blocks.positions.tables import PositionTable, SinCosPosition, SinCosTable
+from vitgraph.blocks.pretraining.contrast import CentredCrossEntropy, SwappedCosine, WeightNormDense
+from vitgraph.blocks.pretraining.masking import (
     ColourBins,
     CorruptTokens,
     HiddenPixelsError,
@@ -32,28 +47,9 @@ from vitgraph.blocks.masking import (
     RestoreTokens,
     Unpatchify,
 )
-from vitgraph.blocks.nesting import BlockPositions, InterleaveHeads, MaxPooling
-from vitgraph.blocks.normalization import BatchNorm, LayerNorm
-from vitgraph.blocks.nystrom import NystromAttention
-from vitgraph.blocks.offset_attention import InterleavedCrossAttention, InterleavedSelfAttention, OffsetBias
-from vitgraph.blocks.overlapping import OverlappingPatches
-from vitgraph.blocks.pooling import AdaptiveAveragePooling, AveragePooling
-from vitgraph.blocks.positions import PositionTable, SinCosPosition, SinCosTable
-from vitgraph.blocks.random_features import RandomFeatureAttention
-from vitgraph.blocks.reattention import MapAttention, MixHeads
-from vitgraph.blocks.regions import (
-    Alongside,
-    CropTo,
-    JoinRegional,
-    PadCentred,
-    PadToRegions,
-    RegionBias,
-    TakeRegional,
-)
+from vitgraph.blocks.pretraining.views import RandomResizedCrop
 from vitgraph.blocks.residual import Residual
-from vitgraph.blocks.residual_attention import AttentionScores, ScoredAttention
-from vitgraph.blocks.resizing import ResizeLike, ResizeToMultiple, ScaleImage
-from vitgraph.blocks.sampling import (
+from vitgraph.blocks.tokens.sampling import (
     ClearPadding,
     MaskedAttention,
     PatchIds,
@@ -62,10 +58,8 @@ from vitgraph.blocks.sampling import (
     PutBack,
     TokenSampler,
 )
-from vitgraph.blocks.sequence import SequencePooling, SinePosition, SinusoidTable
-from vitgraph.blocks.shifting import DiagonalShifts
-from vitgraph.blocks.talking_heads import HeadMixture, TalkingHeadsAttention
-from vitgraph.blocks.tokens import (
+from vitgraph.blocks.tokens.sequence_pooling import SequencePooling
+from vitgraph.blocks.tokens.tokens import (
     AppendToken,
     DropLast,
     DropPrefix,
@@ -80,10 +74,17 @@ from vitgraph.blocks.tokens import (
     ToMap,
     ToTokens,
 )
-from vitgraph.blocks.unfolding import Fold, Unfold
-from vitgraph.blocks.values import TakeValues
-from vitgraph.blocks.views import RandomResizedCrop
-from vitgraph.blocks.windows import (
+from vitgraph.blocks.windows.groups import GroupBias, GroupOffsets, GroupPartition, GroupReverse
+from vitgraph.blocks.windows.regions import (
+    Alongside,
+    CropTo,
+    JoinRegional,
+    PadCentred,
+    PadToRegions,
+    RegionBias,
+    TakeRegional,
+)
+from vitgraph.blocks.windows.windows import (
     ContinuousWindowBias,
     PatchMerging,
     WindowBias,

@@ -41,22 +41,12 @@ from vitgraph.blocks import (
     ToMap,
     ToTokens,
 )
-from vitgraph.builders import vit_sources
-from vitgraph.builders.contract import POOLS, Check, begin, builder, finish, shape_of
-from vitgraph.builders.sources import Source
-from vitgraph.builders.vit import blocks, patch_embed, patch_grid, pool, pre_norm_block
-from vitgraph.builders.wiring import Transformer, dense, drop_path_rates, dropout, head
+from vitgraph.contract import POOLS, Check, begin, builder, finish, shape_of
+from vitgraph.wiring.layers import dense, drop_path_rates, dropout, head
+from vitgraph.wiring.transformer import Transformer, blocks, patch_embed, patch_grid, pool, pre_norm_block
 
 VARIANTS: dict = {  # table 1 of the paper, where whole batches get shorter: see `drop_tokens`
     "ats_deit_small_patch16_224": {},
-}
-
-SOURCES = {
-    "official": Source(  # timm's names
-        renames=((r"head_fc", "pre_logits.fc"), *vit_sources.SOURCES["timm"].renames),
-        ignored=r"blocks\.\d+\.attn\.out_zero_mask",
-        head=r"(head|pre_logits)\..*",
-    ),
 }
 
 
@@ -209,6 +199,3 @@ def _feed_forward(x, ids, t, drop_path, name):
     y = t.mlp(t.norm(x, f"{name}_norm2"), f"{name}_mlp")
     x = t.residual(x, y, drop_path, f"{name}_res2")
     return ClearPadding(name=name)(x, ids)
-
-
-__all__ = ["SOURCES", "VARIANTS", "build_ats_vit"]

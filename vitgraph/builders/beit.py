@@ -22,14 +22,12 @@ ViT; the official code makes the last projections of block i smaller by sqrt(2 i
 import dataclasses
 from typing import Any
 
-from keras import layers, ops
+from keras import layers
 
 from vitgraph.blocks import GridBias, PositionTable, PrependTokens, QVBias, SelfAttention, ToMap, ToTokens
-from vitgraph.builders import vit_sources
-from vitgraph.builders.contract import POOLS, Check, begin, builder, finish, shape_of
-from vitgraph.builders.sources import Source, within
-from vitgraph.builders.vit import blocks, patch_embed, patch_grid, pool, pre_norm_block
-from vitgraph.builders.wiring import Transformer, dense, drop_path_rates, dropout, head
+from vitgraph.contract import POOLS, Check, begin, builder, finish, shape_of
+from vitgraph.wiring.layers import dense, drop_path_rates, dropout, head
+from vitgraph.wiring.transformer import Transformer, blocks, patch_embed, patch_grid, pool, pre_norm_block
 
 _LARGE = {"dim": 1024, "depth": 24, "num_heads": 16, "init_values": 1e-5}
 
@@ -42,31 +40,6 @@ VARIANTS = {  # section 3 of the paper; v2: Peng et al., arXiv:2208.06366, the s
     "beitv2_base_patch16_224": {"init_values": 1e-5},
     "beitv2_large_patch16_224": {**_LARGE},
     "simmim_vit_base_patch16_224": {},  # SimMIM's fine-tuned ViT-B (arXiv:2111.09886, appendix A)
-}
-
-
-def _source(*special, head=r"(head|fc_norm)\..*"):
-    renames = (
-        *special,
-        (r"rel_pos_bias/table", "rel_pos_bias.relative_position_bias_table"),
-        (r"block_(\d+)_attn_bias/table", "blocks.{0}.attn.relative_position_bias_table"),
-        (r"block_(\d+)_attn_qv_bias/(\w+)", "blocks.{0}.attn.{1}"),
-        (r"block_(\d+)_res(\d)/gamma", "blocks.{0}.gamma_{1}"),
-        *vit_sources.SOURCES["timm"].renames,
-    )
-    return Source(renames, ignored=r"(.*\.)?relative_position_index|mask_token|lm_head\..*", head=head)
-
-
-_PRETRAINED = _source(  # a net for fine-tuning gets the shared table in each block
-    (r"block_\d+_attn_bias/table", "rel_pos_bias.relative_position_bias_table"),
-    (r"(?:fc_)?norm", "norm"),
-    head=r"norm\..*",
-)
-
-SOURCES = {
-    "timm": _source(),  # the official code has timm's names
-    "pretrained": _PRETRAINED,
-    "simmim": within(_PRETRAINED, "encoder.", ignored=r"decoder\..*"),
 }
 
 
@@ -197,16 +170,3 @@ class _Transformer(Transformer):
             bias = layers.Add(name=f"{name}_biases")([bias, self.shared_bias])
         x = SelfAttention(self.num_heads, self.qk_scale, self.attn_drop, name=name)(qkv, bias)
         return dense(x, self.dim, f"{name}_proj")
-
-
-def weights_per_block(model):
-    """Of a net with a shared table of relative positions, the weights of one with a table a block: {path: array}.
-
-    They are a checkpoint for `load_weights` into a `build_beit` of the same numbers: what fine-tuning begins with.
-    """
-    weights = {variable.path: ops.convert_to_numpy(variable) for variable in model.weights}
-    table = weights.pop("rel_pos_bias/table")
-    return {**weights, **{f"{stage.name}_attn_bias/table": table for stage in model.stages}}
-
-
-__all__ = ["SOURCES", "VARIANTS", "build_beit", "weights_per_block"]

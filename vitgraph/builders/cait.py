@@ -37,10 +37,9 @@ from vitgraph.blocks import (
     ToMap,
     ToTokens,
 )
-from vitgraph.builders.contract import POOLS, Check, begin, builder, finish, shape_of
-from vitgraph.builders.sources import Source, fused
-from vitgraph.builders.vit import blocks, patch_embed, patch_grid, pool, pre_norm_block
-from vitgraph.builders.wiring import Transformer, dense, dropout, head
+from vitgraph.contract import POOLS, Check, begin, builder, finish, shape_of
+from vitgraph.wiring.layers import dense, dropout, head
+from vitgraph.wiring.transformer import Transformer, blocks, patch_embed, patch_grid, pool, pre_norm_block
 
 _S = {"dim": 384, "num_heads": 8}
 _M = {"dim": 768, "num_heads": 16}
@@ -60,27 +59,6 @@ VARIANTS = {  # table 3 of the paper: those whose weights are published
     "cait_s36_384": {**_S, **_36, **_384},
     "cait_m36_384": {**_M, **_36, **_384},
     "cait_m48_448": {**_M, **_48, **_448},
-}
-
-_BLOCK, _STAGE, _TOKEN_ONLY = r"block_(\d+)_", r"cls_stage_(\d+)_", "blocks_token_only.{0}."
-
-SOURCES = {
-    "timm": Source(  # the official code has timm's names
-        renames=(
-            (r"patch_embed", "patch_embed.proj"),
-            (r"pos_embed/table", "pos_embed"),
-            (_BLOCK + r"res(\d)/gamma", "blocks.{0}.gamma_{1}"),
-            (_BLOCK + r"(attn|mlp)_(\w+)", "blocks.{0}.{1}.{2}"),
-            (_BLOCK + r"(norm\d)", "blocks.{0}.{1}"),
-            (r"cls_stage_token/token", "cls_token"),
-            (_STAGE + r"res(\d)/gamma", _TOKEN_ONLY + "gamma_{1}"),
-            (_STAGE + r"attn_kv", (_TOKEN_ONLY + "attn.k", _TOKEN_ONLY + "attn.v"), fused),
-            (_STAGE + r"(attn|mlp)_(\w+)", _TOKEN_ONLY + "{1}.{2}"),
-            (_STAGE + r"(norm\d)", _TOKEN_ONLY + "{1}"),
-            (r"(norm|head)", "{0}"),
-        ),
-        head=r"(head\.|blocks_token_only\.|cls_token).*",
-    ),
 }
 
 
@@ -210,6 +188,3 @@ def _class_attention(x, t, name):
     kv = dense(x, 2 * t.attn_dim, f"{name}_kv", t.qkv_bias)
     x = CrossAttention(t.num_heads, t.qk_scale, name=name)(q, kv)
     return dense(x, t.dim, f"{name}_proj")
-
-
-__all__ = ["SOURCES", "VARIANTS", "build_cait"]

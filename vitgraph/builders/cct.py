@@ -24,9 +24,10 @@ starts with a deviation of 0.02, as all tables here, and not 0.2.
 from keras import layers
 
 from vitgraph.blocks.base import is_static, pair
-from vitgraph.builders.compact import SIZES, SOURCES, check_transformer, encode, top
-from vitgraph.builders.contract import Check, begin, builder, finish, shape_of
-from vitgraph.builders.wiring import Transformer, conv
+from vitgraph.contract import Check, begin, builder, finish, shape_of
+from vitgraph.wiring.compact_transformer import SIZES, check_transformer, encode, top
+from vitgraph.wiring.layers import conv
+from vitgraph.wiring.transformer import Transformer
 
 _3X2 = {"input_shape": (32, 32, 3), "kernel_size": 3, "stride": 1, "padding": 1}
 _3X1 = {**_3X2, "n_conv_layers": 1}
@@ -169,4 +170,4 @@ def _max_pool(x, size, step, padding, name):
     return layers.MaxPooling2D(size, step, name=name)(x)
 
 
-__all__ = ["SOURCES", "VARIANTS", "build_cct"]
+__all__ = ["VARIANTS", "build_cct"]

@@ -40,9 +40,8 @@ from vitgraph.blocks import (
     ToMap,
     ToTokens,
 )
-from vitgraph.builders.contract import Check, begin, builder, finish, shape_of
-from vitgraph.builders.sources import Source
-from vitgraph.builders.wiring import conv, dense, drop_path_rates, dropout, layer_norm, map_top, mlp
+from vitgraph.contract import Check, begin, builder, finish, shape_of
+from vitgraph.wiring.layers import conv, dense, drop_path_rates, dropout, layer_norm, map_top, mlp
 
 _TINY = {"dims": (64, 128, 256, 512), "num_heads": (2, 4, 8, 16)}
 _LARGE = {"dims": (128, 256, 512, 1024), "num_heads": (4, 8, 16, 32)}
@@ -58,29 +57,6 @@ VARIANTS = {  # table 1 of the first paper; configs/crossformer_pp of the offici
     "crossformer_pp_base": {**_PP, **_DEEP},
     "crossformer_pp_large": {**_PP, **_LARGE, **_DEEP},
     "crossformer_pp_huge": {**_PP, **_LARGE, "depths": (6, 6, 18, 2)},
-}
-
-
-_BLOCK, _THEIRS = r"stage_(\d)_block_(\d+)_", "layers.{0:-1}.blocks.{1}."
-
-SOURCES = {
-    "official": Source(
-        renames=(
-            (r"stage_1_embed_(\d)", "patch_embed.projs.{0}"),
-            (r"stage_1_embed_norm", "patch_embed.norm"),
-            (r"pos_embed/table", "absolute_pos_embed"),
-            (r"stage_(\d)_embed_(\d)", "layers.{0:-2}.downsample.reductions.{1}"),
-            (r"stage_(\d)_embed_norm", "layers.{0:-2}.downsample.norm"),
-            (_BLOCK + r"attn_pos_proj", _THEIRS + "attn.pos.pos_proj"),
-            (_BLOCK + r"attn_(pos\d)_norm", _THEIRS + "attn.pos.{2}.0"),
-            (_BLOCK + r"attn_(pos\d)_fc", _THEIRS + "attn.pos.{2}.2"),
-            (_BLOCK + r"(attn|mlp)_(\w+)", _THEIRS + "{2}.{3}"),
-            (_BLOCK + r"(norm\d|ex_conv|ex_ln)", _THEIRS + "{2}"),
-            (r"norm", "norm"),
-            (r"head", "head"),
-        ),
-        ignored=r".*\.(attn_mask|biases|relative_position_index)",
-    ),
 }
 
 

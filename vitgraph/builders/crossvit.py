@@ -28,10 +28,9 @@ from keras import layers
 
 from vitgraph.blocks import DropPrefix, ResizeLike, TakeToken, ToMap
 from vitgraph.blocks.base import pair
-from vitgraph.builders.contract import Check, begin, builder, finish, shape_of
-from vitgraph.builders.crossvit_branches import STEMS, Branch, BranchTransformer, exchange, smallest_image
-from vitgraph.builders.crossvit_sources import SOURCES
-from vitgraph.builders.wiring import dense, drop_path_rates, dropout, map_pool
+from vitgraph.contract import Check, begin, builder, finish, shape_of
+from vitgraph.wiring.branches import STEMS, Branch, BranchTransformer, exchange, smallest_image
+from vitgraph.wiring.layers import dense, drop_path_rates, dropout, map_pool
 
 _15 = {"depths": ((1, 5, 0),) * 3, "mlp_ratios": (3, 3)}
 _18 = {"depths": ((1, 6, 0),) * 3, "mlp_ratios": (3, 3), "dims": (224, 448), "num_heads": (7, 7)}
@@ -207,4 +206,4 @@ def _are_depths(depths):
     return isinstance(depths, (tuple, list)) and len(depths) > 0 and all(map(is_triple, depths))
 
 
-__all__ = ["SOURCES", "VARIANTS", "build_crossvit"]
+__all__ = ["VARIANTS", "build_crossvit"]

@@ -35,9 +35,8 @@ from vitgraph.blocks import (
     ToMap,
     ToTokens,
 )
-from vitgraph.builders.contract import Check, begin, builder, finish, shape_of
-from vitgraph.builders.cvt_sources import SOURCES
-from vitgraph.builders.wiring import (
+from vitgraph.contract import Check, begin, builder, finish, shape_of
+from vitgraph.wiring.layers import (
     ACTIVATIONS,
     batch_norm,
     conv,
@@ -62,8 +61,6 @@ VARIANTS = {  # table 2 of the paper
 }
 
 _INITIALIZERS = {"trunc_norm": None, "xavier": "glorot_uniform"}
-
-
 _METHODS = ("dw_bn", "avg", "linear")
 _PROJECTIONS = ("qkv_method", "kernel_qkv", "stride_kv", "padding_kv", "stride_q", "padding_q")
 _RATES = ("drop_rate", "attn_drop_rate", "drop_path_rate")
@@ -302,4 +299,4 @@ def _check_projections(check, given, spread):
             check.that(2 * padding_kv <= kernel, "padding_kv", given["padding_kv"], allowed)
 
 
-__all__ = ["SOURCES", "VARIANTS", "build_cvt"]
+__all__ = ["VARIANTS", "build_cvt"]

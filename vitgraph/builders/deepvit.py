@@ -36,20 +36,9 @@ from vitgraph.blocks import (
     ToTokens,
 )
 from vitgraph.blocks.base import is_static
-from vitgraph.builders.contract import POOLS, Check, begin, builder, finish, shape_of
-from vitgraph.builders.sources import Source
-from vitgraph.builders.vit import blocks, patch_embed, patch_grid, pool, pre_norm_block
-from vitgraph.builders.wiring import (
-    Transformer,
-    activation,
-    batch_norm,
-    conv,
-    conv_norm,
-    drop_path_rates,
-    dropout,
-    head,
-    pad_to_patch,
-)
+from vitgraph.contract import POOLS, Check, begin, builder, finish, shape_of
+from vitgraph.wiring.layers import activation, batch_norm, conv, conv_norm, drop_path_rates, dropout, head, pad_to_patch
+from vitgraph.wiring.transformer import Transformer, blocks, patch_embed, patch_grid, pool, pre_norm_block
 
 _STEM = {"stem_dim": 64, "scale_adjustment": 0.5}
 _L = {**_STEM, "dim": 420, "depth": 32, "apply_transform": (False,) * 20 + (True,) * 12}
@@ -61,21 +50,6 @@ VARIANTS = {  # the official code's; S and L re-attend in their last blocks only
     "deepvit_S": {**_STEM, "dim": 396, "apply_transform": (False,) * 11 + (True,) * 5, "transform_scale": True},
     "deepvit_L": {**_L},
     "deepvit_L_384": {**_L, "input_shape": (384, 384, 3), "img_size": (384, 384)},
-}
-
-SOURCES = {
-    "official": Source(
-        renames=(
-            (r"patch_embed_(conv\d)", "patch_embed.{0}"),
-            (r"patch_embed_conv(\d)_norm", "patch_embed.bn{0}"),
-            (r"patch_embed", "patch_embed.proj"),
-            (r"cls_token/token", "cls_token"),
-            (r"pos_embed/table", "pos_embed"),
-            (r"block_(\d+)_(attn|mlp)_(\w+)", "blocks.{0}.{1}.{2}"),
-            (r"block_(\d+)_(norm\d)", "blocks.{0}.{1}"),
-            (r"(norm|head)", "{0}"),
-        )
-    ),
 }
 
 
@@ -224,6 +198,3 @@ class ReAttention(Adjusted):
         maps = batch_norm(maps, f"{name}_var_norm", axis=1)
         scale = self.qk_scale or (self.attn_dim // self.num_heads) ** -0.5
         return MapAttention(self.num_heads, scale if self.transform_scale else None, name=name)(qkv, maps)
-
-
-__all__ = ["SOURCES", "VARIANTS", "build_deepvit"]

@@ -20,15 +20,11 @@ scores; the official code averages their logits, as is done here. Without distil
 So is DeiT III (arXiv:2204.07118), whose variants `deit3_*` are rows of `build_vit`.
 """
 
-import numpy as np
-from keras import layers, ops
-
-from vitgraph.blocks import PositionTable, PrependTokens, TakeToken, ToMap, ToTokens
-from vitgraph.builders import vit_sources
-from vitgraph.builders.contract import POOLS, Check, begin, builder, finish, shape_of
-from vitgraph.builders.sources import Source
-from vitgraph.builders.vit import blocks, check_block, patch_embed, patch_grid, pool, pre_norm_block
-from vitgraph.builders.wiring import Transformer, dense, drop_path_rates, dropout, head, predictions
+from vitgraph.blocks import PositionTable, PrependTokens, ToMap, ToTokens
+from vitgraph.contract import POOLS, Check, begin, builder, finish, shape_of
+from vitgraph.wiring.distillation_token import mean_token, two_heads
+from vitgraph.wiring.layers import drop_path_rates, dropout, head
+from vitgraph.wiring.transformer import Transformer, blocks, check_block, patch_embed, patch_grid, pool, pre_norm_block
 
 _TINY = {"dim": 192, "num_heads": 3}
 _SMALL = {"dim": 384, "num_heads": 6}
@@ -44,18 +40,6 @@ VARIANTS = {  # table 1 of the paper; base also fine-tuned at 384 pixels
     "deit_small_distilled_patch16_224": {**_SMALL},
     "deit_base_distilled_patch16_224": {},
     "deit_base_distilled_patch16_384": {**_384},
-}
-
-
-SOURCES = {
-    "timm": Source(  # the official code has timm's names
-        renames=(
-            (r"dist_token/token", "dist_token"),
-            (r"head_dist", "head_dist"),
-            *vit_sources.SOURCES["timm"].renames,
-        ),
-        head=r"head(_dist)?\..*",
-    ),
 }
 
 
@@ -176,39 +160,3 @@ def build_deit(
     else:
         x = head(pool(x, "token", prefix, t), num_classes, classifier_activation, drop_rate)
     return finish(inputs, x, name)
-
-
-def _two_tokens(x):
-    """(B, 2 + N, C) -> the class token and the distillation token, each (B, C)."""
-    return TakeToken(0, name="pool")(x), TakeToken(1, name="pool_dist")(x)
-
-
-def mean_token(x):
-    """The mean of class token and distillation token, which is what their heads see: (B, 2 + N, C) -> (B, C)."""
-    return layers.Average(name="pool_mean")(_two_tokens(x))
-
-
-def two_heads(x, num_classes, classifier_activation, drop_rate):
-    """Each token has a head of its own; their mean is the answer: (B, 2 + N, C) -> (B, num_classes)."""
-    token, dist_token = _two_tokens(x)
-    logits = dense(dropout(token, drop_rate, "head_drop"), num_classes, "head")
-    dist_logits = dense(dropout(dist_token, drop_rate, "head_dist_drop"), num_classes, "head_dist")
-    return predictions(layers.Average(name="head_mean")([logits, dist_logits]), classifier_activation)
-
-
-def plain_weights(model):
-    """Of a distilled net's weights, those of the same net with distilled=False: {variable path: array}.
-
-    They are a checkpoint for `load_weights`, also into a `build_vit` of the same numbers. What the blocks learned about
-    the distillation token stays in them.
-    """
-    weights = {
-        variable.path: ops.convert_to_numpy(variable)
-        for variable in model.weights
-        if not variable.path.startswith(("dist_token/", "head_dist/"))
-    }
-    weights["pos_embed/table"] = np.delete(weights["pos_embed/table"], 1, axis=1)
-    return weights
-
-
-__all__ = ["SOURCES", "VARIANTS", "build_deit", "plain_weights"]

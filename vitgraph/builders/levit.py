@@ -26,9 +26,8 @@ one head; the official one is built.
 from keras import layers
 
 from vitgraph.blocks import InterleavedCrossAttention, InterleavedSelfAttention, OffsetBias, Residual, Stage
-from vitgraph.builders.contract import Check, begin, builder, finish, shape_of
-from vitgraph.builders.levit_sources import SOURCES
-from vitgraph.builders.wiring import (
+from vitgraph.contract import Check, begin, builder, finish, shape_of
+from vitgraph.wiring.layers import (
     ACTIVATIONS,
     activation,
     batch_norm,
@@ -194,4 +193,4 @@ def _head(x, num_classes, drop_rate, name):
     return dense(x, num_classes, name)
 
 
-__all__ = ["SOURCES", "VARIANTS", "build_levit"]
+__all__ = ["VARIANTS", "build_levit"]

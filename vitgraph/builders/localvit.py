@@ -18,32 +18,16 @@ the mean of the last one. Any input size, also one that is not known: the positi
 
 from vitgraph.blocks import PositionTable, PrependTokens, Stage, ToTokens
 from vitgraph.blocks.base import pair
-from vitgraph.builders import vit_sources
-from vitgraph.builders.contract import Check, begin, builder, finish, shape_of
-from vitgraph.builders.locality import Locality, locality_renames
-from vitgraph.builders.sources import Source
-from vitgraph.builders.wiring import Transformer, conv, drop_path_rates, dropout, planned_size, token_top
+from vitgraph.contract import Check, begin, builder, finish, shape_of
+from vitgraph.wiring.layers import conv, drop_path_rates, dropout, planned_size, token_top
+from vitgraph.wiring.locality_feed_forward import Locality
+from vitgraph.wiring.transformer import Transformer
 
 VARIANTS = {  # the official code's names: "mlp" is the widening, "act3" h-swish and squeeze-excitation, "act1" ReLU6
     "localvit_tiny_mlp4_act3_r192": {},
     "localvit_tiny_mlp4_act3_r4": {"reduction": 4},
     "localvit_small_mlp4_act3_r384": {"dim": 384, "num_heads": 8},
     "localvit_tiny_mlp6_act1": {"mlp_ratio": 6, "act": "relu6", "channel_attention": None},
-}
-
-
-def _official(**members):
-    renames = locality_renames(r"block_(\d+)", "blocks.{0}", **members)
-    return Source(renames=(*renames, *vit_sources.SOURCES["timm"].renames))
-
-
-SOURCES = {
-    "official": _official(),
-    "official_no_gate": _official(fc2=6),
-    "official_first": _official(fc1=3, dwconv=0),
-    "official_first_no_gate": _official(fc1=3, dwconv=0, fc2=6),
-    "official_no_depthwise": _official(gate=3, fc2=4),
-    "official_no_depthwise_no_gate": _official(fc2=3),
 }
 
 

@@ -7,19 +7,11 @@ The stages are those of PVT (see `pvt.py`), the second half of each block is tha
 official code has squeeze-excitation and square images only.
 """
 
-from vitgraph.builders.contract import Check, begin, builder, finish, shape_of
-from vitgraph.builders.locality import Locality, locality_renames
-from vitgraph.builders.pvt import SOURCES as PVT
-from vitgraph.builders.pvt import Pyramid
-from vitgraph.builders.sources import Source
+from vitgraph.contract import Check, begin, builder, finish, shape_of
+from vitgraph.wiring.locality_feed_forward import Locality
+from vitgraph.wiring.pyramid import Pyramid
 
 VARIANTS: dict[str, dict] = {"localvit_pvt_tiny": {}}
-
-SOURCES = {
-    "official": Source(
-        renames=(*locality_renames(r"stage_(\d)_block_(\d+)", "block{0}.{1}"), *PVT["official"].renames),
-    ),
-}
 
 
 @builder(pools=("token", "avg", "max"))

@@ -26,21 +26,10 @@ no norm after its transformers; here the official one is built.
 from keras import layers
 
 from vitgraph.blocks import Fold, GroupedAttention, ResizeLike, Unfold
-from vitgraph.builders.contract import Check, begin, builder, finish, shape_of
-from vitgraph.builders.mobile import (
-    BLOCK,
-    CVNETS_INVERTED,
-    LAYER,
-    TIMM,
-    check_numbers,
-    conv_norm_act,
-    cvnets_convolution,
-    mobile_stages,
-    resize_to_patches,
-)
-from vitgraph.builders.sources import Source
-from vitgraph.builders.vit import pre_norm_block
-from vitgraph.builders.wiring import Transformer, conv, map_top
+from vitgraph.contract import Check, begin, builder, finish, shape_of
+from vitgraph.wiring.layers import conv, map_top
+from vitgraph.wiring.mobile_stages import check_numbers, conv_norm_act, mobile_stages, resize_to_patches
+from vitgraph.wiring.transformer import Transformer, pre_norm_block
 
 VARIANTS = {  # table 4 of the paper
     "mobilevit_xxs": {
@@ -51,35 +40,6 @@ VARIANTS = {  # table 4 of the paper
     },
     "mobilevit_xs": {"dims": (32, 48, 64, 80, 96), "attn_dims": (96, 120, 144), "last_dim": 384},
     "mobilevit_s": {},
-}
-
-
-_MOBILE = {
-    "conv_kxk": "local_rep.conv_3x3",
-    "conv_1x1": "local_rep.conv_1x1",
-    "conv_proj": "conv_proj",
-    "conv_fusion": "fusion",
-}
-
-SOURCES = {
-    "timm": Source(renames=TIMM),
-    "cvnets": Source(
-        renames=(
-            *cvnets_convolution("stem", "conv_1"),
-            *cvnets_convolution("last_conv", "conv_1x1_exp"),
-            *CVNETS_INVERTED,
-            *(e for ours, t in _MOBILE.items() for e in cvnets_convolution(BLOCK + ours, "layer_{0}.{1}." + t)),
-            (LAYER + r"norm", "layer_{0}.{1}.global_rep.{2}"),
-            (LAYER + r"norm1", "layer_{0}.{1}.global_rep.{2}.pre_norm_mha.0"),
-            (LAYER + r"attn_qkv", "layer_{0}.{1}.global_rep.{2}.pre_norm_mha.1.qkv_proj"),
-            (LAYER + r"attn_proj", "layer_{0}.{1}.global_rep.{2}.pre_norm_mha.1.out_proj"),
-            (LAYER + r"norm2", "layer_{0}.{1}.global_rep.{2}.pre_norm_ffn.0"),
-            (LAYER + r"mlp_fc1", "layer_{0}.{1}.global_rep.{2}.pre_norm_ffn.1"),
-            (LAYER + r"mlp_fc2", "layer_{0}.{1}.global_rep.{2}.pre_norm_ffn.4"),
-            (r"head", "classifier.fc"),
-        ),
-        head=r"classifier\..*",
-    ),
 }
 
 

@@ -21,20 +21,9 @@ import dataclasses
 from keras import layers
 
 from vitgraph.blocks import ContextAttention, ContextGate, DepthwiseConv2D, Fold, Residual, Unfold
-from vitgraph.builders.contract import Check, begin, builder, finish, shape_of
-from vitgraph.builders.mobile import (
-    BLOCK,
-    CVNETS_INVERTED,
-    LAYER,
-    TIMM,
-    check_numbers,
-    conv_norm_act,
-    cvnets_convolution,
-    mobile_stages,
-    resize_to_patches,
-)
-from vitgraph.builders.sources import Source
-from vitgraph.builders.wiring import activation, batch_norm, conv, conv_norm, dense, map_top, mlp
+from vitgraph.contract import Check, begin, builder, finish, shape_of
+from vitgraph.wiring.layers import activation, batch_norm, conv, conv_norm, dense, map_top, mlp
+from vitgraph.wiring.mobile_stages import check_numbers, conv_norm_act, mobile_stages, resize_to_patches
 
 
 def _width(multiplier):
@@ -50,35 +39,6 @@ VARIANTS = {  # table 8 of the paper's appendix: one net in seven widths
     "mobilevitv2_150": _width(1.5),
     "mobilevitv2_175": _width(1.75),
     "mobilevitv2_200": _width(2.0),
-}
-
-
-SOURCES = {
-    "timm": Source(
-        renames=(
-            (LAYER + r"attn_qkv", "stages.{0:-1}.{1}.transformer.{2}.attn.qkv_proj"),
-            (LAYER + r"attn_proj", "stages.{0:-1}.{1}.transformer.{2}.attn.out_proj"),
-            *TIMM,
-        ),
-    ),
-    "cvnets": Source(
-        renames=(
-            *cvnets_convolution("stem", "conv_1"),
-            *CVNETS_INVERTED,
-            *cvnets_convolution(BLOCK + "conv_kxk", "layer_{0}.{1}.local_rep.0"),
-            *cvnets_convolution(BLOCK + "conv_1x1", "layer_{0}.{1}.local_rep.1"),
-            *cvnets_convolution(BLOCK + "conv_proj", "layer_{0}.{1}.conv_proj"),
-            (LAYER + r"norm", "layer_{0}.{1}.global_rep.{2}"),
-            (LAYER + r"norm1", "layer_{0}.{1}.global_rep.{2}.pre_norm_attn.0"),
-            (LAYER + r"attn_qkv", "layer_{0}.{1}.global_rep.{2}.pre_norm_attn.1.qkv_proj.block.conv"),
-            (LAYER + r"attn_proj", "layer_{0}.{1}.global_rep.{2}.pre_norm_attn.1.out_proj.block.conv"),
-            (LAYER + r"norm2", "layer_{0}.{1}.global_rep.{2}.pre_norm_ffn.0"),
-            (LAYER + r"mlp_fc1", "layer_{0}.{1}.global_rep.{2}.pre_norm_ffn.1.block.conv"),
-            (LAYER + r"mlp_fc2", "layer_{0}.{1}.global_rep.{2}.pre_norm_ffn.3.block.conv"),
-            (r"head", "classifier.1"),
-        ),
-        head=r"classifier\..*",
-    ),
 }
 
 

@@ -22,10 +22,9 @@ by blocks and channels; here the official table is built.
 from keras import layers
 
 from vitgraph.blocks import BlockPositions, InterleaveHeads, MaxPooling, Stage, WindowPartition, WindowReverse
-from vitgraph.builders.contract import Check, begin, builder, finish, shape_of
-from vitgraph.builders.sources import Source
-from vitgraph.builders.vit import pre_norm_block
-from vitgraph.builders.wiring import ACTIVATIONS, Transformer, conv, drop_path_rates, layer_norm, map_top
+from vitgraph.contract import Check, begin, builder, finish, shape_of
+from vitgraph.wiring.layers import ACTIVATIONS, conv, drop_path_rates, layer_norm, map_top
+from vitgraph.wiring.transformer import Transformer, pre_norm_block
 
 _SMALL = {"depths": (2, 2, 20)}
 _BASE = {"dims": (128, 256, 512), "depths": (2, 2, 20), "num_heads": (4, 8, 16)}
@@ -38,23 +37,6 @@ VARIANTS = {  # table A1 of the paper, with the official code's depths; jx: the 
     "nest_tiny_jx": {**_JX},
     "nest_small_jx": {**_SMALL, **_JX},
     "nest_base_jx": {**_BASE, **_JX},
-}
-
-
-_BLOCK = r"stage_(\d)_block_(\d+)_"
-
-SOURCES = {
-    "timm": Source(
-        renames=(
-            (r"patch_embed", "patch_embed.proj"),
-            (r"stage_(\d)_pos_embed/table", "levels.{0:-1}.pos_embed"),
-            (r"stage_(\d)_pool_(\w+)", "levels.{0:-1}.pool.{1}"),
-            (_BLOCK + r"(norm\d)", "levels.{0:-1}.transformer_encoder.{1}.{2}"),
-            (_BLOCK + r"(attn|mlp)_(\w+)", "levels.{0:-1}.transformer_encoder.{1}.{2}.{3}"),
-            (r"norm", "norm"),
-            (r"head", "head"),
-        ),
-    ),
 }
 
 

@@ -22,35 +22,18 @@ are its rows.
 import functools
 
 from vitgraph.blocks import PositionTable, PrependTokens, ToTokens
-from vitgraph.builders.contract import Check, begin, builder, finish, shape_of
-from vitgraph.builders.sources import Source, linear_to_conv
-from vitgraph.builders.vit import blocks, parallel_scaling_block, parallel_things_block, patch_embed, patch_grid
-from vitgraph.builders.wiring import Transformer, drop_path_rates, dropout, token_top
+from vitgraph.contract import Check, begin, builder, finish, shape_of
+from vitgraph.wiring.layers import drop_path_rates, dropout, token_top
+from vitgraph.wiring.transformer import (
+    Transformer,
+    blocks,
+    parallel_scaling_block,
+    parallel_things_block,
+    patch_embed,
+    patch_grid,
+)
 
 VARIANTS: dict = {}
-
-_LAYER = "transformer.layers.{0}."
-_ATTENTION, _MLP = _LAYER + "0.fns.{1}.", _LAYER + "1.fns.{1}.net."
-
-SOURCES = {  # timm's checkpoints are read by ViT's tables
-    "lucidrains": Source(
-        renames=(
-            (r"patch_embed/kernel", "to_patch_embedding.1.weight", linear_to_conv),
-            (r"patch_embed", "to_patch_embedding.1"),
-            (r"pos_embed/table", "pos_embedding"),
-            (r"cls_token/token", "cls_token"),
-            (r"block_(\d+)_attns_(\d+)_norm", _ATTENTION + "norm"),
-            (r"block_(\d+)_attns_(\d+)_attn_qkv", _ATTENTION + "to_qkv"),
-            (r"block_(\d+)_attns_(\d+)_attn_proj", _ATTENTION + "to_out.0"),
-            (r"block_(\d+)_ffns_(\d+)_norm", _MLP + "0"),
-            (r"block_(\d+)_ffns_(\d+)_mlp_fc1", _MLP + "1"),
-            (r"block_(\d+)_ffns_(\d+)_mlp_fc2", _MLP + "4"),
-            (r"(?:fc_)?norm", "mlp_head.0"),
-            (r"head", "mlp_head.1"),
-        ),
-        head=r"mlp_head\..*",
-    ),
-}
 
 
 @builder(pools=("token", "avg", "max"))
@@ -148,6 +131,3 @@ def build_parallel_vit(
         drop_rate=drop_rate,
     )
     return finish(inputs, x, name)
-
-
-__all__ = ["SOURCES", "VARIANTS", "build_parallel_vit"]

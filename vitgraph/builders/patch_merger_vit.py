@@ -24,43 +24,13 @@ is left out here.
 from keras import layers
 
 from vitgraph.blocks import Latent, PositionTable, QKVAttention, ToTokens
-from vitgraph.builders import vit_sources
-from vitgraph.builders.contract import POOLS, Check, begin, builder, finish, shape_of
-from vitgraph.builders.sources import Source
-from vitgraph.builders.vit import blocks, patch_embed, patch_grid, pool, pre_norm_block
-from vitgraph.builders.wiring import Transformer, drop_path_rates, dropout, head, layer_norm
+from vitgraph.contract import POOLS, Check, begin, builder, finish, shape_of
+from vitgraph.wiring.layers import drop_path_rates, dropout, head, layer_norm
+from vitgraph.wiring.transformer import Transformer, blocks, patch_embed, patch_grid, pool, pre_norm_block
 
 VARIANTS = {  # the sizes of ViT, with the paper's 8 tokens from the middle on
     "patch_merger_vit_base_patch16_224": {},
     "patch_merger_vit_large_patch16_224": {"dim": 1024, "depth": 24, "num_heads": 16},
-}
-
-
-def _used_rows(arrays, shape):
-    return arrays[0][:, :-1]
-
-
-def _unscaled(arrays, shape):
-    return (arrays[0] * shape[-1] ** -0.5).reshape(shape)
-
-
-def _lucidrains(release, **own):
-    return Source(
-        renames=(
-            (r"pos_embed/table", "pos_embedding", _used_rows),
-            (r"patch_merger_norm", "transformer.patch_merger.norm"),
-            (r"patch_merger_queries/latent", "transformer.patch_merger.queries", _unscaled),
-            *own.items(),
-            *vit_sources.SOURCES[release].renames,
-        ),
-        head=r"mlp_head\..*",
-    )
-
-
-SOURCES = {
-    "lucidrains": _lucidrains("lucidrains", head="mlp_head.1"),
-    "lucidrains_2022": _lucidrains("lucidrains_2022", fc_norm="mlp_head.1", head="mlp_head.2"),
-    "merger": Source((("patch_merger_norm", "norm"), ("patch_merger_queries/latent", "queries", _unscaled))),
 }
 
 
@@ -181,6 +151,3 @@ def patch_merger(x, num_tokens=8, norm_eps=1e-5, name="patch_merger"):
     x = layer_norm(x, norm_eps, f"{name}_norm")
     queries = Latent(num_tokens, name=f"{name}_queries")(x)
     return QKVAttention(1, scale=1.0, name=name)(queries, x, x)
-
-
-__all__ = ["SOURCES", "VARIANTS", "build_patch_merger_vit", "patch_merger"]

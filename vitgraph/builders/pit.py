@@ -19,33 +19,13 @@ Any input size: timm's and the official net have one; on another grid the positi
 vit-pytorch's PiT has positions for the class token and a pointwise convolution in its pooling; the official is built.
 """
 
-from keras import layers
-
-from vitgraph.blocks import (
-    DepthwiseConv2D,
-    PositionTable,
-    PrependTokens,
-    Stage,
-    TakePrefix,
-    TakeToken,
-    ToMap,
-    ToTokens,
-)
+from vitgraph.blocks import DepthwiseConv2D, PositionTable, PrependTokens, Stage, TakePrefix, TakeToken, ToMap, ToTokens
 from vitgraph.blocks.base import is_static, pair
-from vitgraph.builders.contract import Check, begin, builder, finish, shape_of
-from vitgraph.builders.deit import mean_token, two_heads
-from vitgraph.builders.sources import Source
-from vitgraph.builders.vit import pre_norm_block
-from vitgraph.builders.wiring import (
-    Transformer,
-    conv,
-    dense,
-    drop_path_rates,
-    dropout,
-    head,
-    layer_norm,
-    map_pool,
-)
+from vitgraph.contract import Check, begin, builder, finish, shape_of
+from vitgraph.wiring.distillation_token import mean_token, two_heads
+from vitgraph.wiring.layers import conv, drop_path_rates, dropout, head, layer_norm, map_pool
+from vitgraph.wiring.pit_pooling import pool
+from vitgraph.wiring.transformer import Transformer, pre_norm_block
 
 _TI = {"dims": (64, 128, 256), "num_heads": (2, 4, 8)}
 _XS = {"dims": (96, 192, 384), "num_heads": (2, 4, 8)}
@@ -60,29 +40,6 @@ VARIANTS = {  # table 1 of the paper
     "pit_xs_distilled_224": {**_XS, "distilled": True},
     "pit_s_distilled_224": {"distilled": True},
     "pit_b_distilled_224": {**_B, "distilled": True},
-}
-
-
-def _map_to_rows(arrays, shape):
-    """(1, C, h, w) -> (1, h w, C)."""
-    table = arrays[0]
-    return table.reshape(*table.shape[:2], -1).transpose(0, 2, 1)
-
-
-_NAMES = (
-    (r"stage_(\d)_block_(\d+)_(norm\d)", "transformers.{0:-1}.blocks.{1}.{2}"),
-    (r"stage_(\d)_block_(\d+)_(attn|mlp)_(\w+)", "transformers.{0:-1}.blocks.{1}.{2}.{3}"),
-    (r"patch_embed", "patch_embed.conv"),
-    (r"pos_embed/table", "pos_embed", _map_to_rows),
-    (r"cls_token/token", "cls_token"),
-    (r"fc_norm", "norm"),
-    (r"(head|head_dist)", "{0}"),
-)
-_HEAD = r"(norm|head|head_dist)\..*"
-
-SOURCES = {
-    "timm": Source(renames=((r"stage_(\d)_pool_(\w+)", "transformers.{0:-1}.pool.{1}"), *_NAMES), head=_HEAD),
-    "official": Source(renames=((r"stage_(\d)_pool_(\w+)", "pools.{0:-2}.{1}"), *_NAMES), head=_HEAD),
 }
 
 
@@ -188,17 +145,6 @@ def build_pit(
     else:
         x = map_pool(ToMap(prefix, name="map")(x, patches), pooling)
     return finish(inputs, x, name)
-
-
-def pool(x, patches, prefix, dim, halve, name):
-    """Between stages: tokens (B, prefix + H W, .) -> (B, prefix + H/2 W/2, dim), and the map (B, H/2, W/2, dim).
-
-    `halve` is a function (map, dim, name) -> map of half the sides.
-    """
-    tokens = dense(TakePrefix(prefix, name=f"{name}_tokens")(x), dim, f"{name}_fc")
-    patches = halve(ToMap(prefix, name=f"{name}_map")(x, patches), dim, name)
-    x = layers.Concatenate(axis=1, name=f"{name}_join")([tokens, ToTokens(name=f"{name}_patches")(patches)])
-    return x, patches
 
 
 def _halve(x, dim, name):

@@ -20,9 +20,8 @@ the official code.
 from keras import layers
 
 from vitgraph.blocks import AdaptiveAveragePooling, DepthwiseConv2D, Residual, Stage
-from vitgraph.builders.contract import Check, begin, builder, finish, shape_of
-from vitgraph.builders.sources import Source
-from vitgraph.builders.wiring import (
+from vitgraph.contract import Check, begin, builder, finish, shape_of
+from vitgraph.wiring.layers import (
     activation,
     conv,
     cross_attention,
@@ -44,35 +43,6 @@ VARIANTS = {  # table 1 of the paper; b2_li is PVT v2-B2-Li
     "pvt_v2_b3": {**_WIDE, "depths": (3, 4, 18, 3)},
     "pvt_v2_b4": {**_WIDE, "depths": (3, 8, 27, 3)},
     "pvt_v2_b5": {**_WIDE, "depths": (3, 6, 40, 3), "mlp_ratios": (4, 4, 4, 4)},
-}
-
-
-_BLOCK = r"stage_(\d)_block_(\d+)_"
-
-SOURCES = {
-    "timm": Source(
-        renames=(
-            (r"stage_1_embed", "patch_embed.proj"),
-            (r"stage_1_embed_norm", "patch_embed.norm"),
-            (r"stage_(\d)_embed", "stages.{0:-1}.downsample.proj"),
-            (r"stage_(\d)_embed_norm", "stages.{0:-1}.downsample.norm"),
-            (r"stage_(\d)_norm", "stages.{0:-1}.norm"),
-            (_BLOCK + r"(norm\d)", "stages.{0:-1}.blocks.{1}.{2}"),
-            (_BLOCK + r"(attn|mlp)_(\w+)", "stages.{0:-1}.blocks.{1}.{2}.{3}"),
-            (r"head", "head"),
-        ),
-    ),
-    "official": Source(
-        renames=(
-            (r"stage_(\d)_embed", "patch_embed{0}.proj"),
-            (r"stage_(\d)_embed_norm", "patch_embed{0}.norm"),
-            (r"stage_(\d)_norm", "norm{0}"),
-            (_BLOCK + r"(norm\d)", "block{0}.{1}.{2}"),
-            (_BLOCK + r"mlp_dwconv", "block{0}.{1}.mlp.dwconv.dwconv"),
-            (_BLOCK + r"(attn|mlp)_(\w+)", "block{0}.{1}.{2}.{3}"),
-            (r"head", "head"),
-        ),
-    ),
 }
 
 

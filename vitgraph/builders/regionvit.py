@@ -41,17 +41,8 @@ from vitgraph.blocks import (
     WindowPartition,
     WindowReverse,
 )
-from vitgraph.builders.contract import Check, begin, builder, finish, is_sides, shape_of
-from vitgraph.builders.sources import Source
-from vitgraph.builders.wiring import (
-    activation,
-    conv,
-    dense_layer,
-    drop_path_rates,
-    layer_norm,
-    map_top,
-    mlp,
-)
+from vitgraph.contract import Check, begin, builder, finish, is_sides, shape_of
+from vitgraph.wiring.layers import activation, conv, dense_layer, drop_path_rates, layer_norm, map_top, mlp
 
 _SMALL = {"dims": (96, 192, 384, 768), "num_heads": (3, 6, 12, 24)}
 _MEDIUM = {**_SMALL, "depths": (2, 2, 14, 2), "patch_conv_type": "1conv"}
@@ -66,34 +57,6 @@ VARIANTS = {  # table 1 of the paper; w14 and peg: the official code
     "regionvit_base_224": {**_BASE},
     "regionvit_base_w14_224": {**_BASE, "window_size": 14},
     "regionvit_base_w14_peg_224": {**_BASE, "window_size": 14, "peg": True},
-}
-
-
-_BLOCK, _THEIRS = r"stage_(\d)_block_(\d+)_", "layers.{0:-1}.block.{1:+1}."
-
-SOURCES = {
-    "official": Source(
-        renames=(
-            (r"patch_embed_conv1", "patch_embed.proj.0"),
-            (r"patch_embed_norm1", "patch_embed.proj.1"),
-            (r"patch_embed_conv2", "patch_embed.proj.3"),
-            (r"patch_embed_norm2", "patch_embed.proj.4"),
-            (r"patch_embed_conv3", "patch_embed.proj.6"),
-            (r"patch_embed", "patch_embed.proj"),
-            (r"regional_embed", "cls_token.proj"),
-            (r"stage_(\d)_proj_norm", "layers.{0:-1}.block.0.proj.0"),
-            (r"stage_(\d)_proj", "layers.{0:-1}.block.0.proj.2"),
-            (r"stage_(\d)_peg", "layers.{0:-1}.peg"),
-            (r"stage_(\d)_norm", "norm{0:-1}"),
-            (_BLOCK + r"attn_bias/table", _THEIRS + "attn.rel_pos"),
-            (_BLOCK + r"(attn|mlp)_(\w+)", _THEIRS + "{2}.{3}"),
-            (_BLOCK + r"(norm\d)", _THEIRS + "{2}"),
-            (r"fc_norm", "norm"),
-            (r"head", "head"),
-        ),
-        ignored=r".*\.proj_cls\..*",  # another name of `proj`
-        head=r"(head|norm)\..*",
-    ),
 }
 
 

@@ -21,7 +21,6 @@ larger than the map, and what the last ones lack is zeros. Where the reduction d
 dropped. The published code begins a stage with IWSA, the paper's figure and vit-pytorch with SSA.
 """
 
-import numpy as np
 from keras import layers
 
 from vitgraph.blocks import (
@@ -34,9 +33,8 @@ from vitgraph.blocks import (
     WindowPartition,
     WindowReverse,
 )
-from vitgraph.builders.contract import Check, begin, builder, finish, is_sides, shape_of
-from vitgraph.builders.sources import Source
-from vitgraph.builders.wiring import activation, conv, dense, drop_path_rates, dropout, head, layer_norm, map_top, mlp
+from vitgraph.contract import Check, begin, builder, finish, is_sides, shape_of
+from vitgraph.wiring.layers import activation, conv, dense, drop_path_rates, dropout, head, layer_norm, map_top, mlp
 
 _BASE = {"dims": (96, 192, 384, 768), "num_heads": (3, 6, 12, 24)}
 _LARGE = {"dims": (128, 256, 512, 1024), "num_heads": (4, 8, 16, 32)}
@@ -46,34 +44,6 @@ VARIANTS = {  # table 1 of the paper; small_0 is in the official code only
     "scalable_vit_small_0": {"c_ratios": (1.25, 1.25, 1.25, 1.25), "head_hidden": None},
     "scalable_vit_base": {**_BASE, "depths": (2, 2, 14, 6), "c_ratios": (2, 1.25, 1.25, 1)},
     "scalable_vit_large": {**_LARGE, "depths": (2, 6, 12, 4), "c_ratios": (0.25, 0.5, 1, 1)},
-}
-
-
-def _side_by_side(arrays, shape):
-    """Two linear layers -> one that gives what both give, side by side."""
-    return np.concatenate([array.T for array in arrays], axis=-1)
-
-
-_BLOCK, _THEIRS = r"stage_(\d)_block_(\d+)_", "stages.{0:-1}.{1}."
-
-_BODY = (
-    (r"stage_(\d)_embed", "patch_embeds.{0:-1}.proj"),
-    (r"stage_(\d)_embed_norm", "patch_embeds.{0:-1}.norm"),
-    (r"stage_(\d)_peg", "pos_block.{0:-1}.proj.0"),
-    (_BLOCK + r"attn_lim", _THEIRS + "attn.lim_func"),
-    (_BLOCK + r"attn_sr", _THEIRS + "attn.reduction.0"),
-    (_BLOCK + r"attn_sr_proj", _THEIRS + "attn.reduction.1"),
-    (_BLOCK + r"attn_sr_norm", _THEIRS + "attn.norm_act.0"),
-    (_BLOCK + r"attn_sr_kv/kernel", (_THEIRS + "attn.k.weight", _THEIRS + "attn.v.weight"), _side_by_side),
-    (_BLOCK + r"attn_sr_kv/bias", (_THEIRS + "attn.k.bias", _THEIRS + "attn.v.bias"), _side_by_side),
-    (_BLOCK + r"(attn|mlp)_(\w+)", _THEIRS + "{2}.{3}"),
-    (_BLOCK + r"(norm\d)", _THEIRS + "{2}"),
-    (r"norm", "norm"),
-)
-
-SOURCES = {
-    "official": Source(renames=((r"head_fc", "head.0"), (r"head_norm", "head.1"), (r"head", "head.3"), *_BODY)),
-    "official_plain_head": Source(renames=((r"head", "head"), *_BODY)),
 }
 
 

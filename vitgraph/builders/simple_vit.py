@@ -20,9 +20,9 @@ and the exact GELU: `dual_patch_norm=True, qkv_bias=False, proj_bias=False, act=
 from keras import layers
 
 from vitgraph.blocks import SinCosPosition, ToMap, ToTokens
-from vitgraph.builders.contract import Check, begin, builder, finish, shape_of
-from vitgraph.builders.vit import blocks, patch_embed, patch_grid, pool, pre_norm_block
-from vitgraph.builders.wiring import Transformer, dense, drop_path_rates, dropout, head
+from vitgraph.contract import Check, begin, builder, finish, shape_of
+from vitgraph.wiring.layers import dense, drop_path_rates, dropout, head
+from vitgraph.wiring.transformer import Transformer, blocks, patch_embed, patch_grid, pool, pre_norm_block
 
 VARIANTS = {  # section 2 of the paper
     "simple_vit_s16": {"dim": 384, "num_heads": 6},

@@ -22,55 +22,18 @@ in the pointwise convolution. What is said of paddings and stochastic depth in s
 import functools
 
 from vitgraph.blocks import DepthwiseConv2D, Stage
-from vitgraph.builders.contract import Check, begin, builder, finish, shape_of
-from vitgraph.builders.pit import pool
-from vitgraph.builders.small_data_vit import (
-    BORDERS,
-    PLAIN,
-    SIDE_64,
-    check_patches,
-    embed,
-    shifted_patch_tokenization,
-    transformer,
-)
-from vitgraph.builders.sources import Source
-from vitgraph.builders.vit import pre_norm_block
-from vitgraph.builders.vit_sources import layers_of_2022
-from vitgraph.builders.wiring import conv, layer_norm, token_top
+from vitgraph.builders.small_data_vit import PLAIN, SIDE_64
+from vitgraph.contract import Check, begin, builder, finish, shape_of
+from vitgraph.wiring.layers import conv, layer_norm, token_top
+from vitgraph.wiring.pit_pooling import pool
+from vitgraph.wiring.shifted_patches import check_patches, embed, shifted_patch_tokenization, transformer
+from vitgraph.wiring.transformer import pre_norm_block
 
 VARIANTS = {  # the official models/create_model.py; a name ends in the side of the image
     "sl_pit_32": {},
     "sl_pit_64": {**SIDE_64, "patch_size": 4},
     "pit_32": {**PLAIN},
     "pit_64": {**PLAIN, **SIDE_64, "patch_size": 4},
-}
-
-
-def _names(**merging):
-    """The official list `layers` holds stages and mergings in turn; `merging` names the layers of the latter."""
-    renames = list(BORDERS)
-    for i in range(1, 9):
-        renames += layers_of_2022(rf"stage_{i}_block_(\d+)_", f"layers.{2 * i - 2}.layers.{{0}}.")
-        renames += [(f"stage_{i}_pool_{ours}", f"layers.{2 * i - 3}.{theirs}") for ours, theirs in merging.items()]
-    return renames
-
-
-SOURCES = {
-    "official": Source(
-        renames=(
-            (r"patch_embed_norm", "to_patch_embedding.merging.1"),
-            (r"patch_embed", "to_patch_embedding.merging.2"),
-            *_names(fc="class_linear", merge_norm="merging.1", merge="merging.2"),
-        ),
-        head=r"mlp_head\..*",
-    ),
-    "official_plain": Source(  # without shifted patch tokenization
-        renames=(
-            (r"patch_embed", "to_patch_embedding.0"),
-            *_names(fc="cls_ff", conv="downsample.net.0", merge="downsample.net.1"),
-        ),
-        head=r"mlp_head\..*",
-    ),
 }
 
 
@@ -183,6 +146,3 @@ def _merge_convolved(x, dim, name):
     """(B, H, W, C) -> (B, H / 2, W / 2, dim)."""
     x = DepthwiseConv2D(3, 2, depth_multiplier=dim // x.shape[-1], name=f"{name}_conv")(x)
     return conv(x, dim, 1, 1, f"{name}_merge")
-
-
-__all__ = ["SOURCES", "VARIANTS", "build_small_data_pit"]

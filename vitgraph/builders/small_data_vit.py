@@ -21,21 +21,10 @@ all blocks, as in the official code. vit-pytorch moves the copies by one pixel a
 for all heads; the official is built.
 """
 
-from vitgraph.blocks import (
-    DiagonalShifts,
-    LocalitySelfAttention,
-    Patchify,
-    PositionTable,
-    PrependTokens,
-    QueryScale,
-    ToTokens,
-)
-from vitgraph.blocks.base import is_static, pair
-from vitgraph.builders.contract import Check, begin, builder, finish, shape_of
-from vitgraph.builders.sources import Source, linear_to_conv
-from vitgraph.builders.vit import blocks, pre_norm_block
-from vitgraph.builders.vit_sources import layers_of_2022
-from vitgraph.builders.wiring import Transformer, conv, dense, dropout, layer_norm, pad_to_patch, token_top
+from vitgraph.contract import Check, begin, builder, finish, shape_of
+from vitgraph.wiring.layers import token_top
+from vitgraph.wiring.shifted_patches import check_patches, embed, transformer
+from vitgraph.wiring.transformer import blocks, pre_norm_block
 
 PLAIN = {"spt": False, "lsa": False}
 SIDE_64 = {"input_shape": (64, 64, 3), "img_size": (64, 64)}
@@ -45,36 +34,6 @@ VARIANTS = {  # the official models/create_model.py; a name ends in the side of 
     "sl_vit_64": {**SIDE_64, "patch_size": 8},
     "vit_32": {**PLAIN},
     "vit_64": {**PLAIN, **SIDE_64, "patch_size": 8},
-}
-
-BORDERS = (
-    (r"pos_embed/table", "pos_embedding"),
-    (r"cls_token/token", "cls_token"),
-    (r"norm", "mlp_head.0"),
-    (r"head", "mlp_head.1"),
-)
-"""What the official ViT and PiT call alike."""
-
-_NAMES = (*layers_of_2022(r"block_(\d+)_", "transformer.layers.{0}."), *BORDERS)
-
-SOURCES = {
-    "official": Source(
-        renames=(
-            (r"patch_embed_norm", "to_patch_embedding.merging.1"),
-            (r"patch_embed", "to_patch_embedding.merging.2"),
-            *_NAMES,
-        ),
-        head=r"mlp_head\..*",
-    ),
-    "official_plain": Source(  # without shifted patch tokenization
-        renames=(
-            (r"patch_embed/kernel", "to_patch_embedding.1.weight", linear_to_conv),
-            (r"patch_embed", "to_patch_embedding.1"),
-            *_NAMES,
-        ),
-        head=r"mlp_head\..*",
-    ),
-    "official_spt": Source(renames=((r"\w+_norm", "merging.1"), (r"\w+", "merging.2"))),  # the tokenization alone
 }
 
 
@@ -157,51 +116,3 @@ def build_small_data_vit(
         drop_rate=0.0,
     )
     return finish(inputs, x, name)
-
-
-def check_patches(check, shape, patch_size, spt, img_size, stages=1):
-    """(rows, columns) of a patch, and of the grid that the position table is made for; a stage halves it."""
-    check.sides(patch_size=patch_size, img_size=img_size)
-    patch = pair(patch_size)
-    check.that(min(patch) > 1 or not spt, "patch_size", patch_size, "at least 2 with spt=True, which shifts by half")
-    check.smallest(max(patch) * 2 ** (stages - 1), input_shape=shape, img_size=pair(img_size))
-    image = shape[:2] if is_static(*shape[:2]) else pair(img_size)
-    return patch, [-(-n // p) for n, p in zip(image, patch, strict=True)]
-
-
-def embed(image, patch, dim, grid, spt, norm_eps, pos_drop_rate):
-    """Image -> tokens with class token and positions (B, 1 + N, dim), and the map that they were (B, H/p, W/p, dim)."""
-    if spt:
-        patches = shifted_patch_tokenization(image, patch, dim, "patch_embed", norm_eps)
-    else:
-        patches = conv(pad_to_patch(image, patch), dim, patch, patch, "patch_embed")
-    x = PrependTokens(name="cls_token")(ToTokens(name="tokens")(patches))
-    x = PositionTable(grid, 1, name="pos_embed")(x, patches)
-    return dropout(x, pos_drop_rate, "pos_drop"), patches
-
-
-def shifted_patch_tokenization(x, patch_size, dim, name, norm_eps=1e-5):
-    """SPT alone: (B, H, W, C) -> (B, H / p, W / p, dim), a norm and a linear layer over each patch and what is around.
-
-    A map that patches don't divide is padded with zeros at the bottom and the right.
-    """
-    rows, columns = patch_size = pair(patch_size)
-    x = pad_to_patch(x, patch_size, f"{name}_pad")
-    x = DiagonalShifts((rows // 2, columns // 2), name=f"{name}_shifts")(x)
-    x = Patchify(patch_size, name=f"{name}_patches")(x)
-    return dense(layer_norm(x, norm_eps, f"{name}_norm"), dim, name)
-
-
-class Locality(Transformer):
-    """A transformer block whose attention is local: LSA."""
-
-    def attend(self, qkv, name):
-        qkv = QueryScale(self.num_heads, name=f"{name}_scale")(qkv)
-        return LocalitySelfAttention(self.num_heads, 1.0, self.attn_drop, name=name)(qkv)
-
-
-def transformer(lsa):
-    return Locality if lsa else Transformer
-
-
-__all__ = ["SOURCES", "VARIANTS", "build_small_data_vit", "shifted_patch_tokenization"]

@@ -20,19 +20,11 @@ graph is built, and the bias tables are as small as their windows, as in the off
 runs, on the middle of the tables.
 """
 
-from vitgraph.blocks import (
-    PatchMerging,
-    Residual,
-    SelfAttention,
-    Stage,
-    WindowBias,
-    WindowPartition,
-    WindowReverse,
-)
+from vitgraph.blocks import PatchMerging, Residual, SelfAttention, Stage, WindowBias, WindowPartition, WindowReverse
 from vitgraph.blocks.base import pair
-from vitgraph.builders.contract import Check, begin, builder, finish, is_sides, shape_of
-from vitgraph.builders.sources import Source, within
-from vitgraph.builders.wiring import conv, dense, drop_path_rates, dropout, layer_norm, map_top, mlp, pad_to_patch
+from vitgraph.contract import Check, begin, builder, finish, shape_of
+from vitgraph.wiring.layers import conv, dense, drop_path_rates, dropout, layer_norm, map_top, mlp, pad_to_patch
+from vitgraph.wiring.windows import block_window, windows_per_stage
 
 _SMALL = {"depths": (2, 2, 18, 2)}
 _BASE = {"dim": 128, "depths": (2, 2, 18, 2), "num_heads": (4, 8, 16, 32)}
@@ -50,35 +42,6 @@ VARIANTS = {  # section 3.3 of the paper; s3: Chen et al., arXiv:2111.14725
     "swin_s3_small_224": {**_SMALL, "window_size": (14, 14, 14, 7)},
     "swin_s3_base_224": {"depths": (2, 2, 30, 2), "window_size": (7, 7, 14, 7)},
 }
-
-
-def sources(*attention, buffers):
-    """The names in timm's and Microsoft's checkpoints, which differ in the stage that a merging belongs to.
-
-    Args:
-        attention: entries for what only this Swin has in its attention.
-        buffers: names of its tensors that are no weights.
-    """
-    common = (
-        *attention,
-        (r"stage_(\d)_block_(\d+)_(attn|mlp)_(\w+)", "layers.{0:-1}.blocks.{1}.{2}.{3}"),
-        (r"stage_(\d)_block_(\d+)_(norm\d)", "layers.{0:-1}.blocks.{1}.{2}"),
-        (r"patch_embed", "patch_embed.proj"),
-        (r"patch_norm", "patch_embed.norm"),
-        (r"norm", "norm"),
-    )
-    merge, ignored = r"stage_(\d)_merge_(\w+)", rf".*\.({buffers})"
-    return {
-        "timm": Source(((merge, "layers.{0:-1}.downsample.{1}"), (r"head", "head.fc"), *common), ignored=ignored),
-        "microsoft": Source(((merge, "layers.{0:-2}.downsample.{1}"), (r"head", "head"), *common), ignored=ignored),
-    }
-
-
-SOURCES = sources(
-    (r"stage_(\d)_block_(\d+)_attn_bias/table", "layers.{0:-1}.blocks.{1}.attn.relative_position_bias_table"),
-    buffers="relative_position_index|attn_mask",
-)
-SOURCES["simmim"] = within(SOURCES["microsoft"], "encoder.", ignored=r"encoder\.mask_token|decoder\..*")
 
 
 @builder
@@ -197,22 +160,3 @@ def _attention(x, attn_dim, num_heads, window, qkv_bias, drop, name):
     y = SelfAttention(num_heads, drop=drop, name=name)(y, bias)
     y = WindowReverse(**window, name=f"{name}_reverse")(y, x)
     return dense(y, x.shape[-1], f"{name}_proj")
-
-
-def block_window(window_size, shifted, grid, clip):
-    """The geometry of a block's windows; on a grid that is known it is clipped here, and its table with it."""
-    shift = tuple(w // 2 if shifted else 0 for w in window_size)
-    if clip and None not in grid:
-        shift = tuple(0 if n <= w else s for n, w, s in zip(grid, window_size, shift, strict=True))
-        window_size = tuple(map(min, window_size, grid))
-        clip = False
-    return {"window_size": window_size, "shift": shift, "clip": clip}
-
-
-def windows_per_stage(check, window_size, stages):
-    """`window_size` in any of its three forms -> (rows, columns) of every stage."""
-    windows = [window_size] * stages if is_sides(window_size) else window_size
-    good = isinstance(windows, (tuple, list)) and len(windows) == stages and all(map(is_sides, windows))
-    allowed = f"a positive integer, (rows, columns), or {stages} of these, one a stage"
-    check.that(good, "window_size", window_size, allowed)
-    return [pair(window) for window in windows]

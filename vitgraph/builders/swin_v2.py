@@ -33,9 +33,8 @@ from vitgraph.blocks import (
     WindowReverse,
 )
 from vitgraph.blocks.base import pair
-from vitgraph.builders.contract import Check, begin, builder, finish, is_sides, shape_of
-from vitgraph.builders.swin import block_window, sources, windows_per_stage
-from vitgraph.builders.wiring import (
+from vitgraph.contract import Check, begin, builder, finish, is_sides, shape_of
+from vitgraph.wiring.layers import (
     ACTIVATIONS,
     activation,
     conv,
@@ -47,6 +46,7 @@ from vitgraph.builders.wiring import (
     mlp,
     pad_to_patch,
 )
+from vitgraph.wiring.windows import block_window, windows_per_stage
 
 _SMALL = {"depths": (2, 2, 18, 2)}
 _BASE = {"dim": 128, "depths": (2, 2, 18, 2), "num_heads": (4, 8, 16, 32)}
@@ -69,14 +69,6 @@ VARIANTS = {  # section 3.5 of the paper; windows and image sizes of its tables 
     "swinv2_large_window12to16_192to256": {**_LARGE, **_12TO16},
     "swinv2_large_window12to24_192to384": {**_LARGE, **_12TO24},
 }
-
-
-SOURCES = sources(
-    (r"stage_(\d)_block_(\d+)_attn_cosine/(\w+)", "layers.{0:-1}.blocks.{1}.attn.{2}"),
-    (r"stage_(\d)_block_(\d+)_attn_cpb_fc1", "layers.{0:-1}.blocks.{1}.attn.cpb_mlp.0"),
-    (r"stage_(\d)_block_(\d+)_attn_cpb_fc2", "layers.{0:-1}.blocks.{1}.attn.cpb_mlp.2"),
-    buffers="relative_position_index|relative_coords_table|attn_mask",
-)
 
 
 @builder

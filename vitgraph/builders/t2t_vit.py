@@ -36,10 +36,9 @@ from vitgraph.blocks import (
     ToTokens,
 )
 from vitgraph.blocks.base import is_static, pair
-from vitgraph.builders.contract import POOLS, Check, begin, builder, finish, shape_of
-from vitgraph.builders.sources import Source
-from vitgraph.builders.vit import blocks, check_block, pool, pre_norm_block
-from vitgraph.builders.wiring import Transformer, dense, drop_path_rates, dropout, head, layer_norm, mlp
+from vitgraph.contract import POOLS, Check, begin, builder, finish, shape_of
+from vitgraph.wiring.layers import dense, drop_path_rates, dropout, head, layer_norm, mlp
+from vitgraph.wiring.transformer import Transformer, blocks, check_block, pool, pre_norm_block
 
 _TINY = {"dim": 256, "num_heads": 4, "mlp_ratio": 2.0}
 _19 = {"dim": 448, "depth": 19, "num_heads": 7}
@@ -60,30 +59,6 @@ VARIANTS = {  # table 1 of the paper; the last two are in the official code only
     "t2t_vit_t_24": {**_T, **_24},
     "t2t_vit_14_resnext": {"num_heads": 32},
     "t2t_vit_14_wide": {"dim": 768, "depth": 4, "num_heads": 12},
-}
-
-_TOKENS, _THEIRS = r"tokens_(\d)_", "tokens_to_token.attention{0}."
-_COMMON = (
-    (_TOKENS + r"(norm\d)", _THEIRS + "{1}"),
-    (r"patch_embed", "tokens_to_token.project"),
-    (r"cls_token/token", "cls_token"),
-    (r"pos_embed/table", "pos_embed"),
-    (r"block_(\d+)_(attn|mlp)_(\w+)", "blocks.{0}.{1}.{2}"),
-    (r"block_(\d+)_(norm\d)", "blocks.{0}.{1}"),
-    (r"(norm|head)", "{0}"),
-)
-
-SOURCES = {
-    "transformer": Source(renames=((_TOKENS + r"(attn|mlp)_(\w+)", _THEIRS + "{1}.{2}"), *_COMMON)),
-    "performer": Source(
-        renames=(
-            (_TOKENS + r"attn/vectors", _THEIRS + "w"),
-            (_TOKENS + r"attn_(\w+)", _THEIRS + "{1}"),
-            (_TOKENS + r"mlp_fc1", _THEIRS + "mlp.0"),
-            (_TOKENS + r"mlp_fc2", _THEIRS + "mlp.2"),
-            *_COMMON,
-        )
-    ),
 }
 
 
@@ -233,5 +208,3 @@ def _random_feature_attention(x, dim, name):
 
 
 _ATTEND = {"transformer": _softmax_attention, "performer": _random_feature_attention}
-
-__all__ = ["SOURCES", "VARIANTS", "build_t2t_vit"]

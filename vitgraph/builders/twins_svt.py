@@ -21,18 +21,15 @@ vit-pytorch's TwinsSVT is another net (blocks in pairs, 8 heads of 64 at every w
 """
 
 from vitgraph.blocks import SelfAttention, WindowPartition, WindowReverse
-from vitgraph.builders import twins_pcpvt
-from vitgraph.builders.contract import Check, begin, builder, finish, shape_of
-from vitgraph.builders.twins_pcpvt import check_stages, stages
-from vitgraph.builders.wiring import cross_attention, dense, map_top, spatial_reduction
+from vitgraph.contract import Check, begin, builder, finish, shape_of
+from vitgraph.wiring.layers import cross_attention, dense, map_top, spatial_reduction
+from vitgraph.wiring.twins import check_stages, stages
 
 VARIANTS = {  # the paper's appendix
     "twins_svt_small": {},
     "twins_svt_base": {"dims": (96, 192, 384, 768), "depths": (2, 2, 18, 2), "num_heads": (3, 6, 12, 24)},
     "twins_svt_large": {"dims": (128, 256, 512, 1024), "depths": (2, 2, 18, 2), "num_heads": (4, 8, 16, 32)},
 }
-
-SOURCES = twins_pcpvt.SOURCES
 
 
 @builder

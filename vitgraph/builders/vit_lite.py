@@ -16,10 +16,9 @@ projections, is no relative.)
 """
 
 from vitgraph.blocks.base import pair
-from vitgraph.builders.compact import SIZES, check_transformer, encode, top
-from vitgraph.builders.contract import Check, begin, builder, finish, shape_of
-from vitgraph.builders.vit import patch_embed, patch_grid
-from vitgraph.builders.wiring import Transformer
+from vitgraph.contract import Check, begin, builder, finish, shape_of
+from vitgraph.wiring.compact_transformer import SIZES, check_transformer, encode, top
+from vitgraph.wiring.transformer import Transformer, patch_embed, patch_grid
 
 VARIANTS = {
     f"{net}_{size}_4_32{suffix}": {**SIZES[size], **tokens, **positions}
@@ -27,9 +26,6 @@ VARIANTS = {
     for size in (2, 4, 6, 7)
     for suffix, positions in {"": {}, "_sine": {"pos_embed": "sine"}}.items()
 }
-
-SOURCES: dict = {}
-"""CCT's tables read its checkpoints."""
 
 
 @builder(pools=("token", "avg", "max"))

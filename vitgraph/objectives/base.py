@@ -6,7 +6,7 @@ import keras
 from keras import ops
 
 from vitgraph.blocks.base import PACKAGE, is_static, own_arguments
-from vitgraph.builders.contract import global_policy
+from vitgraph.contract import global_policy
 
 
 class Objective(keras.Model):

@@ -18,8 +18,7 @@ import keras
 from keras import layers
 
 from vitgraph.blocks import SwappedCosine
-from vitgraph.builders.contract import Check
-from vitgraph.builders.wiring import batch_norm, dense
+from vitgraph.contract import Check
 from vitgraph.objectives.base import policy_of
 from vitgraph.objectives.momentum import (
     MomentumObjective,
@@ -29,6 +28,7 @@ from vitgraph.objectives.momentum import (
     representation,
     view_size,
 )
+from vitgraph.wiring.layers import batch_norm, dense
 
 
 class BYOL(MomentumObjective):

@@ -17,8 +17,7 @@ import keras
 from keras import layers
 
 from vitgraph.blocks import GELU, CentredCrossEntropy, WeightNormDense
-from vitgraph.builders.contract import Check
-from vitgraph.builders.wiring import dense
+from vitgraph.contract import Check
 from vitgraph.objectives.base import policy_of
 from vitgraph.objectives.momentum import (
     MomentumObjective,
@@ -28,6 +27,7 @@ from vitgraph.objectives.momentum import (
     representation,
     view_size,
 )
+from vitgraph.wiring.layers import dense
 
 
 class DINO(MomentumObjective):

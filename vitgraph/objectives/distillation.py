@@ -23,11 +23,11 @@ import numpy as np
 from keras import ops
 
 from vitgraph.blocks import AppendToken, DropLast, GraphModel, TakeToken
-from vitgraph.builders.contract import Check
-from vitgraph.builders.deit import plain_weights
-from vitgraph.builders.wiring import dense, layer_norm
+from vitgraph.checkpoints import load_weights
+from vitgraph.checkpoints.derived import plain_weights
+from vitgraph.contract import Check
 from vitgraph.objectives.base import Objective, features, policy_of, positioned, replay
-from vitgraph.weights import load_weights
+from vitgraph.wiring.layers import dense, layer_norm
 
 REDUCTIONS = ("mean", "batchmean")
 

@@ -36,14 +36,14 @@ from vitgraph.blocks import (
     Unpatchify,
 )
 from vitgraph.blocks.base import pair
-from vitgraph.blocks.positions import sincos_table
-from vitgraph.builders.contract import Check
-from vitgraph.builders.sources import Source
-from vitgraph.builders.vit import SOURCES as VIT_SOURCES
-from vitgraph.builders.vit import pre_norm_block
-from vitgraph.builders.wiring import Transformer, dense
+from vitgraph.blocks.positions.tables import sincos_table
+from vitgraph.checkpoints.names.vit import SOURCES as VIT_SOURCES
+from vitgraph.checkpoints.source import Source
+from vitgraph.contract import Check
 from vitgraph.objectives.base import Objective, features, policy_of, positioned, replay
 from vitgraph.objectives.pictures import pictures
+from vitgraph.wiring.layers import dense
+from vitgraph.wiring.transformer import Transformer, pre_norm_block
 
 TABLES = {"sincos": SinCosTable, "learn": PositionTable}
 

@@ -30,7 +30,7 @@ from vitgraph.blocks import (
     Unpatchify,
 )
 from vitgraph.blocks.base import is_static, pair
-from vitgraph.builders.contract import Check
+from vitgraph.contract import Check
 from vitgraph.objectives.base import Objective, features, policy_of, replay
 
 

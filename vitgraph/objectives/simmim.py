@@ -31,10 +31,10 @@ from vitgraph.blocks import (
     Unpatchify,
 )
 from vitgraph.blocks.base import is_static, pair
-from vitgraph.builders.contract import Check
-from vitgraph.builders.wiring import dense
+from vitgraph.contract import Check
 from vitgraph.objectives.base import Objective, embedded, features, policy_of, replay
 from vitgraph.objectives.pictures import pictures
+from vitgraph.wiring.layers import dense
 
 PATCHWISE = (
     LayerNorm,

@@ -7,7 +7,7 @@ import re
 import keras
 import numpy as np
 
-from vitgraph.weights.files import write_atomically
+from vitgraph.checkpoints.files import write_atomically
 
 FORMAT = "vitgraph training state 1"
 

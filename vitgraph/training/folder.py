@@ -8,9 +8,9 @@ import pathlib
 import shutil
 from typing import NamedTuple
 
+from vitgraph.checkpoints.files import save_model, write_atomically
 from vitgraph.plots import plot_history
 from vitgraph.training import checkpoint
-from vitgraph.weights.files import save_model, write_atomically
 
 LAST, BEST, RUN, TABLE = "last.safetensors", "best.safetensors", "run.json", "history.csv"
 MODEL, WEIGHTS, PICTURE, TENSORBOARD = "model.keras", "weights.safetensors", "history.png", "tensorboard"

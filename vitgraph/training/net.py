@@ -6,10 +6,10 @@ import inspect
 import keras
 
 from vitgraph.blocks.base import is_static, pair
-from vitgraph.builders.contract import is_sides
+from vitgraph.checkpoints.files import save_weights
+from vitgraph.contract import is_sides
 from vitgraph.create import create
 from vitgraph.registry import variant
-from vitgraph.weights.files import save_weights
 
 RATES = ("drop_rate", "drop_path_rate")
 """Arguments of builders that a recipe has numbers for."""

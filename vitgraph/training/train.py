@@ -8,7 +8,9 @@ import pathlib
 import keras
 
 from vitgraph import objectives
-from vitgraph.builders.contract import nearest
+from vitgraph.checkpoints.files import save_weights
+from vitgraph.checkpoints.published import list_weights
+from vitgraph.contract import nearest
 from vitgraph.export.graphs import IMAGENET_MEAN, IMAGENET_STD
 from vitgraph.training.data import batches, from_arrays, from_folder
 from vitgraph.training.folder import LAST, Folder, has_matplotlib
@@ -16,8 +18,6 @@ from vitgraph.training.loop import run
 from vitgraph.training.net import classifier, find_net
 from vitgraph.training.optimizer import make_optimizer
 from vitgraph.training.recipe import recipe as read_recipe
-from vitgraph.weights.files import save_weights
-from vitgraph.weights.published import list_weights
 
 
 def train(

@@ -1,0 +1,1 @@
+"""Attention: cores without weights, and what they need around them."""

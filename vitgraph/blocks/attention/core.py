@@ -1,0 +1,237 @@
+"""Attention cores: softmax attention without weights of its own.
+
+The projections are `Dense` layers of the graph; a core takes what they give, and `AttentionMap` wraps a core to give
+its probabilities.
+"""
+
+import math
+
+import keras
+from keras import ops
+
+from vitgraph.blocks.attention.parts import attend_in_parts, is_large
+from vitgraph.blocks.base import Block, dense_rows, is_static
+
+
+class AttentionCore(Block):
+    """softmax(scale q k' + bias) v, over `num_heads` heads.
+
+    A subclass says in `heads` how its inputs become queries, keys and values (B, N, heads, d) and a bias, and in `call`
+    what its inputs are called, which Keras reads.
+
+    Args:
+        num_heads: number of heads.
+        scale: factor of q k'; None: d ** -0.5, d being the width of one head.
+        drop: dropout rate of the probabilities.
+    """
+
+    def __init__(self, num_heads, scale=None, drop=0.0, **kwargs):
+        super().__init__(**kwargs)
+        self.num_heads = num_heads
+        self.scale = scale
+        self.drop = drop
+        self.seed_generator = keras.random.SeedGenerator() if drop else None
+
+    def heads(self, *inputs):
+        raise NotImplementedError
+
+    def attend(self, *inputs, training):
+        q, k, v, bias = self.heads(*inputs)
+        tensorflow, plain = keras.backend.backend() == "tensorflow", bias is None and not (training and self.drop)
+        if plain and not tensorflow and q.shape[-1] == v.shape[-1]:  # JAX wants equal widths
+            y = ops.dot_product_attention(q, k, v, scale=self._scale(q))
+        elif plain and tensorflow and training and is_large(q, k):
+            q, k, v = (ops.transpose(x, (0, 2, 1, 3)) for x in (q, k * self._scale(q), v))
+            y = ops.transpose(attend_in_parts(q, k, v), (0, 2, 1, 3))
+        else:
+            weights = ops.cast(self._softmax(q, k, bias), v.dtype)
+            if training and self.drop:
+                weights = keras.random.dropout(weights, self.drop, seed=self.seed_generator)
+            y = ops.matmul(weights, ops.transpose(v, (0, 2, 1, 3)))  # (B, heads, N, d)
+            y = ops.transpose(y, (0, 2, 1, 3))
+        return self._merge(y, inputs[0])
+
+    def probabilities(self, *inputs):
+        """What is multiplied with the values: (B, heads, N, M), float32."""
+        q, k, _, bias = self.heads(*inputs)
+        return self._softmax(q, k, bias)
+
+    def token_counts(self, *shapes):
+        """Queries and keys of a sample, from the shapes of the inputs: N, M; None where unknown."""
+        queries, keys = shapes[0], shapes[-1]
+        return tuple(None if None in shape[1:-1] else math.prod(shape[1:-1]) for shape in (queries, keys))
+
+    def _scale(self, q):
+        return q.shape[-1] ** -0.5 if self.scale is None else self.scale
+
+    def _softmax(self, q, k, bias):
+        scores = self._scores(q, k)
+        if bias is not None:
+            scores = _add_bias(scores, ops.cast(bias, "float32"))
+        return over_keys(scores)
+
+    def _scores(self, q, k):
+        """scale q k': (B, heads, N, M), float32."""
+        q, k = ops.transpose(q, (0, 2, 1, 3)), ops.transpose(k * self._scale(q), (0, 2, 3, 1))
+        return ops.cast(ops.matmul(q, k), "float32")
+
+    def _merge(self, y, first):
+        """Heads side by side, in the leading shape of the first input: tokens stay tokens, a map stays a map."""
+        shape = ops.shape(first)
+        return ops.reshape(y, (-1, *shape[1:-1], y.shape[-1] * self.num_heads))
+
+    def _split(self, x, parts):
+        return split_heads(x, parts, self.num_heads)
+
+
+class SelfAttention(AttentionCore):
+    """(B, N, 3 C)[, bias (W, heads, N, N)] -> (B, N, C): queries, keys and values side by side, each (heads, d).
+
+    A bias of W > 1 windows is for inputs whose batch axis holds W windows a sample.
+    """
+
+    def call(self, qkv, bias=None, training=False):
+        return self.attend(qkv, bias, training=training)
+
+    def heads(self, qkv, bias=None):
+        return *self._split(qkv, 3), bias
+
+    def token_counts(self, qkv_shape, bias_shape=None):
+        return super().token_counts(qkv_shape)
+
+    def compute_output_shape(self, qkv_shape, bias_shape=None):
+        return (*qkv_shape[:-1], qkv_shape[-1] // 3)
+
+
+class CrossAttention(AttentionCore):
+    """(B, ..., E), (B, M..., E + C) -> (B, ..., C): queries from one place, keys and values from another.
+
+    E, the width of queries and keys, is mostly C.
+    """
+
+    def call(self, q, kv, training=False):
+        return self.attend(q, kv, training=training)
+
+    def heads(self, q, kv):
+        width = q.shape[-1]
+        if kv.shape[-1] == 2 * width:  # a split's gradient is one concatenation, those of slices are padded and added
+            return *self._split(q, 1), *self._split(kv, 2), None
+        return *self._split(q, 1), *self._split(kv[..., :width], 1), *self._split(kv[..., width:], 1), None
+
+    def compute_output_shape(self, q_shape, kv_shape):
+        return (*q_shape[:-1], kv_shape[-1] - q_shape[-1])
+
+
+class QKVAttention(AttentionCore):
+    """(B, ..., C), (B, M..., C), (B, M..., D) -> (B, ..., D): queries, keys and values, each from a projection."""
+
+    def call(self, q, k, v, training=False):
+        return self.attend(q, k, v, training=training)
+
+    def heads(self, q, k, v):
+        return *self._split(q, 1), *self._split(k, 1), *self._split(v, 1), None
+
+    def compute_output_shape(self, q_shape, k_shape, v_shape):
+        return (*q_shape[:-1], v_shape[-1])
+
+
+class SplitHeads(Block):
+    """(B, N, 3 C) -> queries, keys, values, each (B, N, heads, d): where something happens to them before attention."""
+
+    def __init__(self, num_heads, **kwargs):
+        super().__init__(**kwargs)
+        self.num_heads = num_heads
+
+    def call(self, qkv):
+        return tuple(split_heads(qkv, 3, self.num_heads))
+
+    def compute_output_shape(self, input_shape):
+        batch, tokens, channels = input_shape
+        return ((batch, tokens, self.num_heads, channels // (3 * self.num_heads)),) * 3
+
+
+class HeadsAttention(AttentionCore):
+    """Three (B, N, heads, d) -> (B, N, heads d): attention of queries, keys and values that are split already."""
+
+    def call(self, q, k, v, training=False):
+        return self.attend(q, k, v, training=training)
+
+    def heads(self, q, k, v):
+        return q, k, v, None
+
+    def token_counts(self, q_shape, k_shape, v_shape):
+        return q_shape[1], k_shape[1]
+
+    def _merge(self, y, first):
+        return ops.reshape(y, (ops.shape(y)[0], -1, y.shape[-1] * self.num_heads))
+
+    def compute_output_shape(self, q_shape, k_shape, v_shape):
+        batch, tokens, heads, width = q_shape
+        return (batch, tokens, heads * width)
+
+
+@keras.saving.register_keras_serializable(package="vitgraph")
+class AttentionMap(keras.layers.Wrapper):
+    """The probabilities of an attention core, from a list of the core's own inputs: -> (B, heads, N, M), float32."""
+
+    def build(self, input_shape):
+        if not self.layer.built:  # Keras quantises no graph with a layer that isn't
+            self.layer.build(input_shape)
+        self.built = True
+
+    def call(self, inputs):
+        return self.layer.probabilities(*inputs)
+
+    def compute_output_spec(self, inputs):
+        queries, keys = self.layer.token_counts(*(x.shape for x in inputs))
+        return keras.KerasTensor((None, self.layer.num_heads, queries, keys), dtype="float32")
+
+
+class AttentionRollout(Block):
+    """Probabilities (B, heads, N, N), one tensor a block -> (B, N, N): what of each token's input is in its output.
+
+    The mean over heads plus the identity, rows of sum 1, multiplied through the blocks (arXiv:2005.00928).
+    """
+
+    def call(self, maps):
+        rolled = None
+        for probabilities in maps:
+            mean = ops.mean(ops.cast(probabilities, "float32"), axis=1)
+            mean = mean + ops.eye(ops.shape(mean)[-1], dtype="float32")
+            mean = mean / ops.sum(mean, axis=-1, keepdims=True)
+            rolled = mean if rolled is None else ops.matmul(mean, rolled)
+        return rolled
+
+    def compute_output_spec(self, maps):
+        batch, _, queries, keys = maps[0].shape
+        return keras.KerasTensor((batch, queries, keys), dtype="float32")
+
+
+def split_heads(x, parts, heads):
+    """(B, ..., parts heads d) -> `parts` tensors (B, N, heads, d).
+
+    Parts before heads: LiteRT's XNNPACK takes no slice out of (B, N, parts, heads, d), and a net in pieces is slower.
+    DeiT-Ti, one image on two AVX2 cores: 33 ms in 14 pieces, 18 in two.
+    """
+    width = x.shape[-1] // (parts * heads)
+    rows, shape = dense_rows(x)
+    x = x if shape is None else ops.reshape(rows, shape)
+    pieces = [x] if parts == 1 else ops.split(x, parts, axis=-1)
+    grid = x.shape[1:-1]
+    tokens = (-1, math.prod(grid)) if is_static(*grid) else (ops.shape(x)[0], -1)
+    return [ops.reshape(piece, (*tokens, heads, width)) for piece in pieces]
+
+
+def over_keys(scores):
+    """Softmax over the last axis."""
+    if scores.shape[-1] == 1:  # PVT at 32 x 32 has one key, over which Keras' softmax warns
+        return ops.ones_like(scores)
+    return ops.softmax(scores, axis=-1)
+
+
+def _add_bias(scores, bias):
+    """scores (B W, heads, N, M) + bias (W, heads or 1, N, M)."""
+    if bias.shape[0] == 1:
+        return scores + bias
+    grouped = ops.reshape(scores, (-1, ops.shape(bias)[0], *scores.shape[1:2], *ops.shape(scores)[2:]))
+    return ops.reshape(grouped + bias, ops.shape(scores))

@@ -1,0 +1,28 @@
+"""The values of an attention layer, for what is done to them beside it."""
+
+from keras import ops
+
+from vitgraph.blocks.base import Block
+
+
+class InterleaveHeads(Block):
+    """(B, N, heads d) -> (B, N, d heads): channels of heads one after another -> each channel of all heads."""
+
+    def __init__(self, num_heads, **kwargs):
+        super().__init__(**kwargs)
+        self.num_heads = num_heads
+
+    def call(self, x):
+        tokens, channels = ops.shape(x)[1], x.shape[-1]
+        x = ops.reshape(x, (-1, tokens, self.num_heads, channels // self.num_heads))
+        return ops.reshape(ops.transpose(x, (0, 1, 3, 2)), (-1, tokens, channels))
+
+
+class TakeValues(Block):
+    """(..., 3 C) -> (..., C): the values, the last of queries, keys and values side by side."""
+
+    def call(self, qkv):
+        return qkv[..., qkv.shape[-1] // 3 * 2 :]
+
+    def compute_output_shape(self, input_shape):
+        return (*input_shape[:-1], input_shape[-1] // 3)

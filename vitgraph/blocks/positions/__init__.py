@@ -1,0 +1,1 @@
+"""Positions: tables, sinusoids, biases of attention, and their resampling."""

@@ -1,0 +1,59 @@
+"""A bias of attention by relative position, of patches and a class token before them."""
+
+import numpy as np
+from keras import ops
+
+from vitgraph.blocks.base import Block, is_static, pair, sizes
+from vitgraph.blocks.positions.resampling import geometric_matrix, resample_map
+from vitgraph.blocks.windows.windows import offset_index
+
+
+class GridBias(Block):
+    """(B, H, W, .) -> (1, heads, 1 + H W, 1 + H W): BEiT's bias (arXiv:2106.08254), one for the whole map.
+
+    The table has a row for each offset of query and key on its grid, and then three: for the class token's query, for
+    its key, for both. On another grid the offsets' rows are resampled in the graph. Only the input's size counts.
+
+    Args:
+        grid: (rows, columns) of the table's positions.
+        num_heads: heads of the attention.
+    """
+
+    def __init__(self, grid, num_heads, **kwargs):
+        super().__init__(**kwargs)
+        self.grid = pair(grid)
+        self.num_heads = num_heads
+
+    def build(self, input_shape):
+        rows, columns = self.grid
+        shape = ((2 * rows - 1) * (2 * columns - 1) + 3, self.num_heads)
+        self.table = self.add_weight(name="table", shape=shape, initializer="zeros")
+
+    def call(self, x):
+        grid, table = sizes(x), self.table
+        if not is_static(*grid) or tuple(grid) != self.grid:
+            table = self._resampled(ops.convert_to_tensor(table), grid)
+        xp = np if is_static(*grid) else ops
+        index = self._index(xp, *grid)
+        tokens = grid[0] * grid[1] + 1
+        bias = ops.take(ops.cast(table, self.compute_dtype), xp.reshape(index, (-1,)), axis=0)
+        return ops.transpose(ops.reshape(bias, (1, tokens, tokens, self.num_heads)), (0, 3, 1, 2))
+
+    @staticmethod
+    def _index(xp, rows, columns):
+        """(1 + N, 1 + N): the table's row for each (query, key), the class token first."""
+        offsets, count = offset_index(xp, (rows, columns), rows, columns), (2 * rows - 1) * (2 * columns - 1)
+        token = xp.arange(rows * columns + 1) == 0
+        index = xp.where(token[:, None], count, xp.pad(offsets, ((1, 0), (1, 0))))
+        return xp.where(token[None, :], xp.where(token[:, None], count + 2, count + 1), index)
+
+    def _resampled(self, table, grid):
+        sides = [(2 * old - 1, 2 * new - 1) for old, new in zip(self.grid, grid, strict=True)]
+        offsets = ops.reshape(table[:-3], (1, sides[0][0], sides[1][0], self.num_heads))
+        offsets = resample_map(offsets, *(geometric_matrix(*side) for side in sides))
+        return ops.concatenate([ops.reshape(offsets, (-1, self.num_heads)), table[-3:]], axis=0)
+
+    def compute_output_shape(self, input_shape):
+        _, height, width, _ = input_shape
+        tokens = height * width + 1 if is_static(height, width) else None
+        return (1, self.num_heads, tokens, tokens)

@@ -1,0 +1,1 @@
+"""Tokens (B, N, C): from maps and back, prefixes, sampling, pooling."""

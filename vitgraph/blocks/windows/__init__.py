@@ -1,0 +1,1 @@
+"""Windows, groups and regions of a map."""

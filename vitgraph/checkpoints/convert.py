@@ -1,0 +1,188 @@
+"""From a checkpoint's names and axes to a graph's: one engine for all builders' tables."""
+
+import functools
+import math
+import re
+
+import keras
+import numpy as np
+
+from vitgraph.blocks import BlockPositions, DepthwiseConv2D, GridBias, OffsetBias, PositionTable, WindowBias
+from vitgraph.checkpoints import resample
+from vitgraph.checkpoints.files import read_checkpoint
+from vitgraph.checkpoints.names import SOURCES
+from vitgraph.checkpoints.source import Source
+
+_OWN_HEAD = r"(head|fc_norm|attn_pool|cls_stage)\w*/.*"
+"""What only a graph with its top has, of our own names."""
+
+_KINDS = ("vitgraph", *sorted(SOURCES, key=lambda kind: (not kind.startswith("vit/"), kind)))
+"""Where several tables fit a checkpoint alike the first is taken: our own, then ViT's, then by name."""
+
+
+def load_weights(model, checkpoint, *, source=None, skip_head=False):
+    """Loads a whole checkpoint into a graph, or changes nothing.
+
+    Position tables and relative-position tables of another input size are resampled.
+
+    Args:
+        model: a graph of this package.
+        checkpoint: path of a file (see `read_checkpoint`), or a dictionary of arrays.
+        source: name of the checkpoint's kind, such as "swin/microsoft", or a table (`checkpoints.source.Source`) for one
+            that has no name here; None: found by its tensors' names.
+        skip_head: leave the graph's head as it is, for another number of classes.
+
+    Returns:
+        The checkpoint's kind; "vitgraph" for our own.
+
+    Raises:
+        OSError, ValueError: a file that can't be read, or tensors that are missing, unused or of another shape: all of
+            them are listed.
+    """
+    label = "checkpoint" if isinstance(checkpoint, dict) else f"checkpoint {str(checkpoint)!r}"
+    tensors = checkpoint if isinstance(checkpoint, dict) else read_checkpoint(checkpoint)
+    if not isinstance(source, Source) and source not in (None, "vitgraph", *SOURCES):
+        raise ValueError(f"load_weights: source={source!r}; allowed: None, vitgraph, {', '.join(SOURCES)}")
+    kind = source or _find_source(model, tensors)
+    values, problems = _convert(model, tensors, kind, skip_head)
+    if problems:
+        head = any("head/" in problem for problem in problems)
+        hint = "\n  another number of classes? skip_head=True keeps this model's own head" if head else ""
+        shown = "".join(f"\n  {problem}" for problem in problems[:20])
+        more = f"\n  and {len(problems) - 20} more" if len(problems) > 20 else ""
+        misfit = f"{label} (read as {kind}) doesn't fit model {model.name!r}; nothing was loaded:"
+        raise ValueError(misfit + shown + more + hint)
+    for variable, value in values:
+        variable.assign(value)
+    return kind
+
+
+def _find_source(model, tensors):
+    """The kind of checkpoint in which most of the graph's variables are found, and of which least is left over."""
+
+    def fit(kind):
+        names = [_names(kind, variable.path)[0] for variable in model.weights]
+        found = sum(bool(n) and all(name in tensors for name in n) for n in names)
+        return found, -len(_unused(model, tensors, kind, {name for n in names for name in n}, skip_head=False))
+
+    return max(_KINDS, key=fit)
+
+
+def _names(kind, path):
+    return ([path], None) if kind == "vitgraph" else _table(kind).names(path)
+
+
+def _table(kind):
+    return kind if isinstance(kind, Source) else SOURCES[kind]
+
+
+def _layers(model):
+    """{name: layer}, those of models within the model too."""
+    found: dict = {}
+    for layer in model.layers:
+        found.update(_layers(layer) if isinstance(layer, keras.Model) else {layer.name: layer})
+    return found
+
+
+def _convert(model, tensors, kind, skip_head):
+    """([(variable, value)], [problem])."""
+    layers = _layers(model)
+    values, problems, used = [], [], set()
+    for variable in model.weights:
+        names, function = _names(kind, variable.path)
+        layer = layers.get(variable.path.split("/")[0])
+        if layer is None:
+            raise ValueError(f"load_weights: {model.name!r} is no graph of this package: it nests {variable.path}")
+        used.update(names)
+        if skip_head and layer.name.startswith("head"):
+            continue
+        absent = [name for name in names if name not in tensors]
+        if absent or not names:
+            problems.append(f"missing: {', '.join(absent) or 'any counterpart'} for {variable.path}")
+            continue
+        arrays = [tensors[name] for name in names]
+        shape = tuple(variable.shape)
+        try:
+            value = function(arrays, shape) if function else _reorder(arrays[0], layer, variable, kind)
+            value = value if value.shape == shape else _resized(layer, value, shape)
+        except (ValueError, IndexError):
+            value = arrays[0]
+        if tuple(value.shape) != shape:
+            problems.append(f"misfit: {', '.join(names)} {arrays[0].shape} for {variable.path} {shape}")
+        values.append((variable, value))
+    problems += [f"unused: {name} {tensors[name].shape}" for name in _unused(model, tensors, kind, used, skip_head)]
+    return values, problems
+
+
+def _unused(model, tensors, kind, used, skip_head):
+    ignored, head = r"(?!)", _OWN_HEAD
+    if kind != "vitgraph":
+        ignored, head = _table(kind).ignored, _table(kind).head
+    headless = skip_head or not any(layer.name.startswith("head") for layer in model.layers)
+    allowed = "|".join([r".*num_batches_tracked", ignored, *([head] if headless else [])])
+    return [name for name in tensors if name not in used and not re.fullmatch(allowed, name) and tensors[name].size]
+
+
+def _reorder(value, layer, variable, kind):
+    """The source's axis order -> Keras'."""
+    if kind != "vitgraph" and _table(kind).layout == "torch" and variable.path.endswith("/kernel"):
+        if isinstance(layer, DepthwiseConv2D):  # (C m, 1, rows, columns), the m outputs of a channel side by side
+            value = value.reshape(-1, layer.depth_multiplier, *value.shape[2:]).transpose(2, 3, 0, 1)
+        elif isinstance(layer, keras.layers.Conv2D):  # (out, in, rows, columns)
+            value = value.transpose(2, 3, 1, 0)
+        else:  # (out, in), at times with two axes of length 1
+            value = value.reshape(value.shape[:2]).T
+    if value.shape != tuple(variable.shape) and _without_ones(value.shape) == _without_ones(variable.shape):
+        value = value.reshape(variable.shape)
+    return value
+
+
+def _without_ones(shape):
+    return [n for n in shape if n != 1]
+
+
+@functools.singledispatch
+def _resized(layer, value, shape):
+    """A table of another input size as one of `shape`, where its own size can be known; else the value as it is."""
+    return value
+
+
+@_resized.register(PositionTable)
+def _(layer, value, shape):
+    old = resample.square_grid(value.shape[1] - layer.prefix)
+    if not old or value.shape[-1] != shape[-1]:
+        return value
+    options = {"kernel": layer.kernel, "antialias": layer.antialias, "offset": layer.offset}
+    return resample.position_table(value, layer.prefix, old, layer.grid, **options)
+
+
+@_resized.register(BlockPositions)
+def _(layer, value, shape):
+    if value.shape[:2] != shape[:2] or not resample.square_grid(value.shape[2]):
+        return value
+    return resample.blockwise_table(value, layer.block_size)
+
+
+@_resized.register(OffsetBias)
+def _(layer, value, shape):
+    old = resample.square_grid(value.shape[-1])
+    if not old or value.shape[0] != shape[0]:
+        return value
+    return resample.position_table(value.T[None], 0, old, layer.grid)[0].T
+
+
+@_resized.register(WindowBias)
+def _(layer, value, shape):
+    side = math.isqrt(value.shape[0])
+    if value.shape[-1] != shape[-1] or side * side != value.shape[0] or side % 2 == 0:
+        return value
+    return resample.relative_bias_table(value, (side // 2 + 1,) * 2, layer.window_size)
+
+
+@_resized.register(GridBias)
+def _(layer, value, shape):
+    side = math.isqrt(len(value) - 3)
+    if value.shape[-1] != shape[-1] or side * side != len(value) - 3 or side % 2 == 0:
+        return value
+    offsets = resample.relative_bias_table(value[:-3], (side // 2 + 1,) * 2, layer.grid)
+    return np.concatenate([offsets, value[-3:]])

@@ -1,0 +1,41 @@
+"""Names of the published LocalViT checkpoints."""
+
+from vitgraph.checkpoints.names import vit as vit_sources
+from vitgraph.checkpoints.source import Source
+
+
+def locality_renames(block, official_block, fc1=0, dwconv=3, gate=6, fc2=7):
+    """Where the official checkpoints have a feed-forward layer: in a sequence, whose members have these numbers.
+
+    Args:
+        block: pattern of a block's name here.
+        official_block: template of its name there.
+        fc1, dwconv, gate, fc2: members; the norm of a layer has the number after its own.
+    """
+    norms = {f"{name}_norm": number + 1 for name, number in (("fc1", fc1), ("dwconv", dwconv), ("fc2", fc2))}
+    members = {"fc1": fc1, "dwconv": dwconv, "fc2": fc2, **norms, "se_fc1": f"{gate}.fc.0", "se_fc2": f"{gate}.fc.2"}
+    sequence = f"{official_block}.conv.conv."
+    return (
+        *((f"{block}_mlp_{name}", f"{sequence}{member}") for name, member in members.items()),
+        (f"{block}_mlp_eca/kernel", f"{sequence}{gate}.conv.weight", _over_channels),
+    )
+
+
+def _over_channels(arrays, shape):
+    """A one-channel 1-D convolution (1, 1, k) -> (k, 1, 1)."""
+    return arrays[0].reshape(shape)
+
+
+def _official(**members):
+    renames = locality_renames(r"block_(\d+)", "blocks.{0}", **members)
+    return Source(renames=(*renames, *vit_sources.SOURCES["timm"].renames))
+
+
+SOURCES = {
+    "official": _official(),
+    "official_no_gate": _official(fc2=6),
+    "official_first": _official(fc1=3, dwconv=0),
+    "official_first_no_gate": _official(fc1=3, dwconv=0, fc2=6),
+    "official_no_depthwise": _official(gate=3, fc2=4),
+    "official_no_depthwise_no_gate": _official(fc2=3),
+}

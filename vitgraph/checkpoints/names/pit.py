@@ -1,0 +1,27 @@
+"""Names of the published PiT checkpoints."""
+
+from vitgraph.checkpoints.source import Source
+
+
+def _map_to_rows(arrays, shape):
+    """(1, C, h, w) -> (1, h w, C)."""
+    table = arrays[0]
+    return table.reshape(*table.shape[:2], -1).transpose(0, 2, 1)
+
+
+_NAMES = (
+    (r"stage_(\d)_block_(\d+)_(norm\d)", "transformers.{0:-1}.blocks.{1}.{2}"),
+    (r"stage_(\d)_block_(\d+)_(attn|mlp)_(\w+)", "transformers.{0:-1}.blocks.{1}.{2}.{3}"),
+    (r"patch_embed", "patch_embed.conv"),
+    (r"pos_embed/table", "pos_embed", _map_to_rows),
+    (r"cls_token/token", "cls_token"),
+    (r"fc_norm", "norm"),
+    (r"(head|head_dist)", "{0}"),
+)
+
+_HEAD = r"(norm|head|head_dist)\..*"
+
+SOURCES = {
+    "timm": Source(renames=((r"stage_(\d)_pool_(\w+)", "transformers.{0:-1}.pool.{1}"), *_NAMES), head=_HEAD),
+    "official": Source(renames=((r"stage_(\d)_pool_(\w+)", "pools.{0:-2}.{1}"), *_NAMES), head=_HEAD),
+}

@@ -1,0 +1,33 @@
+"""Names of the published Swin checkpoints."""
+
+from vitgraph.checkpoints.source import Source, within
+
+
+def sources(*attention, buffers):
+    """The names in timm's and Microsoft's checkpoints, which differ in the stage that a merging belongs to.
+
+    Args:
+        attention: entries for what only this Swin has in its attention.
+        buffers: names of its tensors that are no weights.
+    """
+    common = (
+        *attention,
+        (r"stage_(\d)_block_(\d+)_(attn|mlp)_(\w+)", "layers.{0:-1}.blocks.{1}.{2}.{3}"),
+        (r"stage_(\d)_block_(\d+)_(norm\d)", "layers.{0:-1}.blocks.{1}.{2}"),
+        (r"patch_embed", "patch_embed.proj"),
+        (r"patch_norm", "patch_embed.norm"),
+        (r"norm", "norm"),
+    )
+    merge, ignored = r"stage_(\d)_merge_(\w+)", rf".*\.({buffers})"
+    return {
+        "timm": Source(((merge, "layers.{0:-1}.downsample.{1}"), (r"head", "head.fc"), *common), ignored=ignored),
+        "microsoft": Source(((merge, "layers.{0:-2}.downsample.{1}"), (r"head", "head"), *common), ignored=ignored),
+    }
+
+
+SOURCES = sources(
+    (r"stage_(\d)_block_(\d+)_attn_bias/table", "layers.{0:-1}.blocks.{1}.attn.relative_position_bias_table"),
+    buffers="relative_position_index|attn_mask",
+)
+
+SOURCES["simmim"] = within(SOURCES["microsoft"], "encoder.", ignored=r"encoder\.mask_token|decoder\..*")

@@ -1,0 +1,150 @@
+"""Where published ViT checkpoints keep what `build_vit` makes: timm, DINOv2, vit-pytorch, Google's Flax files."""
+
+from vitgraph.checkpoints.source import Source, heads_to_rows, linear_to_conv, side_by_side
+
+_PLAIN = (
+    (r"cls_token/token", "cls_token"),
+    (r"pos_embed/table", "pos_embed"),
+    (r"block_(\d+)_res(\d)/gamma", "blocks.{0}.ls{1}.gamma"),
+    (r"block_(\d+)_(attn|mlp)_(\w+)", "blocks.{0}.{1}.{2}"),
+    (r"block_(\d+)_(norm\d)", "blocks.{0}.{1}"),
+    (r"patch_embed", "patch_embed.proj"),
+    (r"(norm|fc_norm|head)", "{0}"),
+)
+
+
+def _google(attention, norm, mlp, positions):
+    """Names of Flax ViTs, whose counters differ between two code bases."""
+    block = "Transformer/encoderblock_{0}/"
+    heads = [f"{block}MultiHeadDotProductAttention_{attention}/{part}/" for part in ("query", "key", "value")]
+    pool = "MAPHead_0/MultiHeadDotProductAttention_0/"
+    return Source(
+        renames=(
+            (r"cls_token/token", "cls"),
+            (r"pos_embed/table", positions),
+            (r"patch_embed", "embedding"),
+            (r"block_(\d+)_norm1", f"{block}LayerNorm_0"),
+            (r"block_(\d+)_norm2", f"{block}LayerNorm_{norm}"),
+            (r"block_(\d+)_attn_qkv/(\w+)", [head + "{1}" for head in heads], side_by_side),
+            (r"block_(\d+)_attn_proj/(\w+)", heads[0].replace("query", "out") + "{1}", heads_to_rows),
+            (r"block_(\d+)_mlp_fc(\d)", f"{block}MlpBlock_{mlp}/Dense_{{1:-1}}"),
+            (r"(?:fc_)?norm", "Transformer/encoder_norm"),
+            (r"head", "head"),
+            (r"head_rep", "pre_logits"),
+            (r"attn_pool_latent/latent", "MAPHead_0/probe"),
+            (r"attn_pool_q/(\w+)", pool + "query/{0}", side_by_side),
+            (r"attn_pool_kv/(\w+)", (pool + "key/{0}", pool + "value/{0}"), side_by_side),
+            (r"attn_pool_proj/(\w+)", pool + "out/{0}", heads_to_rows),
+            (r"attn_pool_norm", "MAPHead_0/LayerNorm_0"),
+            (r"attn_pool_mlp_fc(\d)", "MAPHead_0/MlpBlock_0/Dense_{0:-1}"),
+        ),
+        layout="jax",
+        ignored=r"pre_logits/.*",
+        head=r"(head|MAPHead_0)/.*",
+    )
+
+
+def _class_row(arrays, shape):
+    """DINOv2 with registers adds the table's first row to the class token; here that token has no row."""
+    token, table = arrays
+    return token + table[:, :1]
+
+
+def _patch_rows(arrays, shape):
+    return arrays[0][:, 1:]
+
+
+_REGISTERS = (
+    (r"reg_token/token", "register_tokens"),
+    (r"cls_token/token", ("cls_token", "pos_embed"), _class_row),
+    (r"pos_embed/table", "pos_embed", _patch_rows),
+)
+
+_GATED = (
+    (r"block_(\d+)_mlp_fc1", "blocks.{0}.mlp.w12"),
+    (r"block_(\d+)_mlp_fc2", "blocks.{0}.mlp.w3"),
+)
+
+
+def _dinov2(*special):
+    return Source(renames=(*special, *_PLAIN), ignored="mask_token")
+
+
+_BLOCK, _LAYER = r"block_(\d+)_", "transformer.layers.{0}."
+
+
+def _lucidrains(proj, fc2, head):
+    """vit-pytorch numbers a layer's parts; ViT's and SimpleViT's numbers differ."""
+    return Source(
+        renames=(
+            (r"patch_norm1", "to_patch_embedding.1"),
+            (r"patch_proj", "to_patch_embedding.2"),
+            (r"patch_embed", "to_patch_embedding.3"),
+            (r"pos_embed/table", "pos_embedding"),
+            (r"cls_token/token", "cls_token"),
+            (_BLOCK + "norm1", _LAYER + "0.norm"),
+            (_BLOCK + "attn_qkv", _LAYER + "0.to_qkv"),
+            (_BLOCK + "attn_proj", _LAYER + proj),
+            (_BLOCK + "norm2", _LAYER + "1.net.0"),
+            (_BLOCK + "mlp_fc1", _LAYER + "1.net.1"),
+            (_BLOCK + "mlp_fc2", _LAYER + fc2),
+            (r"norm", "transformer.norm"),
+            (r"head", head),
+        ),
+        head=rf"{head}\..*",
+    )
+
+
+def layers_of_2022(ours, theirs):
+    """What vit-pytorch of 2022, and code written after it, calls the layers of a block."""
+    return (
+        (ours + "norm1", theirs + "0.norm"),
+        (ours + "attn_qkv", theirs + "0.fn.to_qkv"),
+        (ours + "attn_scale/scale", theirs + "0.fn.scale"),  # of locality self-attention
+        (ours + "attn_proj", theirs + "0.fn.to_out.0"),
+        (ours + "norm2", theirs + "1.norm"),
+        (ours + "mlp_fc1", theirs + "1.fn.net.0"),
+        (ours + "mlp_fc2", theirs + "1.fn.net.3"),
+    )
+
+
+SOURCES = {
+    "timm": Source(
+        renames=(
+            (r"reg_token/token", "reg_token"),
+            (r"block_(\d+)_(attns|ffns)_(\d+)_norm", "blocks.{0}.{1}.{2}.norm"),
+            (r"block_(\d+)_(attns|ffns)_(\d+)_(attn|mlp)_(\w+)", "blocks.{0}.{1}.{2}.{3}.{4}"),
+            (r"block_(\d+)_(attns|ffns)_(\d+)_res/gamma", "blocks.{0}.{1}.{2}.ls.gamma"),
+            (r"block_(\d+)_core_(\w+)", "blocks.{0}.{1}"),
+            (r"block_(\d+)_res/gamma", "blocks.{0}.ls.gamma"),
+            (r"block_(\d+)_split/mlp_bias", "blocks.{0}.mlp_bias"),
+            (r"block_(\d+)_(in_norm|in_proj|out_proj|attn_out_proj|mlp_out_proj)", "blocks.{0}.{1}"),
+            (r"attn_pool_latent/latent", "attn_pool.latent"),
+            (r"attn_pool_mlp_(\w+)", "attn_pool.mlp.{0}"),
+            (r"attn_pool_(\w+)", "attn_pool.{0}"),
+            (r"norm_pre", "norm_pre"),
+            *_PLAIN,
+        ),
+        head=r"(head|fc_norm|attn_pool)\..*",
+    ),
+    "dinov2": _dinov2(),
+    "dinov2_gated": _dinov2(*_GATED),
+    "dinov2_registers": _dinov2(*_REGISTERS),
+    "dinov2_registers_gated": _dinov2(*_REGISTERS, *_GATED),
+    "lucidrains": _lucidrains(proj="0.to_out.0", fc2="1.net.4", head="mlp_head"),
+    "lucidrains_simple": _lucidrains(proj="0.to_out", fc2="1.net.3", head="linear_head"),
+    "lucidrains_2022": Source(
+        renames=(
+            (r"patch_embed/kernel", "to_patch_embedding.1.weight", linear_to_conv),
+            (r"patch_embed", "to_patch_embedding.1"),
+            (r"pos_embed/table", "pos_embedding"),
+            (r"cls_token/token", "cls_token"),
+            *layers_of_2022(_BLOCK, _LAYER),
+            (r"fc_norm", "mlp_head.0"),
+            (r"head", "mlp_head.1"),
+        ),
+        head=r"mlp_head\..*",
+    ),
+    "google": _google(attention=1, norm=2, mlp=3, positions="Transformer/posembed_input/pos_embedding"),
+    "big_vision": _google(attention=0, norm=1, mlp=0, positions="pos_embedding"),
+}

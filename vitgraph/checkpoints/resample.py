@@ -1,0 +1,53 @@
+"""Tables of a checkpoint for another input size, resampled the way the official code does it."""
+
+import math
+
+import numpy as np
+
+from vitgraph.blocks.positions.resampling import geometric_matrix, interpolation_matrix
+
+
+def position_table(table, prefix, old, new, *, kernel="bicubic", antialias=True, offset=0.0):
+    """(1, prefix + h w, C) from grid `old` (h, w) to grid `new`; the prefix rows stay as they are."""
+    head, patches = table[:, :prefix], table[:, prefix:]
+    options = {"kernel": kernel, "antialias": antialias, "offset": offset}
+    rows, columns = (interpolation_matrix(o, n, **options) for o, n in zip(old, new, strict=True))
+    patches = patches.reshape(*old, -1).astype("float64")
+    patches = np.einsum("ih,jw,hwc->ijc", rows, columns, patches)
+    return np.concatenate([head, patches.reshape(1, -1, table.shape[-1]).astype(table.dtype)], axis=1)
+
+
+def relative_bias_table(table, old, new):
+    """((2 h - 1)(2 w - 1), heads) from window `old` (h, w) to window `new`; see `geometric_matrix`."""
+    sides = [(2 * o - 1, 2 * n - 1) for o, n in zip(old, new, strict=True)]
+    rows, columns = (geometric_matrix(*side) for side in sides)
+    grid = table.reshape(sides[0][0], sides[1][0], -1).astype("float64")
+    return np.einsum("ih,jw,hwc->ijc", rows, columns, grid).reshape(-1, table.shape[-1]).astype(table.dtype)
+
+
+def blockwise_table(table, block_size):
+    """(1, blocks, tokens, C) in block order -> blocks of (rows, columns): NesT's table, read as one square map."""
+    blocks, old, channels = math.isqrt(table.shape[1]), math.isqrt(table.shape[2]), table.shape[3]
+    rows, columns = block_size
+    flat = table.reshape(blocks, blocks, old, old, channels).transpose(0, 2, 1, 3, 4).reshape(1, -1, channels)
+    flat = position_table(flat, 0, (blocks * old,) * 2, (blocks * rows, blocks * columns), antialias=False)
+    flat = flat.reshape(blocks, rows, blocks, columns, channels).transpose(0, 2, 1, 3, 4)
+    return flat.reshape(1, blocks**2, rows * columns, channels)
+
+
+def square_grid(tokens):
+    """Side of the square grid of so many patches, or None."""
+    side = math.isqrt(tokens)
+    return (side, side) if side * side == tokens else None
+
+
+def patch_kernel(kernel, new):
+    """A patch embedding's kernel (rows, columns, in, out) for patches of another size (FlexiViT, arXiv:2212.08013).
+
+    The kernel that gives, on patches that are resized too, what the old one gave: by the pseudo-inverse of the resize.
+    """
+    old = kernel.shape[:2]
+    rows, columns = (interpolation_matrix(o, n) for o, n in zip(old, new, strict=True))
+    resize = np.kron(rows, columns)  # (new pixels, old pixels)
+    flat = kernel.reshape(old[0] * old[1], -1).astype("float64")
+    return (np.linalg.pinv(resize.T) @ flat).reshape(*new, *kernel.shape[2:]).astype(kernel.dtype)

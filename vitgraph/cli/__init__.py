@@ -1,0 +1,5 @@
+"""The command line: `vitgraph list | summary | train | pretrain | export | convert | demo`."""
+
+from vitgraph.cli.main import main
+
+__all__ = ["main"]

@@ -1,0 +1,5 @@
+"""What other libraries want of a backbone beyond what every model of this package has: an adapter for SegFormer."""
+
+from vitgraph.graphs.segformer import as_mit
+
+__all__ = ["as_mit"]

@@ -1,5 +1,0 @@
-"""What other libraries want of a backbone beyond what every model of this package has: an adapter for SegFormer."""
-
-from vitgraph.interop.segformer import as_mit
-
-__all__ = ["as_mit"]

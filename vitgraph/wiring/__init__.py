@@ -1,0 +1,1 @@
+"""What several architectures are wired of: internal, no builder is imported here."""
