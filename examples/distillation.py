@@ -26,7 +26,7 @@ ROWS = {
 
 
 def student():
-    return vitgraph.build_deit((SIZE, SIZE, 1), num_classes=CLASSES, **NUMBERS)
+    return vitgraph.build_deit((SIZE, SIZE, 1), num_classes=CLASSES, distilled=True, **NUMBERS)
 
 
 def teacher():

@@ -2,6 +2,8 @@
 
 import os
 
+from tests import ROOT
+
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 # Tiny nets: compiling is what takes time.
 os.environ.setdefault("XLA_FLAGS", "--xla_backend_optimization_level=0 --xla_cpu_use_fusion_emitters=false")
@@ -11,15 +13,12 @@ if "PYTEST_XDIST_WORKER" in os.environ:  # as many tests at once as there are co
 
 import gc
 import itertools
-import pathlib
 import signal
 import subprocess
 import sys
 
 import keras
 import pytest
-
-ROOT = pathlib.Path(__file__).resolve().parent.parent
 
 signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs ignore it, and so would all tests
 

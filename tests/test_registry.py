@@ -2,15 +2,15 @@
 
 import json
 import math
-import pathlib
 
 import keras
 import pytest
 
 import vitgraph
+from tests import ROOT
 from tests.variants import BUILDERS, TINY
 
-PARAMS = json.loads((pathlib.Path(__file__).parent / "data" / "params.json").read_text())
+PARAMS = json.loads((ROOT / "tests" / "data" / "params.json").read_text())
 """{variant: parameters with 1000 classes}, of timm 1.0.31 or, where it hasn't the net, of the official code.
 
 SimpleViT's are those of timm's `vit_small_patch16_224` and `vit_base_patch16_gap_224` without their position tables and

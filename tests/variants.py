@@ -57,7 +57,7 @@ TINY = {
     "vit_modern": Tiny(
         vitgraph.build_vit,
         {
-            "patch_size": 16, "dim": 16, "depth": 2, "num_heads": 2, "reg_tokens": 2, "no_embed_class": True,
+            "patch_size": 16, "dim": 16, "depth": 2, "num_heads": 2, "num_reg_tokens": 2, "no_embed_class": True,
             "block": vit.parallel_scaling_block, "qk_norm": True, "rms_norm": True, "act": "silu", "gated_mlp": True,
             "init_values": 0.1, "global_pool": "map",
         },
@@ -103,7 +103,7 @@ TINY = {
         vitgraph.build_cvt,
         {
             "dims": (8, 16), "depths": (1, 2), "num_heads": (1, 2), "mlp_ratios": (2, 2), "class_token": (False, True),
-            "qkv_method": ("avg", "dw_bn"), "patch_sizes": (7, 3), "patch_strides": (4, 2), "patch_paddings": (2, 1),
+            "qkv_method": ("avg", "dw_bn"), "kernel_sizes": (7, 3), "strides": (4, 2), "paddings": (2, 1),
         },
         # Softmax ignores what is added to all keys alike; of the last queries only the class token's counts, which is
         # not convolved.
@@ -181,7 +181,7 @@ TINY = {
     ),
     "patch_merger_vit": Tiny(
         vitgraph.build_patch_merger_vit,
-        {"dim": 16, "depth": 3, "num_heads": 2, "patch_merge_layer": 2, "patch_merge_num_tokens": 3},
+        {"dim": 16, "depth": 3, "num_heads": 2, "patch_merge_layer": 2, "num_merged_tokens": 3},
     ),
     "pit": Tiny(
         vitgraph.build_pit,
@@ -200,9 +200,9 @@ TINY = {
     ),
     "beit": Tiny(
         vitgraph.build_beit,
-        {"dim": 16, "depth": 2, "num_heads": 2, "mlp_ratio": 2, "pos_embed": True, "rel_pos_bias": "both"},
+        {"dim": 16, "depth": 2, "num_heads": 2, "mlp_ratio": 2, "pos_embed": "learn", "rel_pos_bias": "both"},
     ),
-    "deit": Tiny(vitgraph.build_deit, {"dim": 16, "depth": 2, "num_heads": 2}),
+    "deit": Tiny(vitgraph.build_deit, {"dim": 16, "depth": 2, "num_heads": 2, "distilled": True}),
     "cait": Tiny(
         vitgraph.build_cait,
         {"dim": 16, "depth": 2, "num_heads": 2, "mlp_ratio_token_only": 2, "init_values": 0.1},
@@ -219,7 +219,7 @@ TINY = {
     ),
     "cct": Tiny(
         vitgraph.build_cct,
-        {"kernel_size": 3, "padding": 1, "in_planes": 8, "dim": 16, "depth": 2, "num_heads": 2, "mlp_ratio": 2},
+        {"kernel_size": 3, "padding": 1, "stem_dim": 8, "dim": 16, "depth": 2, "num_heads": 2, "mlp_ratio": 2},
         inert="attn_pool/bias",
     ),
     "vit_lite": Tiny(
@@ -229,7 +229,7 @@ TINY = {
     "crossvit": Tiny(
         vitgraph.build_crossvit,
         {
-            "img_scale": (1.0, 0.75), "patch_size": (8, 12), "dims": (8, 16), "depths": ((1, 2, 1),),
+            "img_scales": (1.0, 0.75), "patch_sizes": (8, 12), "dims": (8, 16), "depths": ((1, 2, 1),),
             "num_heads": (2, 4), "mlp_ratios": (2, 2),
         },
     ),
@@ -257,10 +257,11 @@ TINY = {
         rounding=1e-3,  # a map's numbers differ by about 0.01, and the norm divides their gradients by that
     ),
     "parallel_vit": Tiny(vitgraph.build_parallel_vit, {"dim": 16, "depth": 2, "num_heads": 2}),
-    "simple_vit": Tiny(vitgraph.build_simple_vit, {"dim": 16, "depth": 2, "num_heads": 2, "rep_size": 12}),
+    "simple_vit": Tiny(vitgraph.build_simple_vit, {"dim": 16, "depth": 2, "num_heads": 2, "representation_size": 12}),
     "small_data_vit": Tiny(vitgraph.build_small_data_vit, {"patch_size": 16, "dim": 16, "depth": 2, "num_heads": 2}),
     "small_data_pit": Tiny(
-        vitgraph.build_small_data_pit, {"patch_size": 8, "dims": (8, 16), "depths": (1, 2), "num_heads": (1, 2)}
+        vitgraph.build_small_data_pit,
+        {"patch_size": 8, "dims": (8, 16), "depths": (1, 2), "num_heads": (1, 2), "mlp_ratios": (2, 2)},
     ),
     "efficient_vit": Tiny(
         vitgraph.build_efficient_vit,

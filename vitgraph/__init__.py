@@ -1,5 +1,8 @@
 """Vision transformers as pure builder functions that wire Keras layers into one static Functional graph."""
 
+import importlib
+from typing import TYPE_CHECKING
+
 from vitgraph import blocks, builders, objectives
 from vitgraph.builders import *  # noqa: F403  (every build_* function)
 from vitgraph.checkpoints import list_weights, load_weights, save_weights
@@ -7,18 +10,20 @@ from vitgraph.create import create
 from vitgraph.distribution import layout_map
 from vitgraph.graphs.attention import attention, attention_rollout
 from vitgraph.graphs.channels import channels_first
+from vitgraph.graphs.distillation import without_distillation
 from vitgraph.graphs.folding import fold_batchnorm
-from vitgraph.graphs.pyramid import pyramid, simple_feature_pyramid
-from vitgraph.objectives import (
-    byol,
-    dino,
-    distill,
-    masked_autoencoder,
-    masked_patch_prediction,
-    simmim,
-    without_distillation,
-)
+from vitgraph.graphs.pyramid import pyramid
+from vitgraph.graphs.simple_pyramid import simple_feature_pyramid
+from vitgraph.objectives.byol import byol
+from vitgraph.objectives.dino import dino
+from vitgraph.objectives.distillation import distill
+from vitgraph.objectives.masked_autoencoder import masked_autoencoder
+from vitgraph.objectives.masked_patch_prediction import masked_patch_prediction
+from vitgraph.objectives.simmim import simmim
 from vitgraph.registry import list_models
+
+if TYPE_CHECKING:
+    from vitgraph import export, interop, plots, training
 
 __version__ = "0.1.0"
 __all__ = [
@@ -31,7 +36,9 @@ __all__ = [
     "create",
     "dino",
     "distill",
+    "export",
     "fold_batchnorm",
+    "interop",
     "layout_map",
     "list_models",
     "list_weights",
@@ -39,9 +46,24 @@ __all__ = [
     "masked_autoencoder",
     "masked_patch_prediction",
     "objectives",
+    "plots",
     "pyramid",
     "save_weights",
     "simmim",
     "simple_feature_pyramid",
+    "training",
     "without_distillation",
 ]
+
+_WHEN_ASKED_FOR = ("export", "interop", "plots", "training")
+
+if not TYPE_CHECKING:  # to a type checker this function would mean that any name is here
+
+    def __getattr__(name):
+        if name in _WHEN_ASKED_FOR:
+            return importlib.import_module(f"vitgraph.{name}")
+        raise AttributeError(f"module 'vitgraph' has no attribute {name!r}")
+
+
+def __dir__():
+    return sorted({*globals(), *_WHEN_ASKED_FOR})

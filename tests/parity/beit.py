@@ -20,7 +20,8 @@ BIASES = {(False, False): None, (True, False): "block", (False, True): "shared",
 def positions(kwargs):
     """Takes out what a reference says about positions."""
     tables = tuple(kwargs.pop(f"use_{kind}rel_pos_bias", False) for kind in ("", "shared_"))
-    return {"pos_embed": kwargs.pop("use_abs_pos_emb", True), "rel_pos_bias": BIASES[tables]}
+    pos_embed = "learn" if kwargs.pop("use_abs_pos_emb", True) else "none"
+    return {"pos_embed": pos_embed, "rel_pos_bias": BIASES[tables]}
 
 
 def beit(config, image_shape, weights):

@@ -12,7 +12,7 @@ TRANSFORMER = {
     "num_classes": "num_classes",
 }
 TOKENIZER = {
-    "n_conv_layers": "n_conv_layers",
+    "n_conv_layers": "num_conv_layers",
     "kernel_size": "kernel_size",
     "stride": "stride",
     "padding": "padding",

@@ -8,8 +8,8 @@ from tests.parity.timm import begin, finish, norm_of
 from vitgraph import build_crossvit
 
 CROSSVIT = {
-    "img_scale": "img_scale",
-    "patch_size": "patch_size",
+    "img_scale": "img_scales",
+    "patch_size": "patch_sizes",
     "embed_dim": "dims",
     "depth": "depths",
     "num_heads": "num_heads",
@@ -19,8 +19,8 @@ CROSSVIT = {
     "global_pool": "global_pool",
 }
 DEFAULTS = {
-    "img_scale": (1.0, 1.0),
-    "patch_size": (8, 16),
+    "img_scales": (1.0, 1.0),
+    "patch_sizes": (8, 16),
     "dims": (192, 384),
     "depths": ((1, 3, 1), (1, 3, 1), (1, 3, 1)),
     "num_heads": (6, 12),

@@ -5,9 +5,9 @@ from tests.parity.official import no_more
 from vitgraph import build_cvt
 
 SPEC = {
-    "PATCH_SIZE": "patch_sizes",
-    "PATCH_STRIDE": "patch_strides",
-    "PATCH_PADDING": "patch_paddings",
+    "PATCH_SIZE": "kernel_sizes",
+    "PATCH_STRIDE": "strides",
+    "PATCH_PADDING": "paddings",
     "DIM_EMBED": "dims",
     "DEPTH": "depths",
     "NUM_HEADS": "num_heads",
@@ -20,7 +20,7 @@ SPEC = {
     "PADDING_KV": "padding_kv",
     "STRIDE_Q": "stride_q",
     "PADDING_Q": "padding_q",
-    "DROP_RATE": "drop_rate",
+    "DROP_RATE": "proj_drop_rate",
     "ATTN_DROP_RATE": "attn_drop_rate",
     "DROP_PATH_RATE": "drop_path_rate",
 }
@@ -33,6 +33,7 @@ def official_cvt(config, image_shape, weights):
     stages = spec.pop("NUM_STAGES")
     no_more(spec, (*SPEC, *WITHOUT_EFFECT))
     ours = {mine: spec[theirs][:stages] for theirs, mine in SPEC.items()}
+    ours["pos_drop_rate"] = ours["proj_drop_rate"]
     model = build_cvt(
         image_shape,
         num_classes=config.get("num_classes", 1000),

@@ -6,7 +6,7 @@ from tests.parity.timm import begin, finish, top_of
 from tests.parity.vit import VIT, image_of, last_of, maps_of, transformer_of
 from vitgraph import build_deit
 
-WITHOUT_TOKENS = ("class_token", "no_embed_class", "reg_tokens", "fc_norm", "pool_include_prefix", "global_pool")
+WITHOUT_TOKENS = ("class_token", "no_embed_class", "num_reg_tokens", "fc_norm", "pool_include_prefix", "global_pool")
 DEIT = {theirs: ours for theirs, ours in VIT.items() if ours not in WITHOUT_TOKENS}
 
 HEADS = {"logits_cls": ("head", same), "logits_dist": ("head_dist", same)}
@@ -27,7 +27,7 @@ def distilled(config, image_shape, weights):
     finish(kwargs)
 
     top = top_of(ours, pooling="token")
-    model = build_deit(shape, **top, **ours)
+    model = build_deit(shape, distilled=True, **top, **ours)
     outputs = {
         "logits": ("predictions" if top["include_top"] else "pool_mean", same),
         "pre_logits": (last_of(model), lambda x: x[:, :2].mean(axis=1)),
@@ -45,7 +45,7 @@ def official_deit_distilled(config, image_shape, weights):
     rates = ("drop_rate", "attn_drop_rate", "drop_path_rate")
     of_the_losses = ("tau", "alpha")
     no_more(config, (*kept, *names, "img_size", "in_chans", *rates, *of_the_losses))
-    model = build_deit(image_shape, classifier_activation=None, **ours)
+    model = build_deit(image_shape, classifier_activation=None, distilled=True, **ours)
     outputs = {f"features/{i}": (stage.name, same) for i, stage in enumerate(model.stages)}
     return Port(model, "deit/timm", {**outputs, **HEADS, "logits": ("predictions", same)})
 

@@ -36,7 +36,7 @@ def official_localvit(config, image_shape, weights):
     ours["qk_scale"] = config["qk_scale"] or None
     model = build_localvit(image_shape, dim=config["embed_dim"], **top_of(ours, pooling="token"), **ours)
     outputs = {f"features/{i}": (stage.name, same) for i, stage in enumerate(model.stages)}
-    outputs["logits"] = ("predictions" if ours["num_classes"] else "pool", same)
+    outputs["logits"] = ("predictions" if ours.get("num_classes") else "pool", same)
     source = "_".join(filter(None, ["official", order, "" if ours["channel_attention"] else "no_gate"]))
     return Port(model, f"localvit/{source}", outputs)
 

@@ -8,7 +8,7 @@ from tests.parity.vit import lucid_arguments, lucid_attn_proj
 from vitgraph import build_patch_merger_vit
 from vitgraph.builders.patch_merger_vit import patch_merger
 
-NAMES = ("patch_merge_layer", "patch_merge_num_tokens")
+NAMES = {"patch_merge_layer": "patch_merge_layer", "patch_merge_num_tokens": "num_merged_tokens"}
 
 
 def lucid_patch_merger_vit(config, image_shape, weights):
@@ -16,16 +16,16 @@ def lucid_patch_merger_vit(config, image_shape, weights):
 
 
 def lucid22_patch_merger_vit(config, image_shape, weights):
-    """No patch norms; the last norm stands behind the mean."""
+    """No patch norms; the last norm is after the mean."""
     return _port("lucidrains_2022", config, image_shape, dual_patch_norm=False, fc_norm=True)
 
 
 def _port(source, config, image_shape, **ours):
-    own = {name: config[name] for name in NAMES if name in config}
+    own = {ours: config[theirs] for theirs, ours in NAMES.items() if theirs in config}
     rest = {name: value for name, value in config.items() if name not in NAMES}
     layer = own.get("patch_merge_layer")
     if not 1 <= (config["depth"] // 2 if layer is None else layer) <= config["depth"]:
-        raise NotImplementedError("a merger behind no layer, which merges nothing")
+        raise NotImplementedError("a merger after no layer, which merges nothing")
     model = build_patch_merger_vit(image_shape, attn_proj=lucid_attn_proj(rest), **lucid_arguments(rest), **own, **ours)
     names = [node.name for node in model.layers]
     last = "norm" if "norm" in names else names[names.index("pool") - 1]

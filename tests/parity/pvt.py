@@ -37,10 +37,10 @@ def pvt(build, source, config, image_shape):
     ours["patch_sizes"] = (config["patch_size"], *[2] * (stages - 1))
     ours["qk_scale"] = config["qk_scale"] or None
     if config["patch_size"] == 4:  # otherwise the official tables are those of another grid than any image gives
-        ours["img_size"] = config["img_size"]
+        ours["img_size"], image_shape = config["img_size"], (None, None, image_shape[2])
     model = build(image_shape, **top_of(ours, pooling="token"), **ours)
     outputs = {f"features/{i}": (stage.name, as_tokens) for i, stage in enumerate(model.stages)}
-    outputs["logits"] = ("predictions" if ours["num_classes"] else "pool", same)
+    outputs["logits"] = ("predictions" if ours.get("num_classes") else "pool", same)
     return Port(model, source, outputs)
 
 

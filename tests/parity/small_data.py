@@ -7,7 +7,7 @@ from tests.parity.official import no_more
 from vitgraph import build_small_data_pit, build_small_data_vit
 from vitgraph.blocks import ToTokens
 from vitgraph.blocks.base import pair
-from vitgraph.wiring.shifted_patches import shifted_patch_tokenization
+from vitgraph.builders.small_data_vit import shifted_patch_tokenization
 
 SHARED = ("patch_size", "num_classes", "mlp_dim_ratio", "dim_head", "is_SPT", "is_LSA", "dim", "depth", "heads")
 WITHOUT_EFFECT = ("img_size", "channels", "dropout", "emb_dropout", "stochastic_depth")
@@ -16,6 +16,7 @@ WITHOUT_EFFECT = ("img_size", "channels", "dropout", "emb_dropout", "stochastic_
 def vit(config, image_shape, weights):
     heads, head_dim = config["heads"], config.get("dim_head", 16)
     ours = {"dim": config["dim"], "depth": config["depth"], "num_heads": heads}
+    ours["mlp_ratio"] = config["mlp_dim_ratio"]
     ours["attn_proj"] = not (heads == 1 and head_dim == config["dim"])
     model = build_small_data_vit(image_shape, **ours, **_shared(config, head_dim))
     outputs = {"features/tokens": ("tokens", same), "features/transformer": (model.stages[-1].name, same)}
@@ -29,6 +30,7 @@ def pit(config, image_shape, weights):
     head_dim = config.get("dim_head", 64)
     proj = [not (n == 1 and head_dim == dim) for n, dim in zip(heads, dims, strict=True)]
     ours = {"dims": dims, "depths": depths, "num_heads": heads, "attn_proj": proj}
+    ours["mlp_ratios"] = [config["mlp_dim_ratio"]] * len(depths)
     model = build_small_data_pit(image_shape, **ours, **_shared(config, head_dim))
     outputs = {f"features/{2 * i}": (stage.name, same) for i, stage in enumerate(model.stages)}
     outputs.update({f"features/{2 * i - 1}": (f"stage_{i + 1}_pool_join", same) for i in range(1, len(depths))})
@@ -43,7 +45,6 @@ def _shared(config, head_dim):
         "classifier_activation": None,
         "patch_size": patch if isinstance(patch, int) else pair(patch),
         "num_classes": config["num_classes"],
-        "mlp_ratio": config["mlp_dim_ratio"],
         "head_dim": head_dim,
         "spt": config.get("is_SPT", False),
         "lsa": config.get("is_LSA", False),

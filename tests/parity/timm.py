@@ -31,9 +31,10 @@ def finish(kwargs):
 
 
 def top_of(ours, pooling):
-    """timm's num_classes=0 is a graph that ends in what the head would see."""
+    """timm's num_classes=0 is a graph that ends in what the head would see; here it is taken out."""
     if ours["num_classes"]:
         return {"include_top": True, "classifier_activation": None}
+    del ours["num_classes"]
     return {"include_top": False, "pooling": pooling}
 
 

@@ -20,7 +20,7 @@ VIT = {
     "init_values": "init_values",
     "class_token": "class_token",
     "no_embed_class": "no_embed_class",
-    "reg_tokens": "reg_tokens",
+    "reg_tokens": "num_reg_tokens",
     "pre_norm": "pre_norm",
     "final_norm": "final_norm",
     "fc_norm": "fc_norm",

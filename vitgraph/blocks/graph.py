@@ -33,6 +33,15 @@ class Stage(Block):
         return x
 
 
+def layers_within(model):
+    """All layers of a model, with those of models within it in the place of these."""
+    for layer in model.layers:
+        if isinstance(layer, keras.Model):
+            yield from layers_within(layer)
+        else:
+            yield layer
+
+
 @keras.saving.register_keras_serializable(package=PACKAGE)
 class GraphModel(keras.Model):
     """A Functional `keras.Model` that detectors and segmenters can read.

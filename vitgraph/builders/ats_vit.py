@@ -1,4 +1,4 @@
-"""ATS, adaptive token sampling: a ViT some of whose blocks leave out the tokens that matter least for an image.
+"""ATS, adaptive token sampling: a ViT some of whose blocks drop the tokens that matter least for an image.
 
 Paper: Fayyaz, Koohpayegani et al., "Adaptive Token Sampling For Efficient Vision Transformers", arXiv:2111.15667.
 Official code: github.com/adaptivetokensampling/ATS, libs/models/transformers; its weights are DeiT's.
@@ -6,27 +6,32 @@ Official code: github.com/adaptivetokensampling/ATS, libs/models/transformers; i
     image (H, W, 3)
       patches: p x p / p convolution                  (H/p, W/p, dim)
       class token, patches, positions                 (B, 1 + N, dim)
-      blocks 0 ... depth - 1, those that sample leave (B, 1 + K, dim), K fixed; what has no token is padding
+      blocks 0 ... depth - 1; those that sample keep  (B, 1 + K, dim), K fixed; what has no token is padding
       patches at their places                         (B, 1 + N, dim)
       norm
       class token                                     (B, dim)
       head
 
-    block:  ViT's, in which padding is no key.
-    sampling block: the class token's attention, times the length of the values, says which tokens stay; only these ask,
-            but all that came are answered from. It has no weights of its own, and no dropout around its attention.
+    block:          ViT's, in which padding is no key.
+    sampling block: the class token's attention, times the length of the values, says which tokens are kept. Only these
+                    are queries, but all that came in are keys and values. It has no weights of its own, and no dropout
+                    around its attention.
 
-How many tokens stay depends on the image, the shapes of the graph don't: the official code samples as many points as
-there are tokens, removes what is picked twice, and in a batch goes on with the longest sample's length; here nothing
-gets shorter for an image, but a budget (`num_tokens`), which the official code has and can't run, makes it so for all.
-Its softmax adds 1e-6 to the denominator, for rows that are all padding; here there are none. vit-pytorch samples at
-random, and weighs each head by its own values' lengths.
+How many tokens are kept depends on the image; the shapes of the graph don't. The official code samples as many points
+as there are tokens, removes duplicates, and goes on with the length of the batch's longest sample. Here lengths are
+fixed: without a budget (`num_tokens`) they stay as they are, and with one all samples get shorter; the official code
+has budgets, but can't run them. Its softmax adds 1e-6 to the denominator, for rows that are all padding; here there are
+no such rows. vit-pytorch samples at random, and weighs each head by its own values' lengths.
 """
 
 import dataclasses
+from collections.abc import Sequence
+from typing import Annotated
 
+import keras
 from keras import layers
 
+from vitgraph import contract as c
 from vitgraph.blocks import (
     ClearPadding,
     MaskedAttention,
@@ -38,160 +43,129 @@ from vitgraph.blocks import (
     PutBack,
     Stage,
     TokenSampler,
-    ToMap,
     ToTokens,
 )
-from vitgraph.contract import POOLS, Check, begin, builder, finish, shape_of
-from vitgraph.wiring.layers import dense, drop_path_rates, dropout, head
-from vitgraph.wiring.transformer import Transformer, blocks, patch_embed, patch_grid, pool, pre_norm_block
+from vitgraph.wiring import layers as w
+from vitgraph.wiring.border import Border
+from vitgraph.wiring.transformer import Transformer, patch_embed, patch_grid, pre_norm_block, transformer_blocks
 
 VARIANTS: dict = {  # table 1 of the paper, where whole batches get shorter: see `drop_tokens`
     "ats_deit_small_patch16_224": {},
 }
 
+Budget = Annotated[int, c.between(3, 2**20)]
+PerSamplingBlock = c.Per("sampling block")
 
-@builder(pools=POOLS)
+
+@c.builder
 def build_ats_vit(
-    input_shape=(224, 224, 3),
+    input_shape: c.Image = (224, 224, 3),
     *,
-    include_top=True,
-    num_classes=1000,
-    classifier_activation="softmax",
-    pooling=None,
-    input_tensor=None,
-    patch_size=16,
-    dim=384,
-    depth=12,
-    num_heads=6,
-    mlp_ratio=4.0,
-    ats_blocks=(3, 4, 5, 6, 7, 8, 9, 10, 11),
-    num_tokens=None,
-    drop_tokens=False,
-    head_dim=None,
-    qk_scale=None,
-    qkv_bias=True,
-    act="gelu",
-    norm_eps=1e-6,
-    representation_size=None,
-    img_size=(224, 224),
-    drop_rate=0.0,
-    pos_drop_rate=0.0,
-    proj_drop_rate=0.0,
-    attn_drop_rate=0.0,
-    drop_path_rate=0.0,
-    dtype=None,
-    name="ats_vit",
-):
+    include_top: bool = True,
+    num_classes: c.Count = 1000,
+    classifier_activation: c.Activation | None = "softmax",
+    pooling: c.Pool | None = None,
+    input_tensor: c.ImageTensor | None = None,
+    patch_size: c.Size = 16,
+    dim: c.Width = 384,
+    depth: c.Depth = 12,
+    num_heads: c.Count = 6,
+    mlp_ratio: c.Ratio = 4.0,
+    ats_blocks: Annotated[Sequence[c.Whole], PerSamplingBlock] = (3, 4, 5, 6, 7, 8, 9, 10, 11),
+    num_tokens: Budget | Annotated[Sequence[Budget], PerSamplingBlock] | None = None,
+    drop_tokens: bool = False,
+    head_dim: c.Width | None = None,
+    qk_scale: c.Scale | None = None,
+    qkv_bias: bool = True,
+    act: c.Act = "gelu",
+    norm_eps: c.Epsilon = 1e-6,
+    representation_size: c.Width | None = None,
+    img_size: c.ImageSize = (224, 224),
+    drop_rate: c.Rate = 0.0,
+    pos_drop_rate: c.Rate = 0.0,
+    proj_drop_rate: c.Rate = 0.0,
+    attn_drop_rate: c.Rate = 0.0,
+    drop_path_rate: c.Rate = 0.0,
+    dtype: c.DType | None = None,
+    name: c.Name = "ats_vit",
+) -> keras.Model:
     """Builds a ViT with adaptive token sampling (arXiv:2111.15667): image (B, H, W, C) -> scores (B, num_classes).
 
+    What patches leave over of the image at the bottom and the right is dropped; an image of open size is padded to
+    whole patches.
+
     Args:
-        input_shape: (height, width, channels), in pixels; what patches leave over at the bottom and the right is
-            dropped. Or (None, None, channels): then the image is padded to whole patches and the position table
-            resampled at run time.
-        include_top: False ends the graph at the map (B, H / p, W / p, dim) with the patches that are left at their
-            places; where one is gone it is what the last norm makes of zeros.
-        num_classes: number of class scores.
-        classifier_activation: name of a Keras activation, computed in float32; None: logits.
-        pooling: with include_top=False, (B, dim): "token", or "avg", "max", "avgmax", "map" over that map.
-        input_tensor: a KerasTensor (B, H, W, C) to wire onto, instead of a new input.
-        patch_size: side of a patch, or (height, width), in pixels.
-        dim, depth, num_heads, mlp_ratio: width, blocks, heads, widening of the feed-forward layers.
-        ats_blocks: the indices of the blocks that sample.
-        num_tokens: the most tokens that a sampling block leaves, class token included: a number for all of them, or one
-            for each; None: as many as come.
-        drop_tokens: samples of a batch with most tokens left lose their least in every further sampling, as they do
-            where the official code shortens a batch to them (DROP_TOKENS). A score then depends on the batch it is in.
-        head_dim: width of one head; None: dim / num_heads.
-        qk_scale: factor of the products of queries and keys; None: head_dim ** -0.5.
-        qkv_bias: whether the projections to queries, keys and values have biases.
-        act: "gelu" (exact), "gelu_tanh", "quick_gelu", "relu", "silu", ...
-        norm_eps: epsilon of all norms.
-        representation_size: width of a linear layer with tanh before the head; None: none.
-        img_size: the image size whose grid the position table has, where input_shape is open.
-        drop_rate: dropout before the head.
-        pos_drop_rate, proj_drop_rate, attn_drop_rate: dropout after positions, of projections, of attention.
-        drop_path_rate: stochastic depth of the last block; earlier ones have less.
-        dtype: dtype policy of every layer, such as "mixed_bfloat16"; None: Keras' global one.
-        name: the model's name.
+        pooling: with include_top=False, "token" for the class token, or a pooling of the map: (B, dim); None leaves it
+            a map.
+        ats_blocks: indices of the blocks that sample, each of them once.
+        num_tokens: the most tokens that a sampling block keeps, class token included: one number, or one per sampling
+            block; None: as many as come in.
+        drop_tokens: in each further sampling block, the samples that have the most tokens left also lose their least
+            significant one; the official code does this when it shortens a batch (DROP_TOKENS). A score then depends on
+            the batch that it is in.
+        representation_size: width of a linear layer with tanh before the head; None: no such layer.
+        proj_drop_rate: dropout after the projections of attention, except in sampling blocks, and within and after
+            feed-forward layers.
+        attn_drop_rate: dropout of attention probabilities, except in sampling blocks.
 
     Returns:
-        A `keras.Model`. The nodes `block_3_ids`, ... are the numbers (B, K) of the patches that are left, the least
-        significant first, -1 for padding; `token_ids` those after the last block. Each block before the first that
-        samples ends in a `Stage` of the patch's stride ("P4" for 16), and so does the last, when zeros stand where a
-        patch is gone.
+        A `keras.Model`. The node `block_{i}_ids` of a sampling block is the numbers (B, K) of the patches that it
+        keeps, the least significant first, -1 for padding; `token_ids` is those after the last block. Each block before
+        the first that samples ends in a `Stage` of the patch's stride ("P4" for 16), and so does the net, with zeros
+        where a patch is gone. Without a top it ends in the map (B, H / p, W / p, dim) of that, normed.
 
-    Raises:
-        ValueError, TypeError: naming the argument, its value and what is allowed.
+    Example:
+        >>> ats = vitgraph.build_ats_vit((64, 64, 3), depth=3, dim=96, ats_blocks=(1, 2), num_tokens=(9, 5))
+        >>> ats.get_layer("token_ids").output.shape
+        (None, 4)
     """
-    check = Check("build_ats_vit")
+    border = Border(input_shape, include_top, num_classes, classifier_activation, pooling, input_tensor, name)
     t = Transformer(
-        dim, num_heads, mlp_ratio, qkv_bias, head_dim=head_dim, act=act, norm_eps=norm_eps, attn_drop=attn_drop_rate,
-        proj_drop=proj_drop_rate, qk_scale=qk_scale,
+        dim=dim, num_heads=num_heads, mlp_ratio=mlp_ratio, qkv_bias=qkv_bias, head_dim=head_dim, act=act,
+        norm_eps=norm_eps, proj_drop_rate=proj_drop_rate, attn_drop_rate=attn_drop_rate, qk_scale=qk_scale,
     )  # fmt: skip
-    t.check(check)
-    check.positive(depth=depth)
-    budgets = _budgets(check, depth, ats_blocks, num_tokens)
-    if representation_size is not None:
-        check.positive(representation_size=representation_size)
-    patch, grid = patch_grid(check, shape_of(input_shape, input_tensor), patch_size, img_size)
+    good = max(ats_blocks) < depth and len(set(ats_blocks)) == len(ats_blocks)
+    c.require(good, "ats_blocks", f"different indices of blocks, here 0 to {depth - 1}")
+    budgets = dict(zip(ats_blocks, num_tokens or (None,) * len(ats_blocks), strict=True))
+    patch, grid = patch_grid(border, patch_size, img_size)
 
-    inputs = begin(input_shape, input_tensor)
-    patches = patch_embed(inputs, patch, dim)
+    patches = patch_embed(border.image, patch, dim)
     x = ToTokens(name="tokens")(patches)
     x = PrependTokens(name="cls_token")(x)
     x = PositionTable(grid, 1, kernel="bilinear", antialias=False, name="pos_embed")(x, patches)
-    x = dropout(x, pos_drop_rate, "pos_drop")
-    ids = PatchIds(name="patch_ids")(patches)
-    first, rates = min(budgets), drop_path_rates(drop_path_rate, depth)
-    x = blocks(x, t, pre_norm_block, rates[:first], patch, 1)
+    x = w.dropout(x, pos_drop_rate, "pos_drop")
+    ids = PatchIds(name="patch_ids")(patches)  # (B, M), beside the tokens (B, 1 + M, dim): which patch each of them is
+    first, rates = min(ats_blocks), w.drop_path_rates(drop_path_rate, depth)
+    x = transformer_blocks(x, t, pre_norm_block, rates[:first], patch, 1)
     for i in range(first, depth):
         if i in budgets:
-            x, ids = sampling_block(x, ids, t, rates[i], f"block_{i}", budgets[i], drop_tokens)
+            sampler = TokenSampler(t.num_heads, t.qk_scale, budgets[i], drop_tokens, name=f"block_{i}_picks")
+            x, ids = _sampling_block(x, ids, sampler, t, rates[i], f"block_{i}")
         else:
-            x = masked_block(x, ids, t, rates[i], f"block_{i}")
+            x = _masked_block(x, ids, t, rates[i], f"block_{i}")
     ids = layers.Identity(name="token_ids")(ids)
     x = PutBack(name="put_back")(x, ids, patches)
     x = Stage(patch, 1, "patch_embed", name="all_patches")(x)
-
-    x = t.norm(x, "norm")
-    if not include_top and pooling is None:
-        return finish(inputs, ToMap(1, name="map")(x, patches), name)
-    x = pool(x, pooling or "token", 1, t)
-    if include_top and representation_size:
-        x = layers.Activation("tanh", name="head_tanh")(dense(x, representation_size, "head_fc"))
-    if include_top:
-        x = head(x, num_classes, classifier_activation, drop_rate)
-    return finish(inputs, x, name)
+    hidden = _hidden_layer(representation_size)
+    return border.end_plain(x, patches, t, "token", hidden=hidden, drop_rate=drop_rate)
 
 
-def _budgets(check, depth, ats_blocks, num_tokens):
-    """{index of a sampling block: the most tokens that it leaves, or None}."""
-    indices = f"different indices of blocks, here 0 to {depth - 1}"
-    check.that(isinstance(ats_blocks, (tuple, list, range)) and len(ats_blocks), "ats_blocks", ats_blocks, indices)
-    good = len(set(ats_blocks)) == len(ats_blocks) and all(type(i) is int and 0 <= i < depth for i in ats_blocks)
-    check.that(good, "ats_blocks", ats_blocks, indices)
-    if num_tokens is not None:
-        check.counts(3, num_tokens=num_tokens)
-    budgets = check.spread(len(ats_blocks), num_tokens=num_tokens)["num_tokens"]
-    return dict(zip(ats_blocks, budgets, strict=True))
-
-
-def sampling_block(x, ids, t, drop_path, name, num_tokens=None, drop_tokens=False):
-    """A block that leaves some of its tokens: (B, 1 + M, C), (B, M) -> (B, 1 + K, C), (B, K)."""
-    qkv = dense(t.norm(x, f"{name}_norm1"), 3 * t.attn_dim, f"{name}_attn_qkv", t.qkv_bias)
-    picks = TokenSampler(t.num_heads, t.qk_scale, num_tokens, drop_tokens, name=f"{name}_picks")(qkv, ids)
+def _sampling_block(x, ids, sampler, t, drop_path, name):
+    """A block that keeps some of its tokens: (B, 1 + M, C), (B, M) -> (B, 1 + K, C), (B, K)."""
+    qkv = w.dense(t.norm(x, f"{name}_norm1"), 3 * t.attn_dim, f"{name}_attn_qkv", t.qkv_bias)
+    picks = sampler(qkv, ids)  # (B, K): which of the M tokens are kept
     y = MaskedAttention(t.num_heads, t.qk_scale, name=f"{name}_attn")(qkv, ids, picks)
-    y = dense(y, t.dim, f"{name}_attn_proj")
+    y = w.dense(y, t.dim, f"{name}_attn_proj")
     x, ids = PickTokens(name=f"{name}_picked")(x, picks), PickIds(name=f"{name}_ids")(ids, picks)
-    x = dataclasses.replace(t, proj_drop=0.0).residual(x, y, drop_path, f"{name}_res1")
+    x = dataclasses.replace(t, proj_drop_rate=0.0).residual(x, y, drop_path, f"{name}_res1")
     return _feed_forward(x, ids, t, drop_path, name), ids
 
 
-def masked_block(x, ids, t, drop_path, name):
+def _masked_block(x, ids, t, drop_path, name):
     """ViT's block, in which padding is no key: (B, 1 + M, C), (B, M) -> (B, 1 + M, C)."""
-    qkv = dense(t.norm(x, f"{name}_norm1"), 3 * t.attn_dim, f"{name}_attn_qkv", t.qkv_bias)
-    y = MaskedAttention(t.num_heads, t.qk_scale, t.attn_drop, name=f"{name}_attn")(qkv, ids)
-    x = t.residual(x, dense(y, t.dim, f"{name}_attn_proj"), drop_path, f"{name}_res1")
+    qkv = w.dense(t.norm(x, f"{name}_norm1"), 3 * t.attn_dim, f"{name}_attn_qkv", t.qkv_bias)
+    y = MaskedAttention(t.num_heads, t.qk_scale, t.attn_drop_rate, name=f"{name}_attn")(qkv, ids)
+    x = t.residual(x, w.dense(y, t.dim, f"{name}_attn_proj"), drop_path, f"{name}_res1")
     return _feed_forward(x, ids, t, drop_path, name)
 
 
@@ -199,3 +173,10 @@ def _feed_forward(x, ids, t, drop_path, name):
     y = t.mlp(t.norm(x, f"{name}_norm2"), f"{name}_mlp")
     x = t.residual(x, y, drop_path, f"{name}_res2")
     return ClearPadding(name=name)(x, ids)
+
+
+def _hidden_layer(width):
+    """Linear layer and tanh, as a function (B, C) -> (B, width); None where `width` is None."""
+    if width is None:
+        return None
+    return lambda x: layers.Activation("tanh", name="head_tanh")(w.dense(x, width, "head_fc"))

@@ -20,14 +20,23 @@ ViT; the official code makes the last projections of block i smaller by sqrt(2 i
 """
 
 import dataclasses
-from typing import Any
+from typing import Any, Literal
 
+import keras
 from keras import layers
 
-from vitgraph.blocks import GridBias, PositionTable, PrependTokens, QVBias, SelfAttention, ToMap, ToTokens
-from vitgraph.contract import POOLS, Check, begin, builder, finish, shape_of
-from vitgraph.wiring.layers import dense, drop_path_rates, dropout, head
-from vitgraph.wiring.transformer import Transformer, blocks, patch_embed, patch_grid, pool, pre_norm_block
+from vitgraph import contract as c
+from vitgraph.blocks import GridBias, PositionTable, PrependTokens, QVBias, SelfAttention, ToTokens
+from vitgraph.wiring import layers as w
+from vitgraph.wiring.border import Border
+from vitgraph.wiring.transformer import (
+    Transformer,
+    norm_place,
+    patch_embed,
+    patch_grid,
+    pre_norm_block,
+    transformer_blocks,
+)
 
 _LARGE = {"dim": 1024, "depth": 24, "num_heads": 16, "init_values": 1e-5}
 
@@ -43,115 +52,87 @@ VARIANTS = {  # section 3 of the paper; v2: Peng et al., arXiv:2208.06366, the s
 }
 
 
-@builder(pools=POOLS)
+@c.builder
 def build_beit(
-    input_shape=(224, 224, 3),
+    input_shape: c.Image = (224, 224, 3),
     *,
-    include_top=True,
-    num_classes=1000,
-    classifier_activation="softmax",
-    pooling=None,
-    input_tensor=None,
-    patch_size=16,
-    dim=768,
-    depth=12,
-    num_heads=12,
-    mlp_ratio=4.0,
-    qkv_bias=True,
-    qk_scale=None,
-    init_values=0.1,
-    pos_embed=False,
-    rel_pos_bias="block",
-    norm_eps=1e-6,
-    global_pool="avg",
-    fc_norm=None,
-    img_size=(224, 224),
-    drop_rate=0.0,
-    pos_drop_rate=0.0,
-    proj_drop_rate=0.0,
-    attn_drop_rate=0.0,
-    drop_path_rate=0.0,
-    dtype=None,
-    name="beit",
-):
+    include_top: bool = True,
+    num_classes: c.Count = 1000,
+    classifier_activation: c.Activation | None = "softmax",
+    pooling: c.Pool | None = None,
+    input_tensor: c.ImageTensor | None = None,
+    patch_size: c.Size = 16,
+    dim: c.Width = 768,
+    depth: c.Depth = 12,
+    num_heads: c.Count = 12,
+    mlp_ratio: c.Ratio = 4.0,
+    qkv_bias: bool = True,
+    qk_scale: c.Scale | None = None,
+    init_values: c.Scale | None = 0.1,
+    pos_embed: Literal["learn", "none"] = "none",
+    rel_pos_bias: Literal["block", "shared", "both"] | None = "block",
+    norm_eps: c.Epsilon = 1e-6,
+    global_pool: c.Pool = "avg",
+    fc_norm: bool | None = None,
+    img_size: c.ImageSize = (224, 224),
+    drop_rate: c.Rate = 0.0,
+    pos_drop_rate: c.Rate = 0.0,
+    proj_drop_rate: c.Rate = 0.0,
+    attn_drop_rate: c.Rate = 0.0,
+    drop_path_rate: c.Rate = 0.0,
+    dtype: c.DType | None = None,
+    name: c.Name = "beit",
+) -> keras.Model:
     """Builds a BEiT (arXiv:2106.08254): image (B, H, W, C) -> scores (B, num_classes).
 
+    What patches leave over of the image at the bottom and the right is dropped; an image of open size is padded to
+    whole patches.
+
     Args:
-        input_shape: (height, width, channels), in pixels; what patches leave over at the bottom and the right is
-            dropped. Or (None, None, channels): then the image is padded to whole patches and the tables of positions
-            are resampled at run time.
-        include_top: False ends the graph at the map of the last patch tokens (B, H / p, W / p, dim).
-        num_classes: number of class scores.
-        classifier_activation: name of a Keras activation, computed in float32; None: logits.
-        pooling: with include_top=False, one of `global_pool`'s kinds: (B, dim), what the head would see.
-        input_tensor: a KerasTensor (B, H, W, C) to wire onto, instead of a new input.
-        patch_size: side of a patch, or (height, width), in pixels.
-        dim, depth, num_heads, mlp_ratio: width, blocks, heads, widening of the feed-forward layers.
-        qkv_bias: whether queries and values have biases; keys never do.
-        qk_scale: factor of the products of queries and keys; None: head_dim ** -0.5.
-        init_values: initial layer scale; None: none.
-        pos_embed: whether there is a table of absolute positions, too.
-        rel_pos_bias: "block", a table of biases by relative position for each block; "shared", one for all; "both",
-            which are added; None.
-        norm_eps: epsilon of all norms.
-        global_pool: what the head sees: "avg", "token", "max", "avgmax", or "map" (attention pooling).
-        fc_norm: put the final norm after pooling; None: for "avg", "max" and "avgmax".
-        img_size: the image size whose grid the tables have, where input_shape is open.
-        drop_rate: dropout before the head.
-        pos_drop_rate, proj_drop_rate, attn_drop_rate: dropout after positions, of projections, of attention.
-        drop_path_rate: stochastic depth of the last block; earlier ones have less.
-        dtype: dtype policy of every layer, such as "mixed_bfloat16"; None: Keras' global one.
-        name: the model's name.
+        pooling: with include_top=False, one of `global_pool`'s kinds: (B, dim), what the head would see; None leaves
+            the map of the patches.
+        qkv_bias: whether the projections to queries and values have biases; those to keys never do.
+        pos_embed: kind of embedding of absolute positions.
+        rel_pos_bias: "block", a table of biases by relative position for each block; "shared", one table for all of
+            them; "both", which are added; or None.
+        global_pool: what the head sees: the class token, or a pooling of the patches; "map" is attention pooling.
+        pos_drop_rate: dropout of the first tokens and, if there are any, their absolute positions.
 
     Returns:
-        A `keras.Model`; each block ends in a `Stage` of the patch's stride ("P4" for 16).
+        A `keras.Model`; each block ends in a `Stage` of the patch's stride ("P4" for 16). Without a top it ends in the
+        map of the last patch tokens (B, H / p, W / p, dim), normed unless the norm comes after pooling.
 
-    Raises:
-        ValueError, TypeError: naming the argument, its value and what is allowed.
+    Example:
+        >>> beit = vitgraph.build_beit((64, 64, 3), dim=32, depth=2, num_heads=2, rel_pos_bias="shared")
+        >>> beit.get_layer("rel_pos_bias").output.shape
+        (1, 2, 17, 17)
     """
-    check = Check("build_beit")
-    shape = shape_of(input_shape, input_tensor)
-    patch, grid = patch_grid(check, shape, patch_size, img_size)
+    border = Border(input_shape, include_top, num_classes, classifier_activation, pooling, input_tensor, name)
+    patch, grid = patch_grid(border, patch_size, img_size)
     t = _Transformer(
-        dim, num_heads, mlp_ratio, qkv_bias, init_values=init_values, norm_eps=norm_eps, attn_drop=attn_drop_rate,
-        proj_drop=proj_drop_rate, qk_scale=qk_scale, grid=grid if rel_pos_bias in ("block", "both") else None,
+        dim=dim, num_heads=num_heads, mlp_ratio=mlp_ratio, qkv_bias=qkv_bias, init_values=init_values,
+        norm_eps=norm_eps, proj_drop_rate=proj_drop_rate, attn_drop_rate=attn_drop_rate, qk_scale=qk_scale,
+        grid=grid if rel_pos_bias in ("block", "both") else None,
     )  # fmt: skip
-    t.check(check)
-    check.positive(depth=depth)
-    kinds = ("block", "shared", "both", None)
-    check.that(rel_pos_bias in kinds, "rel_pos_bias", rel_pos_bias, ", ".join(map(repr, kinds)))
-    check.that(global_pool in POOLS, "global_pool", global_pool, ", ".join(POOLS))
 
-    inputs = begin(input_shape, input_tensor)
-    patches = patch_embed(inputs, patch, dim)
+    patches = patch_embed(border.image, patch, dim)
     x = PrependTokens(name="cls_token")(ToTokens(name="tokens")(patches))
-    if pos_embed:
-        x = PositionTable(grid, 1, name="pos_embed")(x, patches)
-    x = dropout(x, pos_drop_rate, "pos_drop")
+    x = PositionTable(grid, 1, name="pos_embed")(x, patches) if pos_embed == "learn" else x
+    x = w.dropout(x, pos_drop_rate, "pos_drop")
     has_shared = rel_pos_bias in ("shared", "both")
     shared = GridBias(grid, num_heads, name="rel_pos_bias")(patches) if has_shared else None
     t = dataclasses.replace(t, patches=patches, shared_bias=shared)
-    x = blocks(x, t, pre_norm_block, drop_path_rates(drop_path_rate, depth), patch, 1)
-
-    norm_after_pool = global_pool in ("avg", "max", "avgmax") if fc_norm is None else fc_norm
-    if not norm_after_pool:
-        x = t.norm(x, "norm")
-    if not include_top and pooling is None:
-        return finish(inputs, ToMap(1, name="map")(x, patches), name)
-    x = pool(x, pooling or global_pool, 1, t)
-    if norm_after_pool:
-        x = t.norm(x, "fc_norm")
-    if include_top:
-        x = head(x, num_classes, classifier_activation, drop_rate)
-    return finish(inputs, x, name)
+    x = transformer_blocks(x, t, pre_norm_block, w.drop_path_rates(drop_path_rate, depth), patch, 1)
+    norm = norm_place(fc_norm, global_pool)
+    return border.end_plain(x, patches, t, global_pool, norm=norm, drop_rate=drop_rate)
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, kw_only=True)
 class _Transformer(Transformer):
     """A transformer block whose attention has a bias by relative position.
 
-    `grid` is that of the table of its own, `shared_bias` comes from one for all blocks; None: there is none. `patches`
-    is the map (B, H, W, .) of the tokens after the first.
+    `grid` is that of the block's own table, `shared_bias` comes from one table for all blocks; None: there is none.
+    `patches` is the map (B, H, W, .) of the tokens after the first.
     """
 
     grid: Any = None
@@ -159,14 +140,13 @@ class _Transformer(Transformer):
     patches: Any = None
 
     def attention(self, x, name):
-        """qkv, biases of queries and values, attention with what is added to the softmax, proj."""
-        qkv = dense(x, 3 * self.attn_dim, f"{name}_qkv", use_bias=False)
-        if self.qkv_bias:
-            qkv = QVBias(name=f"{name}_qv_bias")(qkv)
+        """qkv, biases of queries and values, attention with what is added before the softmax, proj."""
+        qkv = w.dense(x, 3 * self.attn_dim, f"{name}_qkv", use_bias=False)
+        qkv = QVBias(name=f"{name}_qv_bias")(qkv) if self.qkv_bias else qkv
         bias = self.shared_bias
         if self.grid:
             bias = GridBias(self.grid, self.num_heads, name=f"{name}_bias")(self.patches)
         if self.grid and self.shared_bias is not None:
             bias = layers.Add(name=f"{name}_biases")([bias, self.shared_bias])
-        x = SelfAttention(self.num_heads, self.qk_scale, self.attn_drop, name=name)(qkv, bias)
-        return dense(x, self.dim, f"{name}_proj")
+        x = SelfAttention(self.num_heads, self.qk_scale, self.attn_drop_rate, name=name)(qkv, bias)
+        return w.dense(x, self.dim, f"{name}_proj")

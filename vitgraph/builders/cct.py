@@ -4,170 +4,159 @@ Paper: Hassani et al., "Escaping the Big Data Paradigm with Compact Transformers
 Official code: github.com/SHI-Labs/Compact-Transformers, src/cct.py; checkpoints there.
 
     image (H, W, 3)
-      tokenizer: n times convolution, ReLU, max-pooling   (H/4^n, W/4^n, dim) with steps of 2
+      tokenizer: n times convolution, ReLU, max-pooling   (H/4^n, W/4^n, dim) with strides of 2
       tokens, positions                                   (B, N, dim)
       blocks 0 ... depth - 1                              (B, N, dim)
       norm
       sequence pooling: the tokens' scores weigh them     (B, dim)
       head
 
-    block: x = norm1(x + attention(pre_norm(x))); x + mlp(x). The second norm stands in the stream.
+    block: x = norm1(x + attention(pre_norm(x))); x + mlp(x). The second norm is in the stream, not in the branch.
 
-What follows the tokenizer is in compact.py: ViT-Lite and CVT of the same paper share it, and cut patches (vit_lite.py).
+ViT-Lite and CVT of the same paper cut patches instead (vit_lite.py); what the three share is in
+wiring/compact_transformer.py.
 
-Three deviations: a net with "sine" positions has the fixed sinusoids that the paper says, where the official factories
-`cct_*_sine` build a learned table (their checkpoints may hold such a one, and then want pos_embed="learn"); for another
-input size a learned table is resampled in the graph too, bilinearly, as the official code does when it loads; and it
-starts with a deviation of 0.02, as all tables here, and not 0.2.
+Three deviations, all in the positions: "sine" gives the paper's fixed sinusoids, where the official factories
+`cct_*_sine` build a learned table (a checkpoint that holds one needs pos_embed="learn"); for another image size a
+learned table is resampled in the graph, bilinearly, as the official code does on loading; and it starts with a standard
+deviation of 0.02, as all tables here do, instead of 0.2.
 """
 
+from typing import Annotated
+
+import keras
 from keras import layers
 
-from vitgraph.blocks.base import is_static, pair
-from vitgraph.contract import Check, begin, builder, finish, shape_of
-from vitgraph.wiring.compact_transformer import SIZES, check_transformer, encode, top
-from vitgraph.wiring.layers import conv
+from vitgraph import contract as c
+from vitgraph.blocks import Stage
+from vitgraph.wiring import compact_transformer as compact
+from vitgraph.wiring import layers as w
+from vitgraph.wiring.border import Border
 from vitgraph.wiring.transformer import Transformer
 
 _3X2 = {"input_shape": (32, 32, 3), "kernel_size": 3, "stride": 1, "padding": 1}
-_3X1 = {**_3X2, "n_conv_layers": 1}
-_7X1 = {"n_conv_layers": 1}
+_3X1 = {**_3X2, "num_conv_layers": 1}
+_7X1 = {"num_conv_layers": 1}
 _384 = {"input_shape": (384, 384, 3)}
 _SINE = {"pos_embed": "sine"}
 
 VARIANTS = {  # a name is size, kernel x number of convolutions, side of the image; c100 and fl have other classes
-    "cct_2_3x2_32": {**SIZES[2], **_3X2},
-    "cct_2_3x2_32_sine": {**SIZES[2], **_3X2, **_SINE},
-    "cct_4_3x2_32": {**SIZES[4], **_3X2},
-    "cct_4_3x2_32_sine": {**SIZES[4], **_3X2, **_SINE},
-    "cct_6_3x1_32": {**SIZES[6], **_3X1},
-    "cct_6_3x1_32_sine": {**SIZES[6], **_3X1, **_SINE},
-    "cct_6_3x2_32": {**SIZES[6], **_3X2},
-    "cct_6_3x2_32_sine": {**SIZES[6], **_3X2, **_SINE},
-    "cct_7_3x1_32": {**SIZES[7], **_3X1},
-    "cct_7_3x1_32_c100": {**SIZES[7], **_3X1},
-    "cct_7_3x1_32_sine": {**SIZES[7], **_3X1, **_SINE},
-    "cct_7_3x1_32_sine_c100": {**SIZES[7], **_3X1, **_SINE},
-    "cct_7_3x2_32": {**SIZES[7], **_3X2},
-    "cct_7_3x2_32_sine": {**SIZES[7], **_3X2, **_SINE},
-    "cct_7_7x2_224": {**SIZES[7]},
-    "cct_7_7x2_224_sine": {**SIZES[7], **_SINE},
-    "cct_14_7x2_224": {**SIZES[14]},
-    "cct_14_7x2_384": {**SIZES[14], **_384},
-    "cct_14_7x2_384_fl": {**SIZES[14], **_384},
-    **{f"cct_{size}_7x1_224": {**row, **_7X1} for size, row in SIZES.items()},  # vit-pytorch's presets
+    "cct_2_3x2_32": {**compact.SIZES[2], **_3X2},
+    "cct_2_3x2_32_sine": {**compact.SIZES[2], **_3X2, **_SINE},
+    "cct_4_3x2_32": {**compact.SIZES[4], **_3X2},
+    "cct_4_3x2_32_sine": {**compact.SIZES[4], **_3X2, **_SINE},
+    "cct_6_3x1_32": {**compact.SIZES[6], **_3X1},
+    "cct_6_3x1_32_sine": {**compact.SIZES[6], **_3X1, **_SINE},
+    "cct_6_3x2_32": {**compact.SIZES[6], **_3X2},
+    "cct_6_3x2_32_sine": {**compact.SIZES[6], **_3X2, **_SINE},
+    "cct_7_3x1_32": {**compact.SIZES[7], **_3X1},
+    "cct_7_3x1_32_c100": {**compact.SIZES[7], **_3X1},
+    "cct_7_3x1_32_sine": {**compact.SIZES[7], **_3X1, **_SINE},
+    "cct_7_3x1_32_sine_c100": {**compact.SIZES[7], **_3X1, **_SINE},
+    "cct_7_3x2_32": {**compact.SIZES[7], **_3X2},
+    "cct_7_3x2_32_sine": {**compact.SIZES[7], **_3X2, **_SINE},
+    "cct_7_7x2_224": {**compact.SIZES[7]},
+    "cct_7_7x2_224_sine": {**compact.SIZES[7], **_SINE},
+    "cct_14_7x2_224": {**compact.SIZES[14]},
+    "cct_14_7x2_384": {**compact.SIZES[14], **_384},
+    "cct_14_7x2_384_fl": {**compact.SIZES[14], **_384},
+    **{f"cct_{size}_7x1_224": {**row, **_7X1} for size, row in compact.SIZES.items()},  # vit-pytorch's presets
 }
 
 
-@builder(uneven=True)
+@c.builder(uneven=True)
 def build_cct(
-    input_shape=(224, 224, 3),
+    input_shape: c.Image = (224, 224, 3),
     *,
-    include_top=True,
-    num_classes=1000,
-    classifier_activation="softmax",
-    pooling=None,
-    input_tensor=None,
-    n_conv_layers=2,
-    kernel_size=7,
-    stride=2,
-    padding=3,
-    pooling_kernel_size=3,
-    pooling_stride=2,
-    pooling_padding=1,
-    in_planes=64,
-    dim=384,
-    depth=14,
-    num_heads=6,
-    mlp_ratio=3.0,
-    qkv_bias=False,
-    pos_embed="learn",
-    norm_eps=1e-5,
-    img_size=(224, 224),
-    drop_rate=0.0,
-    attn_drop_rate=0.0,
-    drop_path_rate=0.0,
-    dtype=None,
-    name="cct",
-):
+    include_top: bool = True,
+    num_classes: c.Count = 1000,
+    classifier_activation: c.Activation | None = "softmax",
+    pooling: c.Pooling = None,
+    input_tensor: c.ImageTensor | None = None,
+    num_conv_layers: Annotated[int, c.between(1, 16)] = 2,
+    kernel_size: c.Kernel = 7,
+    stride: c.Kernel = 2,
+    padding: c.Padding = 3,
+    pooling_kernel_size: c.Kernel = 3,
+    pooling_stride: c.Kernel = 2,
+    pooling_padding: c.Padding = 1,
+    stem_dim: c.Width = 64,
+    dim: c.Width = 384,
+    depth: c.Depth = 14,
+    num_heads: c.Count = 6,
+    mlp_ratio: c.Ratio = 3.0,
+    qkv_bias: bool = False,
+    pos_embed: compact.Positions = "learn",
+    norm_eps: c.Epsilon = 1e-5,
+    img_size: c.ImageSize = (224, 224),
+    drop_rate: c.Rate = 0.0,
+    pos_drop_rate: c.Rate = 0.0,
+    proj_drop_rate: c.Rate = 0.0,
+    attn_drop_rate: c.Rate = 0.0,
+    drop_path_rate: c.Rate = 0.0,
+    dtype: c.DType | None = None,
+    name: c.Name = "cct",
+) -> keras.Model:
     """Builds a CCT (arXiv:2104.05704): image (B, H, W, C) -> scores (B, num_classes).
 
     Args:
-        input_shape: (height, width, channels), in pixels; or (None, None, channels): then a learned position table is
-            resampled at run time.
-        include_top: False ends the graph at the normed map of the last tokens (B, H / s, W / s, dim), s being the
-            tokenizer's step: (stride pooling_stride)^n_conv_layers, 16 unless they are changed.
-        num_classes: number of class scores.
-        classifier_activation: name of a Keras activation, computed in float32; None: logits.
-        pooling: with include_top=False, "avg" or "max" over the map: (B, dim).
-        input_tensor: a KerasTensor (B, H, W, C) to wire onto, instead of a new input.
-        n_conv_layers: number of the tokenizer's convolutions, each with a ReLU and a max-pooling behind it.
-        kernel_size, stride, padding: of each convolution, in positions; `padding` is zeros on each side.
-        pooling_kernel_size, pooling_stride, pooling_padding: of each max-pooling.
-        in_planes: channels between the tokenizer's convolutions.
-        dim, depth, num_heads, mlp_ratio: width, blocks, heads, widening of the feed-forward layers.
-        qkv_bias: whether the projections to queries, keys and values have biases.
-        pos_embed: "learn", "sine" (fixed sinusoids along the row of tokens) or "none".
-        norm_eps: epsilon of all norms.
-        img_size: the image size whose grid the position table has, where input_shape is open.
-        drop_rate: dropout after positions, of projections, and in the feed-forward layers.
-        attn_drop_rate: dropout of attention probabilities.
-        drop_path_rate: stochastic depth of the last block; earlier ones have less.
-        dtype: dtype policy of every layer, such as "mixed_bfloat16"; None: Keras' global one.
-        name: the model's name.
+        num_conv_layers: number of the tokenizer's convolutions, each followed by a ReLU and a max-pooling.
+        kernel_size: side of each convolution's kernel.
+        stride: stride of each convolution.
+        padding: zeros on each side before each convolution.
+        pooling_kernel_size: side of each max-pooling's window.
+        pooling_stride: stride of each max-pooling.
+        pooling_padding: zeros on each side before each max-pooling.
+        stem_dim: width between the tokenizer's convolutions.
+        pos_embed: kind of position embedding; "sine" for fixed sinusoids along the row of tokens.
 
     Returns:
-        A `keras.Model`; each block ends in a `Stage` of the tokenizer's step ("P4" for 16).
+        A `keras.Model`; each block ends in a `Stage` of the tokenizer's stride, (stride * pooling_stride) **
+        num_conv_layers ("P4" for 16). Without a top it ends in the map of the normed tokens (B, H / 16, W / 16, dim).
 
-    Raises:
-        ValueError, TypeError: naming the argument, its value and what is allowed.
+    Example:
+        >>> cct = vitgraph.build_cct((64, 64, 3), depth=2, dim=128, num_heads=2, include_top=False)
+        >>> cct.output_shape
+        (None, 4, 4, 128)
     """
-    check = Check("build_cct")
-    check_transformer(check, dim, depth, num_heads, mlp_ratio, pos_embed, img_size)
-    check.positive(n_conv_layers=n_conv_layers, kernel_size=kernel_size, stride=stride, in_planes=in_planes)
-    check.positive(pooling_kernel_size=pooling_kernel_size, pooling_stride=pooling_stride)
-    for argument, value in (("padding", padding), ("pooling_padding", pooling_padding)):
-        check.that(isinstance(value, int) and value >= 0, argument, value, "0 or more")
-    step, shape = (stride * pooling_stride) ** n_conv_layers, shape_of(input_shape, input_tensor)
-    check.smallest(step, input_shape=shape)
-    convolution, max_pooling = (kernel_size, stride, padding), (pooling_kernel_size, pooling_stride, pooling_padding)
-    grid = shape[:2] if is_static(*shape[:2]) else pair(img_size)
-    for window in (convolution, max_pooling) * n_conv_layers:
-        grid = [_count(size, *window) for size in grid]
-    check.that(min(grid) >= 1, "input_shape", shape, "an image of which the tokenizer leaves something")
-
-    x = inputs = begin(input_shape, input_tensor)
-    for i in range(n_conv_layers):
-        width = dim if i == n_conv_layers - 1 else in_planes
-        x = conv(x, width, kernel_size, stride, f"tokenizer_{i}_conv", padding, use_bias=False)
-        x = layers.ReLU(name=f"tokenizer_{i}_act")(x)
-        x = _max_pool(x, *max_pooling, f"tokenizer_{i}_pool")
+    border = Border(input_shape, include_top, num_classes, classifier_activation, pooling, input_tensor, name)
     t = Transformer(
-        dim, num_heads, mlp_ratio, qkv_bias, norm_eps=norm_eps, attn_drop=attn_drop_rate, proj_drop=drop_rate
-    )
-    tokens = encode(x, f"tokenizer_{i}_pool", grid, step, False, pos_embed, depth, t, drop_path_rate)
-    x = top(
-        tokens,
-        x,
-        class_token=False,
-        include_top=include_top,
-        num_classes=num_classes,
-        classifier_activation=classifier_activation,
-        pooling=pooling,
-    )
-    return finish(inputs, x, name)
+        dim=dim, num_heads=num_heads, mlp_ratio=mlp_ratio, qkv_bias=qkv_bias, norm_eps=norm_eps,
+        proj_drop_rate=proj_drop_rate, attn_drop_rate=attn_drop_rate,
+    )  # fmt: skip
+    c.require(padding <= kernel_size, "padding", "at most kernel_size")
+    c.require(pooling_padding <= pooling_kernel_size // 2, "pooling_padding", "at most half of pooling_kernel_size")
+    convolution, max_pooling = (kernel_size, stride, padding), (pooling_kernel_size, pooling_stride, pooling_padding)
+    step = (stride * pooling_stride) ** num_conv_layers
+    c.at_least(step, border.shape)
+    grid = _grid(border.planned(img_size), (convolution, max_pooling) * num_conv_layers)
+
+    x = border.image
+    for i in range(num_conv_layers):
+        part, width = f"tokenizer_{i}", dim if i == num_conv_layers - 1 else stem_dim
+        x = w.conv(x, width, kernel_size, stride, f"{part}_conv", padding, use_bias=False)
+        x = layers.ReLU(name=f"{part}_act")(x)
+        x = _max_pool(x, *max_pooling, f"{part}_pool")
+    patches = x
+    x = compact.embed(patches, grid, pos_embed)
+    x = w.dropout(x, pos_drop_rate, "pos_drop")
+    for i, drop_path in enumerate(w.drop_path_rates(drop_path_rate, depth)):
+        x = compact.norm_between_block(x, t, drop_path, f"block_{i}")
+        x = Stage(step, grid=f"{part}_pool", name=f"block_{i}")(x)
+    return compact.end(border, t.norm(x, "norm"), patches, drop_rate=drop_rate)
 
 
-def _count(size, kernel, step, padding):
-    """Positions of a window along `size` pixels with zeros on each side."""
-    return (size + 2 * padding - kernel) // step + 1
+def _grid(size, windows):
+    """(rows, columns) that the tokenizer makes of an image of a size."""
+    grid = size
+    for kernel, stride, padding in windows:
+        grid = [(n + 2 * padding - kernel) // stride + 1 for n in grid]
+        c.require(min(grid) >= 1, "kernel_size", f"kernels that fit into their maps, here of an image of {size}")
+    return grid
 
 
-def _max_pool(x, size, step, padding, name):
-    """What it pads are zeros, as good as nothing behind a ReLU: (B, H, W, C) -> (B, H', W', C)."""
+def _max_pool(x, size, stride, padding, name):
+    """(B, H, W, C) -> (B, H', W', C). The padding is zeros, which never win after a ReLU."""
     if padding:
         x = layers.ZeroPadding2D(padding, name=f"{name}_pad")(x)
-    return layers.MaxPooling2D(size, step, name=name)(x)
-
-
-__all__ = ["VARIANTS", "build_cct"]
+    return layers.MaxPooling2D(size, stride, name=name)(x)

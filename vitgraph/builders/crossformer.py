@@ -40,8 +40,8 @@ from vitgraph.blocks import (
     ToMap,
     ToTokens,
 )
-from vitgraph.contract import Check, begin, builder, finish, shape_of
-from vitgraph.wiring.layers import conv, dense, drop_path_rates, dropout, layer_norm, map_top, mlp
+from vitgraph.old.contract import Check, begin, builder, finish, shape_of
+from vitgraph.old.layers import conv, dense, drop_path_rates, dropout, layer_norm, map_top, mlp
 
 _TINY = {"dims": (64, 128, 256, 512), "num_heads": (2, 4, 8, 16)}
 _LARGE = {"dims": (128, 256, 512, 1024), "num_heads": (4, 8, 16, 32)}

@@ -16,27 +16,44 @@ arXiv:2103.14899. Official code: github.com/IBM/CrossViT, models/crossvit.py; ch
     branch's patches, attends to all of them, x + attention(norm(x)), and is projected back likewise.
 
 The daggers' patches are cut by three convolutions. Any input size: what patches leave over at the bottom and the right
-is dropped, and a position table is resampled for another grid than its own as timm does in its ViT; the official code
-is tied to one size. vit-pytorch's CrossViT, with norms at the end of each block's branches, plain linear projections
-and the sum of the heads, is another net.
+is dropped, and a position table is resampled for another grid than its own as timm's ViT does; the official code has
+one size. vit-pytorch's CrossViT, with norms at the end of each block's branches, plain linear projections and the sum
+of the heads, is another net.
 """
 
 import dataclasses
 import itertools
+import math
+from collections.abc import Sequence
+from typing import Annotated, Literal
 
+import keras
 from keras import layers
 
-from vitgraph.blocks import DropPrefix, ResizeLike, TakeToken, ToMap
-from vitgraph.blocks.base import pair
-from vitgraph.contract import Check, begin, builder, finish, shape_of
-from vitgraph.wiring.branches import STEMS, Branch, BranchTransformer, exchange, smallest_image
-from vitgraph.wiring.layers import dense, drop_path_rates, dropout, map_pool
+from vitgraph import contract as c
+from vitgraph.blocks import (
+    CrossAttention,
+    DropPrefix,
+    PositionTable,
+    PrependTokens,
+    ResizeLike,
+    ScaleImage,
+    Stage,
+    TakePrefix,
+    TakeToken,
+    ToMap,
+    ToTokens,
+)
+from vitgraph.blocks.base import is_static
+from vitgraph.wiring import layers as w
+from vitgraph.wiring.border import Border
+from vitgraph.wiring.transformer import Transformer, pre_norm_block
 
 _15 = {"depths": ((1, 5, 0),) * 3, "mlp_ratios": (3, 3)}
 _18 = {"depths": ((1, 6, 0),) * 3, "mlp_ratios": (3, 3), "dims": (224, 448), "num_heads": (7, 7)}
 _9 = {"depths": ((1, 3, 0),) * 3, "mlp_ratios": (3, 3), "dims": (128, 256), "num_heads": (4, 4)}
 _DAGGER = {"multi_conv": True}
-_408 = {"input_shape": (408, 408, 3), "img_scale": (1.0, 384 / 408)}
+_408 = {"input_shape": (408, 408, 3), "img_scales": (1.0, 384 / 408)}
 
 VARIANTS = {  # table 1 of the paper; the names are timm's, with the size of the first branch's image
     "crossvit_9_240": {**_9},
@@ -53,125 +70,211 @@ VARIANTS = {  # table 1 of the paper; the names are timm's, with the size of the
 }
 
 
-@builder(pools=("token", "avg", "max"), uneven=True)
+Scale = Annotated[float, c.Rule("a number from 0.05 to 4", lambda v: 0.05 <= v <= 4)]
+Depths = Annotated[
+    tuple[int, int, int],
+    c.Rule(
+        "(blocks of branch 0, blocks of branch 1, rounds of cross attention): 1 to 64, 1 to 64, 0 to 64",
+        lambda v: min(v[:2]) >= 1 and v[2] >= 0 and max(v) <= 64,
+    ),
+]
+STEMS = {  # kernel, stride, padding of the daggers' convolutions, for each size of patches
+    12: ((7, 4, 3), (3, 3, 0), (3, 1, 1)),
+    16: ((7, 4, 3), (3, 2, 1), (3, 2, 1)),
+}
+
+
+@c.builder(uneven=True)
 def build_crossvit(
-    input_shape=(240, 240, 3),
+    input_shape: c.Image = (240, 240, 3),
     *,
-    include_top=True,
-    num_classes=1000,
-    classifier_activation="softmax",
-    pooling=None,
-    input_tensor=None,
-    img_scale=(1.0, 224 / 240),
-    crop_scale=False,
-    patch_size=(12, 16),
-    multi_conv=False,
-    dims=(192, 384),
-    depths=((1, 4, 0), (1, 4, 0), (1, 4, 0)),
-    num_heads=(6, 6),
-    fusion_heads=None,
-    head_dim=None,
-    mlp_ratios=(4, 4),
-    qkv_bias=True,
-    norm_eps=1e-6,
-    global_pool="token",
-    img_size=(240, 240),
-    drop_rate=0.0,
-    pos_drop_rate=0.0,
-    proj_drop_rate=0.0,
-    attn_drop_rate=0.0,
-    drop_path_rate=0.0,
-    dtype=None,
-    name="crossvit",
-):
+    include_top: bool = True,
+    num_classes: c.Count = 1000,
+    classifier_activation: c.Activation | None = "softmax",
+    pooling: c.TokenPooling = None,
+    input_tensor: c.ImageTensor | None = None,
+    img_scales: c.PerBranch[Scale] = (1.0, 224 / 240),
+    crop_scale: bool = False,
+    patch_sizes: c.PerBranch[c.Kernel] = (12, 16),
+    multi_conv: bool = False,
+    dims: c.PerBranch[c.Width] = (192, 384),
+    depths: Annotated[Sequence[Depths], c.Per("multi-scale block", 64)] = ((1, 4, 0), (1, 4, 0), (1, 4, 0)),
+    num_heads: c.PerBranch[c.Count] = (6, 6),
+    fusion_heads: c.PerBranch[c.Count] | None = None,
+    head_dim: c.Width | None = None,
+    mlp_ratios: c.PerBranch[c.Ratio] = (4, 4),
+    qkv_bias: bool = True,
+    norm_eps: c.Epsilon = 1e-6,
+    global_pool: Literal["token", "avg"] = "token",
+    img_size: c.ImageSize = (240, 240),
+    drop_rate: c.Rate = 0.0,
+    pos_drop_rate: c.Rate = 0.0,
+    proj_drop_rate: c.Rate = 0.0,
+    attn_drop_rate: c.Rate = 0.0,
+    drop_path_rate: c.Rate = 0.0,
+    dtype: c.DType | None = None,
+    name: c.Name = "crossvit",
+) -> keras.Model:
     """Builds a CrossViT (arXiv:2103.14899): image (B, H, W, C) -> scores (B, num_classes).
 
     Args:
-        input_shape: (height, width, channels), in pixels; or (None, None, channels): then the position tables are
-            resampled at run time.
-        include_top: False ends the graph at the normed patches of both branches side by side, those of branch 1 brought
-            to the grid of branch 0: (B, H / p0, W / p0, dims[0] + dims[1]).
-        num_classes: number of class scores.
-        classifier_activation: name of a Keras activation, computed in float32; None: logits.
-        pooling: with include_top=False, "avg" or "max" over that map, or "token", both class tokens side by side:
-            (B, dims[0] + dims[1]).
-        input_tensor: a KerasTensor (B, H, W, C) to wire onto, instead of a new input.
-        img_scale: each branch's image has floor(scale H) x floor(scale W) pixels.
-        crop_scale: the smaller image is the middle of the larger, instead of the whole at another size.
-        patch_size: side of each branch's patches, in pixels of its image.
-        multi_conv: cut patches by three convolutions; sides of 12 and 16 only.
-        dims, num_heads, mlp_ratios: width, heads and widening of the feed-forward layers, one a branch.
-        depths: a triple for each multi-scale block: ViT blocks of branch 0 and of branch 1, and rounds of cross
-            attention, of which there is one also where it says 0.
-        fusion_heads: heads of the cross attention into each branch; None: those of the branch.
-        head_dim: width of one head; None: the branch's width divided by its heads.
-        qkv_bias: whether the projections to queries, keys and values have biases.
-        norm_eps: epsilon of all norms.
-        global_pool: what the heads see: "token", or "avg", the mean of the patches.
-        img_size: the image size whose grids the position tables have, where input_shape is open.
+        pooling: with include_top=False, "token" for both class tokens side by side, "avg" or "max" for the pooled map:
+            (B, dims[0] + dims[1]); None leaves it a map.
+        img_scales: each branch's image has floor(scale H) x floor(scale W) pixels.
+        crop_scale: whether a smaller image is the middle of the image, instead of the whole at another size.
+        patch_sizes: side of each branch's patches, in pixels of its image.
+        multi_conv: whether patches are cut by three convolutions; for sides of 12 and 16 only.
+        dims: width of each branch.
+        depths: per multi-scale block, the ViT blocks of branch 0 and of branch 1, and the rounds of cross attention (0
+            also means one).
+        num_heads: attention heads of each branch.
+        fusion_heads: heads of the cross attention to each branch's patches; None: as many as the branch has.
+        mlp_ratios: hidden width of each branch's feed-forward layers, relative to the branch's width.
+        global_pool: what the heads see: the class tokens, or the means of the patches.
         drop_rate: dropout before the heads.
-        pos_drop_rate, proj_drop_rate, attn_drop_rate: dropout after positions, of projections, of attention.
-        drop_path_rate: stochastic depth of the last block; earlier ones have less.
-        dtype: dtype policy of every layer, such as "mixed_bfloat16"; None: Keras' global one.
-        name: the model's name.
 
     Returns:
-        A `keras.Model`; in each multi-scale block both branches end in a `Stage`, of the stride round(patch / scale).
-        The heads' own scores are the nodes `head_0` and `head_1`.
+        A `keras.Model`; in each multi-scale block both branches end in a `Stage` of stride round(patch size / scale).
+        The scores of the two heads are the nodes `head_0` and `head_1`. Without a top the net ends in the normed
+        patches of both branches side by side, those of branch 1 resized to the grid of branch 0: (B, H / p0, W / p0,
+        dims[0] + dims[1]).
 
-    Raises:
-        ValueError, TypeError: naming the argument, its value and what is allowed.
+    Example:
+        >>> crossvit = vitgraph.build_crossvit((96, 96, 3), depths=((1, 2, 0),), img_scales=(1, 1), include_top=False)
+        >>> crossvit.output_shape
+        (None, 8, 8, 576)
     """
-    check = Check("build_crossvit")
-    check.per_stage(patch_size=patch_size)
-    check.that(len(patch_size) == 2, "patch_size", patch_size, "two sides, one a branch")
-    check.that(not multi_conv or set(patch_size) <= set(STEMS), "patch_size", patch_size, "12 and 16 with multi_conv")
-    fusion_heads = num_heads if fusion_heads is None else fusion_heads
-    check.per_stage(patch_size=patch_size, dims=dims, num_heads=num_heads, fusion_heads=fusion_heads)
-    check.same_length(patch_size=patch_size, mlp_ratios=mlp_ratios, img_scale=img_scale)
-    check.over_zero(mlp_ratios=mlp_ratios, img_scale=img_scale)
-    check.that(_are_depths(depths), "depths", depths, "triples of integers, the first two at least 1, the last 0")
-    check.that(global_pool in ("token", "avg"), "global_pool", global_pool, "token, avg")
-    check.that(pooling in (None, "token", "avg", "max"), "pooling", pooling, "None, token, avg, max")
+    border = Border(input_shape, include_top, num_classes, classifier_activation, pooling, input_tensor, name)
+    fusion_heads = fusion_heads or num_heads
     if head_dim is None:
-        check.heads_divide(dims, num_heads)
-        good = all(dim % heads == 0 for dim, heads in zip(dims, fusion_heads, strict=True))
-        check.that(good, "fusion_heads", fusion_heads, "divisors of the widths")
-    else:
-        check.positive(head_dim=head_dim)
-    check.sides(img_size=img_size)
-    shape, smallest = shape_of(input_shape, input_tensor), max(map(smallest_image, patch_size, img_scale))
-    check.smallest(smallest, input_shape=shape)
-    check.smallest(smallest, img_size=pair(img_size))
+        c.heads_divide(dims, num_heads)
+        c.heads_divide(dims, fusion_heads, "fusion_heads")
+    c.has_hidden(dims, mlp_ratios, "mlp_ratios")
+    if multi_conv:
+        c.require(set(patch_sizes) <= set(STEMS), "patch_sizes", "12 and 16 with multi_conv=True")
+        c.require(min(dims) >= 4, "dims", "at least 4 with multi_conv=True")
+    planned = border.planned(img_size)
+    _check_sizes(border.shape, planned, img_scales, patch_sizes)
 
-    branches = []
-    for i, dim in enumerate(dims):
-        t = BranchTransformer(
-            dim, num_heads[i], mlp_ratios[i], qkv_bias, head_dim=head_dim, norm_eps=norm_eps,
-            attn_drop=attn_drop_rate, proj_drop=proj_drop_rate,
-        )  # fmt: skip
-        into = dataclasses.replace(t, num_heads=fusion_heads[i])
-        branches.append(Branch(i, img_scale[i], crop_scale, patch_size[i], multi_conv, t, into))
+    branches = [
+        Branch(
+            i=i, img_scale=img_scales[i], crop_scale=crop_scale, patch_size=patch_sizes[i], multi_conv=multi_conv,
+            dim=dims[i], num_heads=num_heads[i], fusion_heads=fusion_heads[i], mlp_ratio=mlp_ratios[i],
+            head_dim=head_dim, qkv_bias=qkv_bias, norm_eps=norm_eps, proj_drop_rate=proj_drop_rate,
+            attn_drop_rate=attn_drop_rate,
+        )
+        for i in (0, 1)
+    ]  # fmt: skip
 
-    inputs = begin(input_shape, input_tensor)
-    patches = [b.patches(inputs) for b in branches]
-    xs = [b.embed(x, pair(img_size), pos_drop_rate) for b, x in zip(branches, patches, strict=True)]
-    lengths = [max(encoders) + rounds for *encoders, rounds in depths]
-    rates = iter(drop_path_rates(drop_path_rate, sum(lengths)))
-    for k, (*encoders, rounds) in enumerate(depths):
-        drop_paths = list(itertools.islice(rates, lengths[k]))
-        xs = [b.encode(x, drop_paths[: encoders[b.i]], f"block_{k}") for b, x in zip(branches, xs, strict=True)]
-        xs = exchange(xs, branches, rounds, drop_paths[-1], f"block_{k}")
-        xs = [b.stage(x, f"block_{k}") for b, x in zip(branches, xs, strict=True)]
-    xs = [b.t.norm(x, f"norm_{b.i}") for b, x in zip(branches, xs, strict=True)]
+    patches = [b.patches(border.image) for b in branches]
+    xs = [b.embed(patches[b.i], planned, pos_drop_rate) for b in branches]
+    lengths = [max(*blocks) + rounds for *blocks, rounds in depths]
+    rates = iter(w.drop_path_rates(drop_path_rate, sum(lengths)))
+    for k, (*blocks, rounds) in enumerate(depths):
+        block, drop_paths = f"block_{k}", list(itertools.islice(rates, lengths[k]))
+        for b in branches:
+            for n in range(blocks[b.i]):
+                xs[b.i] = pre_norm_block(xs[b.i], b, drop_paths[n], f"{block}_branch_{b.i}_{n}")
+        xs = _exchange(xs, branches, rounds, drop_paths[-1], block)
+        xs = [b.stage(xs[b.i], f"{block}_branch_{b.i}") for b in branches]
+    xs = [b.norm(xs[b.i], f"norm_{b.i}") for b in branches]
 
     if include_top:
-        x = _heads(_pool(xs, global_pool), num_classes, classifier_activation, drop_rate)
-    elif pooling == "token":
-        x = layers.Concatenate(name="pool")(_pool(xs, "token"))
-    else:
-        x = map_pool(_joint_map(xs, patches), pooling)
-    return finish(inputs, x, name)
+        return border.end_scores(_heads(_pool(xs, global_pool), num_classes, drop_rate))
+    if pooling == "token":
+        return border.end_pooled(layers.Concatenate(name="pool")(_pool(xs, "token")))
+    return border.end(_joint_map(xs, patches))
+
+
+def _check_sizes(shape, planned, img_scales, patch_sizes):
+    """Each branch's image has at least one patch."""
+    for patch_size, img_scale in zip(patch_sizes, img_scales, strict=True):
+        c.require(patch_size >= img_scale, "patch_sizes", f"at least the scale, here {img_scale}")
+        least = math.ceil(patch_size / img_scale)
+        least += math.floor(least * img_scale) < patch_size
+        c.at_least(least, shape)
+        c.at_least(least, planned, "img_size")
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Branch(Transformer):
+    """One of the two ViTs: the parts of its blocks, and how it begins."""
+
+    i: int
+    img_scale: float
+    crop_scale: bool
+    patch_size: int
+    multi_conv: bool
+    fusion_heads: int
+
+    def activate(self, x, name):
+        """Always adds the dropout layer: Keras orders weights by depth, which must not depend on rates here."""
+        x = w.activation(x, self.act, f"{name}_act")
+        return layers.Dropout(self.proj_drop_rate, name=f"{name}_drop")(x)
+
+    def patches(self, image):
+        """(B, H, W, C) -> the map of patches (B, s H / p, s W / p, dim)."""
+        x = image if self.img_scale == 1 else ScaleImage(self.img_scale, self.crop_scale, name=f"image_{self.i}")(image)
+        if not self.multi_conv:
+            return w.conv(x, self.dim, self.patch_size, self.patch_size, self._patches)
+        for n, (kernel, stride, padding) in enumerate(STEMS[self.patch_size]):
+            x = layers.ReLU(name=f"patch_embed_{self.i}_act{2 * n - 1}")(x) if n else x
+            x = w.conv(x, 2**n * self.dim // 4, kernel, stride, f"patch_embed_{self.i}_conv{2 * n}", padding)
+        return x
+
+    @property
+    def _patches(self):
+        """The name of the layer that gives them."""
+        return f"patch_embed_{self.i}" + ("_conv4" if self.multi_conv else "")
+
+    def embed(self, patches, planned, drop_rate):
+        """Map of patches -> class token and patches, with positions: (B, 1 + N, dim)."""
+        grid = patches.shape[1:3]
+        if not is_static(*grid):
+            grid = [math.floor(self.img_scale * n) // self.patch_size for n in planned]
+        x = ToTokens(name=f"tokens_{self.i}")(patches)
+        x = PrependTokens(name=f"cls_token_{self.i}")(x)
+        x = PositionTable(grid, 1, name=f"pos_embed_{self.i}")(x, patches)
+        return layers.Dropout(drop_rate, name=f"pos_drop_{self.i}")(x)
+
+    def stage(self, x, name):
+        return Stage(round(self.patch_size / self.img_scale), 1, self._patches, name=name)(x)
+
+
+def _exchange(xs, branches, rounds, drop_path, name):
+    """Each branch's class token visits the other's patches: two (B, 1 + N, dim) -> two such."""
+    tokens = [TakePrefix(name=f"{name}_cls_{b.i}")(xs[b.i]) for b in branches]
+    patches = [DropPrefix(1, name=f"{name}_patches_{b.i}")(xs[b.i]) for b in branches]
+    joined = []
+    for own, other in (branches, branches[::-1]):
+        x = _project(tokens[own.i], other, f"{name}_proj_{own.i}")
+        x = _visit(x, patches[other.i], other, rounds, drop_path, f"{name}_fusion_{own.i}")
+        x = _project(x, own, f"{name}_revert_proj_{own.i}")
+        joined.append(layers.Concatenate(axis=1, name=f"{name}_join_{own.i}")([x, patches[own.i]]))
+    return joined
+
+
+def _project(x, branch, name):
+    """Norm, GELU, linear: a class token (B, 1, .) -> (B, 1, dim) of a branch."""
+    x = branch.norm(x, f"{name}_norm")
+    return w.dense(w.activation(x, "gelu", f"{name}_act"), branch.dim, name)
+
+
+def _visit(token, patches, branch, rounds, drop_path, name):
+    """Cross attention to a branch's patches: (B, 1, dim), (B, N, dim) -> (B, 1, dim).
+
+    From the second round on the token attends to itself alone, as in the official code.
+    """
+    t = dataclasses.replace(branch, num_heads=branch.fusion_heads)
+    x = layers.Concatenate(axis=1, name=f"{name}_join")([token, patches])
+    for part in [f"{name}_{n}" for n in range(rounds)] if rounds else [name]:
+        x = t.norm(x, f"{part}_norm1")
+        q = w.dense(TakePrefix(name=f"{part}_cls")(x), t.attn_dim, f"{part}_attn_q", t.qkv_bias)
+        kv = w.dense(x, 2 * t.attn_dim, f"{part}_attn_kv", t.qkv_bias)
+        y = CrossAttention(t.num_heads, drop=t.attn_drop_rate, name=f"{part}_attn")(q, kv)
+        y = w.dense(y, t.dim, f"{part}_attn_proj")
+        x = token = t.residual(token, y, drop_path, f"{part}_res")
+    return x
 
 
 def _pool(xs, kind):
@@ -182,11 +285,10 @@ def _pool(xs, kind):
     return [layers.GlobalAveragePooling1D(name=f"pool_{i}")(x) for i, x in enumerate(patches)]
 
 
-def _heads(xs, num_classes, classifier_activation, drop_rate):
-    """The mean of both heads' logits, and the activation in float32 under any dtype policy."""
-    xs = [dropout(x, drop_rate, f"head_{i}_drop") for i, x in enumerate(xs)]
-    x = layers.Average(name="head")([dense(x, num_classes, f"head_{i}") for i, x in enumerate(xs)])
-    return layers.Activation(classifier_activation or "linear", dtype="float32", name="predictions")(x)
+def _heads(xs, num_classes, drop_rate):
+    """The mean of both heads' logits: two (B, C) -> (B, num_classes)."""
+    xs = [w.dropout(x, drop_rate, f"head_{i}_drop") for i, x in enumerate(xs)]
+    return layers.Average(name="head")([w.dense(x, num_classes, f"head_{i}") for i, x in enumerate(xs)])
 
 
 def _joint_map(xs, patches):
@@ -194,16 +296,3 @@ def _joint_map(xs, patches):
     first, second = (ToMap(1, name=f"map_{i}")(x, patches[i]) for i, x in enumerate(xs))
     second = ResizeLike(name="map_1_resized")(second, first)
     return layers.Concatenate(name="map")([first, second])
-
-
-def _are_depths(depths):
-    """Whether it is a sequence of triples, at least one."""
-
-    def is_triple(value):
-        good = isinstance(value, (tuple, list)) and len(value) == 3 and all(isinstance(n, int) for n in value)
-        return good and min(value[:2]) >= 1 and value[2] >= 0
-
-    return isinstance(depths, (tuple, list)) and len(depths) > 0 and all(map(is_triple, depths))
-
-
-__all__ = ["VARIANTS", "build_crossvit"]

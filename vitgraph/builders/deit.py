@@ -20,143 +20,123 @@ scores; the official code averages their logits, as is done here. Without distil
 So is DeiT III (arXiv:2204.07118), whose variants `deit3_*` are rows of `build_vit`.
 """
 
-from vitgraph.blocks import PositionTable, PrependTokens, ToMap, ToTokens
-from vitgraph.contract import POOLS, Check, begin, builder, finish, shape_of
+import keras
+
+from vitgraph import contract as c
+from vitgraph.blocks import PositionTable, PrependTokens, ToTokens
+from vitgraph.wiring import layers as w
+from vitgraph.wiring.border import Border
 from vitgraph.wiring.distillation_token import mean_token, two_heads
-from vitgraph.wiring.layers import drop_path_rates, dropout, head
-from vitgraph.wiring.transformer import Transformer, blocks, check_block, patch_embed, patch_grid, pool, pre_norm_block
+from vitgraph.wiring.transformer import (
+    Block,
+    Transformer,
+    patch_embed,
+    patch_grid,
+    pre_norm_block,
+    transformer_blocks,
+)
 
 _TINY = {"dim": 192, "num_heads": 3}
 _SMALL = {"dim": 384, "num_heads": 6}
-_PLAIN = {"distilled": False}
 _384 = {"input_shape": (384, 384, 3), "img_size": (384, 384)}
 
 VARIANTS = {  # table 1 of the paper; base also fine-tuned at 384 pixels
-    "deit_tiny_patch16_224": {**_TINY, **_PLAIN},
-    "deit_small_patch16_224": {**_SMALL, **_PLAIN},
-    "deit_base_patch16_224": {**_PLAIN},
-    "deit_base_patch16_384": {**_PLAIN, **_384},
-    "deit_tiny_distilled_patch16_224": {**_TINY},
-    "deit_small_distilled_patch16_224": {**_SMALL},
-    "deit_base_distilled_patch16_224": {},
-    "deit_base_distilled_patch16_384": {**_384},
+    "deit_tiny_patch16_224": {**_TINY},
+    "deit_small_patch16_224": {**_SMALL},
+    "deit_base_patch16_224": {},
+    "deit_base_patch16_384": {**_384},
+    "deit_tiny_distilled_patch16_224": {**_TINY, "distilled": True},
+    "deit_small_distilled_patch16_224": {**_SMALL, "distilled": True},
+    "deit_base_distilled_patch16_224": {"distilled": True},
+    "deit_base_distilled_patch16_384": {**_384, "distilled": True},
 }
 
 
-@builder(pools=POOLS)
+@c.builder
 def build_deit(
-    input_shape=(224, 224, 3),
+    input_shape: c.Image = (224, 224, 3),
     *,
-    include_top=True,
-    num_classes=1000,
-    classifier_activation="softmax",
-    pooling=None,
-    input_tensor=None,
-    patch_size=16,
-    dim=768,
-    depth=12,
-    num_heads=12,
-    mlp_ratio=4.0,
-    distilled=True,
-    pre_norm=False,
-    block=pre_norm_block,
-    head_dim=None,
-    qk_scale=None,
-    qkv_bias=True,
-    proj_bias=True,
-    mlp_bias=True,
-    qk_norm=False,
-    attn_norm=False,
-    mlp_norm=False,
-    gated_mlp=False,
-    act="gelu",
-    init_values=None,
-    rms_norm=False,
-    norm_eps=1e-6,
-    final_norm=True,
-    img_size=(224, 224),
-    drop_rate=0.0,
-    pos_drop_rate=0.0,
-    proj_drop_rate=0.0,
-    attn_drop_rate=0.0,
-    drop_path_rate=0.0,
-    dtype=None,
-    name="deit",
-):
-    """Builds a DeiT (arXiv:2012.12877): image (B, H, W, C) -> scores (B, num_classes), the mean of both heads'.
+    include_top: bool = True,
+    num_classes: c.Count = 1000,
+    classifier_activation: c.Activation | None = "softmax",
+    pooling: c.Pool | None = None,
+    input_tensor: c.ImageTensor | None = None,
+    patch_size: c.Size = 16,
+    dim: c.Width = 768,
+    depth: c.Depth = 12,
+    num_heads: c.Count = 12,
+    mlp_ratio: c.Ratio = 4.0,
+    distilled: bool = False,
+    pre_norm: bool = False,
+    block: Block = pre_norm_block,
+    head_dim: c.Width | None = None,
+    qk_scale: c.Scale | None = None,
+    qkv_bias: bool = True,
+    proj_bias: bool = True,
+    mlp_bias: bool = True,
+    qk_norm: bool = False,
+    attn_norm: bool = False,
+    mlp_norm: bool = False,
+    gated_mlp: bool = False,
+    act: c.Act = "gelu",
+    init_values: c.Scale | None = None,
+    rms_norm: bool = False,
+    norm_eps: c.Epsilon = 1e-6,
+    final_norm: bool = True,
+    img_size: c.ImageSize = (224, 224),
+    drop_rate: c.Rate = 0.0,
+    pos_drop_rate: c.Rate = 0.0,
+    proj_drop_rate: c.Rate = 0.0,
+    attn_drop_rate: c.Rate = 0.0,
+    drop_path_rate: c.Rate = 0.0,
+    dtype: c.DType | None = None,
+    name: c.Name = "deit",
+) -> keras.Model:
+    """Builds a DeiT (arXiv:2012.12877): image (B, H, W, C) -> scores (B, num_classes).
+
+    What patches leave over of the image at the bottom and the right is dropped; an image of open size is padded to
+    whole patches.
 
     Args:
-        input_shape: (height, width, channels), in pixels; what patches leave over at the bottom and the right is
-            dropped. Or (None, None, channels): then the image is padded to whole patches and the position table
-            resampled at run time.
-        include_top: False ends the graph at the map of the last patch tokens (B, H / p, W / p, dim).
-        num_classes: number of class scores, of each head.
-        classifier_activation: name of a Keras activation, computed in float32; None: logits.
-        pooling: with include_top=False, (B, dim): "token" (the mean of class and distillation token), or "avg", "max",
-            "avgmax", "map" over the patches.
-        input_tensor: a KerasTensor (B, H, W, C) to wire onto, instead of a new input.
-        patch_size: side of a patch, or (height, width), in pixels.
-        dim, depth, num_heads, mlp_ratio: width, blocks, heads, widening of the feed-forward layers.
-        distilled: whether there is a distillation token, and a head for it.
-        pre_norm: a norm before the first block, and no bias in the patch embedding.
-        block: a function (x, transformer, drop_path, name) -> x such as `vit.pre_norm_block`.
-        head_dim: width of one head; None: dim / num_heads.
-        qk_scale: factor of the products of queries and keys; None: head_dim ** -0.5.
-        qkv_bias, proj_bias, mlp_bias: whether the projections before and after attention, and those of the
-            feed-forward layer, have biases.
-        qk_norm: norm of queries and keys, head by head.
-        attn_norm, mlp_norm: a further norm before the last projection of attention, of the feed-forward layer.
-        gated_mlp: the feed-forward layer is gated; `mlp_ratio` counts both halves.
-        act: "gelu" (exact), "gelu_tanh", "quick_gelu", "relu", "silu", ...
-        init_values: initial layer scale; None: none.
-        rms_norm: RMS norms instead of layer norms.
-        norm_eps: epsilon of all norms.
+        pooling: with include_top=False, "token" for what the heads would see, distilled the mean of the two tokens;
+            the others pool the patches, "map" by attention: (B, dim). None leaves the map of the patches.
+        distilled: whether there is a distillation token, with a head of its own; the scores are those of the two
+            heads' mean logits.
+        block: the transformer block, a function (x, transformer, drop_path, name) -> x such as `vit.pre_norm_block`.
         final_norm: whether there is a norm after the last block.
-        img_size: the image size whose grid the position table has, where input_shape is open.
         drop_rate: dropout before each head.
-        pos_drop_rate, proj_drop_rate, attn_drop_rate: dropout after positions, of projections, of attention.
-        drop_path_rate: stochastic depth of the last block; earlier ones have less.
-        dtype: dtype policy of every layer, such as "mixed_bfloat16"; None: Keras' global one.
-        name: the model's name.
 
     Returns:
         A `keras.Model`; each block ends in a `Stage` of the patch's stride ("P4" for 16). The tokens that the heads
-        see are the nodes `pool` and `pool_dist`.
+        see are the nodes `pool` and `pool_dist`. Without a top it ends in the map of the normed patch tokens
+        (B, H / p, W / p, dim).
 
-    Raises:
-        ValueError, TypeError: naming the argument, its value and what is allowed.
+    Example:
+        >>> deit = vitgraph.build_deit((64, 64, 3), dim=32, depth=2, num_heads=2, num_classes=10, distilled=True)
+        >>> [deit.get_layer(head).output.shape for head in ("head", "head_dist")]
+        [(None, 10), (None, 10)]
     """
-    check = Check("build_deit")
+    border = Border(input_shape, include_top, num_classes, classifier_activation, pooling, input_tensor, name)
     t = Transformer(
-        dim, num_heads, mlp_ratio, qkv_bias, proj_bias, mlp_bias, True, head_dim, qk_norm, attn_norm, mlp_norm,
-        gated_mlp, act, init_values, norm_eps, rms_norm, attn_drop_rate, proj_drop_rate, qk_scale,
+        dim=dim, num_heads=num_heads, mlp_ratio=mlp_ratio, qkv_bias=qkv_bias, proj_bias=proj_bias, mlp_bias=mlp_bias,
+        head_dim=head_dim, qk_norm=qk_norm, attn_norm=attn_norm, mlp_norm=mlp_norm, gated_mlp=gated_mlp, act=act,
+        init_values=init_values, norm_eps=norm_eps, rms_norm=rms_norm, proj_drop_rate=proj_drop_rate,
+        attn_drop_rate=attn_drop_rate, qk_scale=qk_scale,
     )  # fmt: skip
-    t.check(check)
-    check.positive(depth=depth)
-    check_block(check, block)
-    patch, grid = patch_grid(check, shape_of(input_shape, input_tensor), patch_size, img_size)
-    prefix = 1 + int(distilled)
+    patch, grid = patch_grid(border, patch_size, img_size)
+    prefix = 1 + distilled
 
-    inputs = begin(input_shape, input_tensor)
-    patches = patch_embed(inputs, patch, dim, not pre_norm)
+    patches = patch_embed(border.image, patch, dim, not pre_norm)
     x = ToTokens(name="tokens")(patches)
-    if distilled:
-        x = PrependTokens(name="dist_token")(x)
+    x = PrependTokens(name="dist_token")(x) if distilled else x
     x = PrependTokens(name="cls_token")(x)
     x = PositionTable(grid, prefix, name="pos_embed")(x, patches)
-    x = dropout(x, pos_drop_rate, "pos_drop")
-    if pre_norm:
-        x = t.norm(x, "norm_pre")
-    x = blocks(x, t, block, drop_path_rates(drop_path_rate, depth), patch, prefix)
-    if final_norm:
-        x = t.norm(x, "norm")
-
-    if not include_top and pooling is None:
-        x = ToMap(prefix, name="map")(x, patches)
-    elif not include_top:
-        x = mean_token(x) if distilled and pooling == "token" else pool(x, pooling, prefix, t)
-    elif distilled:
-        x = two_heads(x, num_classes, classifier_activation, drop_rate)
-    else:
-        x = head(pool(x, "token", prefix, t), num_classes, classifier_activation, drop_rate)
-    return finish(inputs, x, name)
+    x = w.dropout(x, pos_drop_rate, "pos_drop")
+    x = t.norm(x, "norm_pre") if pre_norm else x
+    x = transformer_blocks(x, t, block, w.drop_path_rates(drop_path_rate, depth), patch, prefix)
+    x = t.norm(x, "norm") if final_norm else x
+    if distilled and include_top:
+        return border.end_scores(two_heads(x, num_classes, drop_rate))
+    if distilled and pooling == "token":
+        return border.model(mean_token(x))
+    return border.end_plain(x, patches, t, "token", prefix, norm=None, drop_rate=drop_rate)

@@ -19,139 +19,126 @@ nystrom-attention takes the whole batch's (`pinv_shared=True`). x-transformers' 
 here they have.
 """
 
+import inspect
+from collections.abc import Callable
+from typing import Annotated, Any, Literal
+
 import keras
 
-from vitgraph.blocks import PositionTable, PrependTokens, Stage, ToMap, ToTokens
-from vitgraph.contract import Check, begin, builder, finish, shape_of
+from vitgraph import contract as c
+from vitgraph.blocks import PositionTable, PrependTokens, Stage, ToTokens
+from vitgraph.wiring import layers as w
+from vitgraph.wiring.border import Border
 from vitgraph.wiring.efficient_attention import nystrom_attention, performer_attention, residual_attention
-from vitgraph.wiring.layers import ACTIVATIONS, drop_path_rates, dropout, head
-from vitgraph.wiring.transformer import Transformer, patch_embed, patch_grid, pool
+from vitgraph.wiring.transformer import Transformer, norm_place, patch_embed, patch_grid
 
 VARIANTS: dict = {}
 """Nothing is published: there is one such net for each attention."""
 
 
-@builder(pools=("token", "avg", "max"))
+def _function(value):
+    if not callable(value):
+        raise TypeError
+    inspect.signature(value).bind("dim", "num_heads", name="name")  # an error if it can't be called so
+    return value
+
+
+Attention = Annotated[Callable[..., Any], c.Conversion("a function (dim, num_heads, name) -> layer", _function)]
+
+
+@c.builder
 def build_efficient_vit(
-    input_shape=(224, 224, 3),
+    input_shape: c.Image = (224, 224, 3),
     *,
-    include_top=True,
-    num_classes=1000,
-    classifier_activation="softmax",
-    pooling=None,
-    input_tensor=None,
-    patch_size=16,
-    dim=512,
-    depth=12,
-    num_heads=8,
-    mlp_ratio=4.0,
-    attention=nystrom_attention,
-    class_token=True,
-    dual_patch_norm=False,
-    gated_mlp=False,
-    act="gelu",
-    norm_eps=1e-5,
-    global_pool="token",
-    pool_include_prefix=False,
-    img_size=(224, 224),
-    drop_rate=0.0,
-    pos_drop_rate=0.0,
-    proj_drop_rate=0.0,
-    drop_path_rate=0.0,
-    dtype=None,
-    name="efficient_vit",
-):
+    include_top: bool = True,
+    num_classes: c.Count = 1000,
+    classifier_activation: c.Activation | None = "softmax",
+    pooling: c.TokenPooling = None,
+    input_tensor: c.ImageTensor | None = None,
+    patch_size: c.Size = 16,
+    dim: c.Width = 512,
+    depth: c.Depth = 12,
+    num_heads: c.Count = 8,
+    mlp_ratio: c.Ratio = 4.0,
+    attention: Attention = nystrom_attention,
+    class_token: bool = True,
+    dual_patch_norm: bool = False,
+    gated_mlp: bool = False,
+    act: c.Act = "gelu",
+    norm_eps: c.Epsilon = 1e-5,
+    global_pool: Literal["token", "avg", "max"] = "token",
+    pool_include_prefix: bool = False,
+    img_size: c.ImageSize = (224, 224),
+    drop_rate: c.Rate = 0.0,
+    pos_drop_rate: c.Rate = 0.0,
+    proj_drop_rate: c.Rate = 0.0,
+    drop_path_rate: c.Rate = 0.0,
+    dtype: c.DType | None = None,
+    name: c.Name = "efficient_vit",
+) -> keras.Model:
     """Builds a ViT with any attention: image (B, H, W, C) -> scores (B, num_classes).
 
+    What patches leave over of the image at the bottom and the right is dropped; an image of open size is padded to
+    whole patches.
+
     Args:
-        input_shape: (height, width, channels), in pixels; what patches leave over at the bottom and the right is
-            dropped. Or (None, None, channels): then the image is padded to whole patches and the position table
-            resampled at run time.
-        include_top: False ends the graph at the map of the last patch tokens (B, H / p, W / p, dim).
-        num_classes: number of class scores.
-        classifier_activation: name of a Keras activation, computed in float32; None: logits.
-        pooling: with include_top=False, "token", "avg" or "max": (B, dim), what the head would see.
-        input_tensor: a KerasTensor (B, H, W, C) to wire onto, instead of a new input.
-        patch_size: side of a patch, or (height, width), in pixels.
-        dim, depth, num_heads, mlp_ratio: width, blocks, heads, widening of the feed-forward layers.
-        attention: a function, or a class of Keras layers, which is called once a block with (dim, num_heads, name=...)
-            and gives a layer: whatever makes tokens (B, N, dim) of tokens (B, N, dim). A layer that gives (tokens,
-            more) is called with (tokens, more) in the next block. Here are `nystrom_attention`, `performer_attention`
-            and `residual_attention`; a Keras layer of your own must be registered to be read back from a file.
+        pooling: with include_top=False, one of `global_pool`'s kinds: (B, dim), what the head would see; None leaves
+            the map of the patches.
+        attention: a function, or a class of Keras layers, which is called once per block with (dim, num_heads,
+            name=...) and gives a layer: whatever makes tokens (B, N, dim) of tokens (B, N, dim). A layer that gives
+            (tokens, more) is called with (tokens, more) in the next block. This file has `nystrom_attention`,
+            `performer_attention` and `residual_attention`; a Keras layer of your own must be registered to be read
+            back from a file.
         class_token: whether a class token is prepended.
-        dual_patch_norm: norms before and after a linear patch embedding (arXiv:2302.01327).
-        gated_mlp: the feed-forward layer is gated (GLU, arXiv:2002.05202); `mlp_ratio` counts both halves.
-        act: "gelu" (exact), "gelu_tanh", "quick_gelu", "relu", "silu", ...
-        norm_eps: epsilon of all norms.
-        global_pool: what the head sees: "token", "avg" or "max".
-        pool_include_prefix: pool over the class token too.
-        img_size: the image size whose grid the position table has, where input_shape is open.
-        drop_rate: dropout before the head.
-        pos_drop_rate, proj_drop_rate: dropout after positions, of projections.
-        drop_path_rate: stochastic depth of the last block; earlier ones have less.
-        dtype: dtype policy of every layer, such as "mixed_bfloat16"; None: Keras' global one.
-        name: the model's name.
+        global_pool: what the head sees: the class token, or a pooling of the patches.
+        pool_include_prefix: whether pooling sees the class token too.
+        proj_drop_rate: dropout after attention and within and after feed-forward layers.
 
     Returns:
-        A `keras.Model`; each block ends in a `Stage` of the patch's stride ("P4" for 16).
+        A `keras.Model`; each block ends in a `Stage` of the patch's stride ("P4" for 16). Without a top it ends in the
+        map of the last patch tokens (B, H / p, W / p, dim), normed unless the norm comes after pooling.
 
-    Raises:
-        ValueError, TypeError: naming the argument, its value and what is allowed.
+    Example:
+        >>> from vitgraph.builders.efficient_vit import performer_attention
+        >>> performer = vitgraph.build_efficient_vit((64, 64, 3), dim=32, depth=2, attention=performer_attention)
+        >>> performer.get_layer("block_1_attn").features
+        5
     """
-    check = Check("build_efficient_vit")
-    _check(check, dim, depth, num_heads, mlp_ratio, attention, class_token, act, global_pool)
-    patch, grid = patch_grid(check, shape_of(input_shape, input_tensor), patch_size, img_size)
-    t = Transformer(
-        dim, num_heads, mlp_ratio, gated_mlp=gated_mlp, act=act, norm_eps=norm_eps, proj_drop=proj_drop_rate
-    )
+    border = Border(input_shape, include_top, num_classes, classifier_activation, pooling, input_tensor, name)
+    t = Transformer(  # of which attention isn't used, nor its number of heads
+        dim=dim, num_heads=1, mlp_ratio=mlp_ratio, gated_mlp=gated_mlp, act=act, norm_eps=norm_eps,
+        proj_drop_rate=proj_drop_rate,
+    )  # fmt: skip
+    patch, grid = patch_grid(border, patch_size, img_size)
     prefix = int(class_token)
 
-    inputs = begin(input_shape, input_tensor)
-    patches = patch_embed(inputs, patch, dim, norm_eps=norm_eps if dual_patch_norm else None)
+    patches = patch_embed(border.image, patch, dim, norm_eps=norm_eps if dual_patch_norm else None)
     x = ToTokens(name="tokens")(patches)
-    if class_token:
-        x = PrependTokens(name="cls_token")(x)
+    x = PrependTokens(name="cls_token")(x) if class_token else x
     x = PositionTable(grid, prefix, name="pos_embed")(x, patches)
-    x = dropout(x, pos_drop_rate, "pos_drop")
-    x = _blocks(x, t, attention, drop_path_rates(drop_path_rate, depth), patch, prefix, check)
-
-    norm_after_pool = global_pool != "token"
-    if not norm_after_pool:
-        x = t.norm(x, "norm")
-    if not include_top and pooling is None:
-        return finish(inputs, ToMap(prefix, name="map")(x, patches), name)
-    x = pool(x, pooling or global_pool, 0 if pool_include_prefix else prefix, t)
-    if norm_after_pool:
-        x = t.norm(x, "fc_norm")
-    if include_top:
-        x = head(x, num_classes, classifier_activation, drop_rate)
-    return finish(inputs, x, name)
-
-
-def _check(check, dim, depth, num_heads, mlp_ratio, attention, class_token, act, global_pool):
-    check.positive(dim=dim, depth=depth, num_heads=num_heads)
-    check.over_zero(mlp_ratio=mlp_ratio)
-    check.that(callable(attention), "attention", attention, "a function (dim, num_heads, name) -> layer", TypeError)
-    check.that(act in ACTIVATIONS, "act", act, ", ".join(ACTIVATIONS))
-    check.that(global_pool in ("token", "avg", "max"), "global_pool", global_pool, "'token', 'avg', 'max'")
-    check.that(class_token or global_pool != "token", "global_pool", global_pool, "'token' only with class_token=True")
-
-
-def _blocks(x, t, attention, drop_paths, patch, prefix, check):
-    """The stream of blocks, one for each rate in `drop_paths`: (B, prefix + N, C) -> (B, prefix + N, C)."""
+    x = w.dropout(x, pos_drop_rate, "pos_drop")
     more: list = []
-    for i, drop_path in enumerate(drop_paths):
-        name = f"block_{i}"
-        layer = attention(t.dim, t.num_heads, name=f"{name}_attn")
-        check.that(callable(layer), "attention", attention, f"what gives layers; it gave {layer!r}", TypeError)
-        y, *more = keras.tree.flatten(layer(t.norm(x, f"{name}_norm1"), *more))
-        shape = getattr(y, "shape", None)
-        check.that(shape == x.shape, "attention", attention, f"layers {x.shape} -> {x.shape}; it gave {shape}")
-        x = t.residual(x, y, drop_path, f"{name}_res1")
-        y = t.mlp(t.norm(x, f"{name}_norm2"), f"{name}_mlp")
-        x = t.residual(x, y, drop_path, f"{name}_res2")
-        x = Stage(patch, prefix, "patch_embed", name=name)(x)
-    return x
+    for i, drop_path in enumerate(w.drop_path_rates(drop_path_rate, depth)):
+        block = f"block_{i}"
+        y, *more = _attended(t.norm(x, f"{block}_norm1"), more, attention, num_heads, f"{block}_attn")
+        x = t.residual(x, y, drop_path, f"{block}_res1")
+        y = t.mlp(t.norm(x, f"{block}_norm2"), f"{block}_mlp")
+        x = t.residual(x, y, drop_path, f"{block}_res2")
+        x = Stage(patch, prefix, "patch_embed", name=block)(x)
+    return border.end_plain(
+        x, patches, t, global_pool, prefix, norm=norm_place(None, global_pool), pool_prefix=pool_include_prefix,
+        drop_rate=drop_rate,
+    )  # fmt: skip
+
+
+def _attended(x, more, attention, num_heads, name):
+    """What the given attention makes of tokens (B, N, C) and of `more` from the block before: [tokens, *more]."""
+    layer = attention(x.shape[-1], num_heads, name=name)
+    c.require(callable(layer), "attention", f"what gives layers; it gave {c.shown(layer)}", error=TypeError)
+    outputs = keras.tree.flatten(layer(x, *more)) or [None]
+    shape = getattr(outputs[0], "shape", None)
+    c.require(shape == x.shape, "attention", f"layers {x.shape} -> {x.shape}; it gave {shape}")
+    return outputs
 
 
 __all__ = ["VARIANTS", "build_efficient_vit", "nystrom_attention", "performer_attention", "residual_attention"]

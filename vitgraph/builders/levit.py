@@ -26,8 +26,8 @@ one head; the official one is built.
 from keras import layers
 
 from vitgraph.blocks import InterleavedCrossAttention, InterleavedSelfAttention, OffsetBias, Residual, Stage
-from vitgraph.contract import Check, begin, builder, finish, shape_of
-from vitgraph.wiring.layers import (
+from vitgraph.old.contract import Check, begin, builder, finish, shape_of
+from vitgraph.old.layers import (
     ACTIVATIONS,
     activation,
     batch_norm,

@@ -26,10 +26,10 @@ no norm after its transformers; here the official one is built.
 from keras import layers
 
 from vitgraph.blocks import Fold, GroupedAttention, ResizeLike, Unfold
-from vitgraph.contract import Check, begin, builder, finish, shape_of
-from vitgraph.wiring.layers import conv, map_top
+from vitgraph.old.contract import Check, begin, builder, finish, shape_of
+from vitgraph.old.layers import conv, map_top
 from vitgraph.wiring.mobile_stages import check_numbers, conv_norm_act, mobile_stages, resize_to_patches
-from vitgraph.wiring.transformer import Transformer, pre_norm_block
+from vitgraph.old.transformer import Transformer, pre_norm_block
 
 VARIANTS = {  # table 4 of the paper
     "mobilevit_xxs": {

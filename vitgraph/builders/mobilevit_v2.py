@@ -21,8 +21,8 @@ import dataclasses
 from keras import layers
 
 from vitgraph.blocks import ContextAttention, ContextGate, DepthwiseConv2D, Fold, Residual, Unfold
-from vitgraph.contract import Check, begin, builder, finish, shape_of
-from vitgraph.wiring.layers import activation, batch_norm, conv, conv_norm, dense, map_top, mlp
+from vitgraph.old.contract import Check, begin, builder, finish, shape_of
+from vitgraph.old.layers import activation, batch_norm, conv, conv_norm, dense, map_top, mlp
 from vitgraph.wiring.mobile_stages import check_numbers, conv_norm_act, mobile_stages, resize_to_patches
 
 

@@ -22,9 +22,9 @@ by blocks and channels; here the official table is built.
 from keras import layers
 
 from vitgraph.blocks import BlockPositions, InterleaveHeads, MaxPooling, Stage, WindowPartition, WindowReverse
-from vitgraph.contract import Check, begin, builder, finish, shape_of
-from vitgraph.wiring.layers import ACTIVATIONS, conv, drop_path_rates, layer_norm, map_top
-from vitgraph.wiring.transformer import Transformer, pre_norm_block
+from vitgraph.old.contract import Check, begin, builder, finish, shape_of
+from vitgraph.old.layers import ACTIVATIONS, conv, drop_path_rates, layer_norm, map_top
+from vitgraph.old.transformer import Transformer, pre_norm_block
 
 _SMALL = {"depths": (2, 2, 20)}
 _BASE = {"dims": (128, 256, 512), "depths": (2, 2, 20), "num_heads": (4, 8, 16)}

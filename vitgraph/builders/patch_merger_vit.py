@@ -21,12 +21,16 @@ divides by the root of the width what it starts that much larger. Of its positio
 is left out here.
 """
 
+from typing import Annotated, Literal
+
+import keras
 from keras import layers
 
+from vitgraph import contract as c
 from vitgraph.blocks import Latent, PositionTable, QKVAttention, ToTokens
-from vitgraph.contract import POOLS, Check, begin, builder, finish, shape_of
-from vitgraph.wiring.layers import drop_path_rates, dropout, head, layer_norm
-from vitgraph.wiring.transformer import Transformer, blocks, patch_embed, patch_grid, pool, pre_norm_block
+from vitgraph.wiring import layers as w
+from vitgraph.wiring.border import Border
+from vitgraph.wiring.transformer import Transformer, patch_embed, patch_grid, pre_norm_block, transformer_blocks
 
 VARIANTS = {  # the sizes of ViT, with the paper's 8 tokens from the middle on
     "patch_merger_vit_base_patch16_224": {},
@@ -34,120 +38,119 @@ VARIANTS = {  # the sizes of ViT, with the paper's 8 tokens from the middle on
 }
 
 
-@builder(pools=POOLS[1:])
+@c.builder
 def build_patch_merger_vit(
-    input_shape=(224, 224, 3),
+    input_shape: c.Image = (224, 224, 3),
     *,
-    include_top=True,
-    num_classes=1000,
-    classifier_activation="softmax",
-    pooling=None,
-    input_tensor=None,
-    patch_size=16,
-    dim=768,
-    depth=12,
-    num_heads=12,
-    mlp_ratio=4.0,
-    patch_merge_layer=None,
-    patch_merge_num_tokens=8,
-    dual_patch_norm=True,
-    head_dim=None,
-    qkv_bias=False,
-    attn_proj=True,
-    act="gelu",
-    norm_eps=1e-5,
-    fc_norm=False,
-    img_size=(224, 224),
-    drop_rate=0.0,
-    pos_drop_rate=0.0,
-    proj_drop_rate=0.0,
-    attn_drop_rate=0.0,
-    drop_path_rate=0.0,
-    dtype=None,
-    name="patch_merger_vit",
-):
+    include_top: bool = True,
+    num_classes: c.Count = 1000,
+    classifier_activation: c.Activation | None = "softmax",
+    pooling: Literal["avg", "max", "avgmax", "map"] | None = None,
+    input_tensor: c.ImageTensor | None = None,
+    patch_size: c.Size = 16,
+    dim: c.Width = 768,
+    depth: c.Depth = 12,
+    num_heads: c.Count = 12,
+    mlp_ratio: c.Ratio = 4.0,
+    patch_merge_layer: c.Depth | None = None,
+    num_merged_tokens: c.Width = 8,
+    dual_patch_norm: bool = True,
+    head_dim: c.Width | None = None,
+    qkv_bias: bool = False,
+    attn_proj: bool = True,
+    act: c.Act = "gelu",
+    norm_eps: c.Epsilon = 1e-5,
+    fc_norm: bool = False,
+    img_size: c.ImageSize = (224, 224),
+    drop_rate: c.Rate = 0.0,
+    pos_drop_rate: c.Rate = 0.0,
+    proj_drop_rate: c.Rate = 0.0,
+    attn_drop_rate: c.Rate = 0.0,
+    drop_path_rate: c.Rate = 0.0,
+    dtype: c.DType | None = None,
+    name: c.Name = "patch_merger_vit",
+) -> keras.Model:
     """Builds a ViT with a patch merger (arXiv:2202.12015): image (B, H, W, C) -> scores (B, num_classes).
 
+    What patches leave over of the image at the bottom and the right is dropped; an image of open size is padded to
+    whole patches.
+
     Args:
-        input_shape: (height, width, channels), in pixels; what patches leave over at the bottom and the right is
-            dropped. Or (None, None, channels): then the image is padded to whole patches and the position table
-            resampled at run time.
-        include_top: False ends the graph at the merged tokens, a row of them: (B, 1, M, dim). `pyramid` gives the last
-            map with the places of patches.
-        num_classes: number of class scores.
-        classifier_activation: name of a Keras activation, computed in float32; None: logits.
-        pooling: with include_top=False, "avg" (what the head would see), "max", "avgmax" or "map" (attention pooling)
-            over the merged tokens: (B, dim).
-        input_tensor: a KerasTensor (B, H, W, C) to wire onto, instead of a new input.
-        patch_size: side of a patch, or (height, width), in pixels.
-        dim, depth, num_heads, mlp_ratio: width, blocks, heads, widening of the feed-forward layers.
+        pooling: with include_top=False, how the merged tokens are pooled to (B, dim), "avg" being what the head would
+            see, and "map" attention pooling; None leaves them a map of one row.
         patch_merge_layer: number of blocks before the merger; None: half of them.
-        patch_merge_num_tokens: M, the number of tokens after it.
+        num_merged_tokens: M, the number of tokens after the merger.
         dual_patch_norm: norms before and after a linear patch embedding; without them it is a plain convolution.
-        head_dim: width of one head; None: dim / num_heads.
-        qkv_bias: whether the projections to queries, keys and values have biases.
-        attn_proj: False leaves out the projection after attention.
-        act: "gelu" (exact), "gelu_tanh", "quick_gelu", "relu", "silu", ...
-        norm_eps: epsilon of all norms.
-        fc_norm: put the final norm after the mean.
-        img_size: the image size whose grid the position table has, where input_shape is open.
-        drop_rate: dropout before the head.
-        pos_drop_rate, proj_drop_rate, attn_drop_rate: dropout after positions, of projections, of attention.
-        drop_path_rate: stochastic depth of the last block; earlier ones have less.
-        dtype: dtype policy of every layer, such as "mixed_bfloat16"; None: Keras' global one.
-        name: the model's name.
+        fc_norm: whether the final norm comes after pooling.
 
     Returns:
         A `keras.Model`; each block before the merger ends in a `Stage` of the patch's stride ("P4" for 16). The merged
-        tokens are the node `patch_merger`.
+        tokens are the node `patch_merger`. Without a top it ends in a row of the last tokens (B, 1, M, dim); `pyramid`
+        gives the last map whose positions are those of patches.
 
-    Raises:
-        ValueError, TypeError: naming the argument, its value and what is allowed.
+    Example:
+        >>> vit = vitgraph.build_patch_merger_vit((64, 64, 3), dim=32, depth=2, num_heads=2, num_merged_tokens=3)
+        >>> vit.get_layer("patch_merger").output.shape
+        (None, 3, 32)
     """
-    check = Check("build_patch_merger_vit")
+    border = Border(input_shape, include_top, num_classes, classifier_activation, pooling, input_tensor, name)
     t = Transformer(
-        dim, num_heads, mlp_ratio, qkv_bias, attn_proj=attn_proj, head_dim=head_dim, act=act, norm_eps=norm_eps,
-        attn_drop=attn_drop_rate, proj_drop=proj_drop_rate,
+        dim=dim, num_heads=num_heads, mlp_ratio=mlp_ratio, qkv_bias=qkv_bias, attn_proj=attn_proj, head_dim=head_dim,
+        act=act, norm_eps=norm_eps, proj_drop_rate=proj_drop_rate, attn_drop_rate=attn_drop_rate,
     )  # fmt: skip
-    t.check(check)
-    check.positive(depth=depth, patch_merge_num_tokens=patch_merge_num_tokens)
-    layer = max(depth // 2, 1) if patch_merge_layer is None else patch_merge_layer
-    check.positive(patch_merge_layer=layer)
-    check.that(layer <= depth, "patch_merge_layer", patch_merge_layer, f"at most the number of blocks, here {depth}")
-    patch, grid = patch_grid(check, shape_of(input_shape, input_tensor), patch_size, img_size)
+    merge = patch_merge_layer or max(depth // 2, 1)
+    c.require(merge <= depth, "patch_merge_layer", f"at most the number of blocks, here {depth}")
+    patch, grid = patch_grid(border, patch_size, img_size)
 
-    inputs = begin(input_shape, input_tensor)
-    patches = patch_embed(inputs, patch, dim, norm_eps=norm_eps if dual_patch_norm else None)
-    x = ToTokens(name="tokens")(patches)
-    x = PositionTable(grid, name="pos_embed")(x, patches)
-    x = dropout(x, pos_drop_rate, "pos_drop")
-    rates = drop_path_rates(drop_path_rate, depth)
-    x = blocks(x, t, pre_norm_block, rates[:layer], patch)
-    x = patch_merger(x, patch_merge_num_tokens, norm_eps)
-    for i in range(layer, depth):
+    patches = patch_embed(border.image, patch, dim, norm_eps=norm_eps if dual_patch_norm else None)
+    x = PositionTable(grid, name="pos_embed")(ToTokens(name="tokens")(patches), patches)
+    x = w.dropout(x, pos_drop_rate, "pos_drop")
+    rates = w.drop_path_rates(drop_path_rate, depth)
+    x = transformer_blocks(x, t, pre_norm_block, rates[:merge], patch)
+    x = patch_merger(x, num_merged_tokens, norm_eps)
+    for i in range(merge, depth):
         x = pre_norm_block(x, t, rates[i], f"block_{i}")
-
-    if not fc_norm:
-        x = t.norm(x, "norm")
-    if not include_top and pooling is None:
-        return finish(inputs, layers.Reshape((1, patch_merge_num_tokens, dim), name="map")(x), name)
-    x = pool(x, pooling or "avg", 0, t)
-    if fc_norm:
-        x = t.norm(x, "fc_norm")
-    if include_top:
-        x = head(x, num_classes, classifier_activation, drop_rate)
-    return finish(inputs, x, name)
+    if border.ends_in_map:
+        x = x if fc_norm else t.norm(x, "norm")
+        return border.model(layers.Reshape((1, num_merged_tokens, dim), name="map")(x))
+    norm = "after" if fc_norm else "before"
+    return border.end_plain(x, patches, t, "avg", prefix=0, norm=norm, drop_rate=drop_rate)
 
 
-def patch_merger(x, num_tokens=8, norm_eps=1e-5, name="patch_merger"):
+def _tokens(value):
+    if not keras.backend.is_keras_tensor(value):
+        raise TypeError
+    if len(value.shape) != 3 or value.shape[2] is None or "float" not in value.dtype:
+        raise ValueError
+    return value
+
+
+@c.public
+def patch_merger(
+    x: Annotated[keras.KerasTensor, c.Conversion("a floating KerasTensor (batch, tokens, channels)", _tokens)],
+    num_tokens: c.Width = 8,
+    norm_eps: c.Epsilon = 1e-5,
+    name: c.Name = "patch_merger",
+) -> keras.KerasTensor:
     """Tokens that are mixtures of the given ones, by learned queries: (B, N, C) -> (B, num_tokens, C).
 
     Args:
-        x: tokens, of any graph.
-        num_tokens: how many go on.
+        x: tokens (B, N, C), of any graph.
+        num_tokens: number of tokens that go on.
         norm_eps: epsilon of the norm.
-        name: of the node that gives them; the others' names begin with it.
+        name: name of the node that gives the tokens; the other nodes' names begin with it.
+
+    Returns:
+        A `keras.KerasTensor` (B, num_tokens, C).
+
+    Example:
+        >>> from vitgraph.builders.patch_merger_vit import patch_merger
+        >>> patch_merger(keras.Input((196, 64)), num_tokens=8).shape
+        (None, 8, 64)
     """
-    x = layer_norm(x, norm_eps, f"{name}_norm")
+    x = w.layer_norm(x, norm_eps, f"{name}_norm")
     queries = Latent(num_tokens, name=f"{name}_queries")(x)
     return QKVAttention(1, scale=1.0, name=name)(queries, x, x)
+
+
+__all__ = ["VARIANTS", "build_patch_merger_vit", "patch_merger"]

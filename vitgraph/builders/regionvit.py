@@ -41,8 +41,8 @@ from vitgraph.blocks import (
     WindowPartition,
     WindowReverse,
 )
-from vitgraph.contract import Check, begin, builder, finish, is_sides, shape_of
-from vitgraph.wiring.layers import activation, conv, dense_layer, drop_path_rates, layer_norm, map_top, mlp
+from vitgraph.old.contract import Check, begin, builder, finish, is_sides, shape_of
+from vitgraph.old.layers import activation, conv, dense_layer, drop_path_rates, layer_norm, map_top, mlp
 
 _SMALL = {"dims": (96, 192, 384, 768), "num_heads": (3, 6, 12, 24)}
 _MEDIUM = {**_SMALL, "depths": (2, 2, 14, 2), "patch_conv_type": "1conv"}

@@ -33,8 +33,8 @@ from vitgraph.blocks import (
     WindowPartition,
     WindowReverse,
 )
-from vitgraph.contract import Check, begin, builder, finish, is_sides, shape_of
-from vitgraph.wiring.layers import activation, conv, dense, drop_path_rates, dropout, head, layer_norm, map_top, mlp
+from vitgraph.old.contract import Check, begin, builder, finish, is_sides, shape_of
+from vitgraph.old.layers import activation, conv, dense, drop_path_rates, dropout, head, layer_norm, map_top, mlp
 
 _BASE = {"dims": (96, 192, 384, 768), "num_heads": (3, 6, 12, 24)}
 _LARGE = {"dims": (128, 256, 512, 1024), "num_heads": (4, 8, 16, 32)}

@@ -13,16 +13,21 @@ Official code: github.com/google-research/big_vision, models/vit.py with configs
     block: ViT's, with the tanh form of GELU.
 
 The official configuration has a layer with tanh before the head (`rep_size=True`); the paper finds one linear layer as
-good, and `rep_size` is None here. vit-pytorch's SimpleViT has norms around the patch embedding, no biases in attention,
-and the exact GELU: `dual_patch_norm=True, qkv_bias=False, proj_bias=False, act="gelu", norm_eps=1e-5`.
+good, and `representation_size` is None here. vit-pytorch's SimpleViT has norms around the patch embedding, no biases in
+attention, and the exact GELU: `dual_patch_norm=True, qkv_bias=False, proj_bias=False, act="gelu", norm_eps=1e-5`.
+
+Any input size, also an open one.
 """
 
+import keras
 from keras import layers
 
-from vitgraph.blocks import SinCosPosition, ToMap, ToTokens
-from vitgraph.contract import Check, begin, builder, finish, shape_of
-from vitgraph.wiring.layers import dense, drop_path_rates, dropout, head
-from vitgraph.wiring.transformer import Transformer, blocks, patch_embed, patch_grid, pool, pre_norm_block
+from vitgraph import contract as c
+from vitgraph.blocks import SinCosPosition, ToTokens
+from vitgraph.blocks.base import pair
+from vitgraph.wiring import layers as w
+from vitgraph.wiring.border import Border
+from vitgraph.wiring.transformer import Transformer, patch_embed, patch_grid, pre_norm_block, transformer_blocks
 
 VARIANTS = {  # section 2 of the paper
     "simple_vit_s16": {"dim": 384, "num_heads": 6},
@@ -30,88 +35,67 @@ VARIANTS = {  # section 2 of the paper
 }
 
 
-@builder
+@c.builder
 def build_simple_vit(
-    input_shape=(224, 224, 3),
+    input_shape: c.Image = (224, 224, 3),
     *,
-    include_top=True,
-    num_classes=1000,
-    classifier_activation="softmax",
-    pooling=None,
-    input_tensor=None,
-    patch_size=16,
-    dim=768,
-    depth=12,
-    num_heads=12,
-    mlp_ratio=4.0,
-    dual_patch_norm=False,
-    head_dim=None,
-    qkv_bias=True,
-    proj_bias=True,
-    act="gelu_tanh",
-    norm_eps=1e-6,
-    rep_size=None,
-    pos_drop_rate=0.0,
-    proj_drop_rate=0.0,
-    drop_path_rate=0.0,
-    dtype=None,
-    name="simple_vit",
-):
+    include_top: bool = True,
+    num_classes: c.Count = 1000,
+    classifier_activation: c.Activation | None = "softmax",
+    pooling: c.Pooling = None,
+    input_tensor: c.ImageTensor | None = None,
+    patch_size: c.Size = 16,
+    dim: c.Width = 768,
+    depth: c.Depth = 12,
+    num_heads: c.Count = 12,
+    mlp_ratio: c.Ratio = 4.0,
+    dual_patch_norm: bool = False,
+    head_dim: c.Width | None = None,
+    qkv_bias: bool = True,
+    proj_bias: bool = True,
+    act: c.Act = "gelu_tanh",
+    norm_eps: c.Epsilon = 1e-6,
+    representation_size: c.Width | None = None,
+    drop_rate: c.Rate = 0.0,
+    pos_drop_rate: c.Rate = 0.0,
+    proj_drop_rate: c.Rate = 0.0,
+    drop_path_rate: c.Rate = 0.0,
+    dtype: c.DType | None = None,
+    name: c.Name = "simple_vit",
+) -> keras.Model:
     """Builds a SimpleViT (arXiv:2205.01580): image (B, H, W, C) -> scores (B, num_classes).
 
+    What patches leave over of the image at the bottom and the right is dropped; an image of open size is padded to
+    whole patches.
+
     Args:
-        input_shape: (height, width, channels), in pixels; what patches leave over at the bottom and the right is
-            dropped. Or (None, None, channels): then the image is padded to whole patches.
-        include_top: False ends the graph at the normed map of the last tokens (B, H / p, W / p, dim).
-        num_classes: number of class scores.
-        classifier_activation: name of a Keras activation, computed in float32; None: logits.
-        pooling: with include_top=False, "avg" or "max" over the map: (B, dim).
-        input_tensor: a KerasTensor (B, H, W, C) to wire onto, instead of a new input.
-        patch_size: side of a patch, or (height, width), in pixels.
-        dim, depth, num_heads, mlp_ratio: width, blocks, heads, widening of the feed-forward layers.
-        dual_patch_norm: norms before and after a linear patch embedding (arXiv:2302.01327).
-        head_dim: width of one head; None: dim / num_heads.
-        qkv_bias, proj_bias: whether the projections before and after attention have biases.
-        act: "gelu_tanh", "gelu" (exact), "quick_gelu", "relu", "silu", ...
-        norm_eps: epsilon of all norms.
-        rep_size: width of a layer with tanh before the head; None: none.
-        pos_drop_rate, proj_drop_rate: dropout after positions, of projections.
-        drop_path_rate: stochastic depth of the last block; earlier ones have less.
-        dtype: dtype policy of every layer, such as "mixed_bfloat16"; None: Keras' global one.
-        name: the model's name.
+        dim: width of the tokens, a multiple of 4.
+        representation_size: width of a layer with tanh before the head; None: no such layer.
 
     Returns:
-        A `keras.Model`; each block ends in a `Stage` of the patch's stride ("P4" for 16).
+        A `keras.Model`; each block ends in a `Stage` of the patch's stride ("P4" for 16). Without a top it ends in the
+        normed map of the tokens (B, H / p, W / p, dim).
 
-    Raises:
-        ValueError, TypeError: naming the argument, its value and what is allowed.
+    Example:
+        >>> simple_vit = vitgraph.build_simple_vit((None, None, 3), dim=32, depth=2, num_heads=2, num_classes=10)
+        >>> simple_vit.predict(numpy.zeros((1, 48, 64, 3)), verbose=0).shape
+        (1, 10)
     """
-    check = Check("build_simple_vit")
+    border = Border(input_shape, include_top, num_classes, classifier_activation, pooling, input_tensor, name)
     t = Transformer(
-        dim, num_heads, mlp_ratio, qkv_bias, proj_bias, head_dim=head_dim, act=act, norm_eps=norm_eps,
-        proj_drop=proj_drop_rate,
+        dim=dim, num_heads=num_heads, mlp_ratio=mlp_ratio, qkv_bias=qkv_bias, proj_bias=proj_bias, head_dim=head_dim,
+        act=act, norm_eps=norm_eps, proj_drop_rate=proj_drop_rate,
     )  # fmt: skip
-    t.check(check)
-    check.positive(depth=depth)
-    check.that(dim % 4 == 0, "dim", dim, "a multiple of 4: sine and cosine of rows and columns")
-    if rep_size is not None:
-        check.positive(rep_size=rep_size)
-    patch, _ = patch_grid(check, shape_of(input_shape, input_tensor), patch_size, patch_size)
+    c.require(dim % 4 == 0, "dim", "a multiple of 4: sine and cosine of rows and columns")
+    patch, _ = patch_grid(border, patch_size, max(pair(patch_size)))  # positions have no table, so no planned size
 
-    inputs = begin(input_shape, input_tensor)
-    patches = patch_embed(inputs, patch, dim, norm_eps=norm_eps if dual_patch_norm else None)
+    patches = patch_embed(border.image, patch, dim, norm_eps=norm_eps if dual_patch_norm else None)
     x = SinCosPosition(name="pos_embed")(ToTokens(name="tokens")(patches), patches)
-    x = dropout(x, pos_drop_rate, "pos_drop")
-    x = blocks(x, t, pre_norm_block, drop_path_rates(drop_path_rate, depth), patch)
-    x = t.norm(x, "norm")
-    if not include_top and pooling is None:
-        return finish(inputs, ToMap(name="map")(x, patches), name)
-    x = pool(x, pooling or "avg", 0, t)
-    if include_top and rep_size:
-        x = layers.Activation("tanh", name="head_act")(dense(x, rep_size, "head_rep"))
-    if include_top:
-        x = head(x, num_classes, classifier_activation)
-    return finish(inputs, x, name)
+    x = w.dropout(x, pos_drop_rate, "pos_drop")
+    x = transformer_blocks(x, t, pre_norm_block, w.drop_path_rates(drop_path_rate, depth), patch)
 
+    def hidden(x):
+        return layers.Activation("tanh", name="head_act")(w.dense(x, representation_size, "head_rep"))
 
-__all__ = ["VARIANTS", "build_simple_vit"]
+    hidden_layer = hidden if representation_size else None
+    return border.end_plain(x, patches, t, "avg", prefix=0, hidden=hidden_layer, drop_rate=drop_rate)

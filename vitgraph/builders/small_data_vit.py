@@ -11,108 +11,89 @@ Official code: github.com/aanna0701/SPT_LSA_ViT, models/vit.py and models/SPT.py
       norm, class token, head
 
     block: x + attention(norm(x)); x + mlp(norm(x)).
-    attention: softmax(s q k') v; s is learned, one number a head; no token attends to itself.
+    attention: softmax(s q k') v; s is learned, one number per head; no token attends to itself.
 
 The first two lines are shifted patch tokenization (SPT), the last is locality self-attention (LSA); without both this
 is the plain ViT that the paper starts from. The PiT of the paper is in small_data_pit.py.
 
-An image that patches don't divide is padded with zeros; the official code refuses it. Stochastic depth has one rate for
-all blocks, as in the official code. vit-pytorch moves the copies by one pixel along the axes, and has one temperature
-for all heads; the official is built.
+Any input size, also an open one: the position table is resampled. Where patches don't divide the image, it is padded
+with zeros at the bottom and the right; the official code refuses it. Stochastic depth has one rate for all blocks, as
+in the official code. vit-pytorch moves the copies by one pixel along the axes, and has one temperature for all heads;
+this is the official net.
 """
 
-from vitgraph.contract import Check, begin, builder, finish, shape_of
-from vitgraph.wiring.layers import token_top
-from vitgraph.wiring.shifted_patches import check_patches, embed, transformer
-from vitgraph.wiring.transformer import blocks, pre_norm_block
+import keras
 
-PLAIN = {"spt": False, "lsa": False}
-SIDE_64 = {"input_shape": (64, 64, 3), "img_size": (64, 64)}
+from vitgraph import contract as c
+from vitgraph.wiring.border import Border
+from vitgraph.wiring.shifted_patches import embed, padded_grid, shifted_patch_tokenization, small_data_transformer
+from vitgraph.wiring.transformer import pre_norm_block, transformer_blocks
+
+_PLAIN = {"spt": False, "lsa": False}
+_SIDE_64 = {"input_shape": (64, 64, 3), "img_size": (64, 64), "patch_size": 8}
 
 VARIANTS = {  # the official models/create_model.py; a name ends in the side of the image
     "sl_vit_32": {},
-    "sl_vit_64": {**SIDE_64, "patch_size": 8},
-    "vit_32": {**PLAIN},
-    "vit_64": {**PLAIN, **SIDE_64, "patch_size": 8},
+    "sl_vit_64": {**_SIDE_64},
+    "vit_32": {**_PLAIN},
+    "vit_64": {**_PLAIN, **_SIDE_64},
 }
 
 
-@builder(pools=("token", "avg", "max"))
+@c.builder
 def build_small_data_vit(
-    input_shape=(32, 32, 3),
+    input_shape: c.Image = (32, 32, 3),
     *,
-    include_top=True,
-    num_classes=1000,
-    classifier_activation="softmax",
-    pooling=None,
-    input_tensor=None,
-    patch_size=4,
-    dim=192,
-    depth=9,
-    num_heads=12,
-    mlp_ratio=2.0,
-    spt=True,
-    lsa=True,
-    head_dim=None,
-    qkv_bias=False,
-    attn_proj=True,
-    norm_eps=1e-5,
-    img_size=(32, 32),
-    pos_drop_rate=0.0,
-    proj_drop_rate=0.0,
-    drop_path_rate=0.0,
-    dtype=None,
-    name="small_data_vit",
-):
+    include_top: bool = True,
+    num_classes: c.Count = 1000,
+    classifier_activation: c.Activation | None = "softmax",
+    pooling: c.TokenPooling = None,
+    input_tensor: c.ImageTensor | None = None,
+    patch_size: c.Size = 4,
+    dim: c.Width = 192,
+    depth: c.Depth = 9,
+    num_heads: c.Count = 12,
+    mlp_ratio: c.Ratio = 2.0,
+    spt: bool = True,
+    lsa: bool = True,
+    head_dim: c.Width | None = None,
+    qkv_bias: bool = False,
+    attn_proj: bool = True,
+    norm_eps: c.Epsilon = 1e-5,
+    img_size: c.ImageSize = (32, 32),
+    drop_rate: c.Rate = 0.0,
+    pos_drop_rate: c.Rate = 0.0,
+    proj_drop_rate: c.Rate = 0.0,
+    attn_drop_rate: c.Rate = 0.0,
+    drop_path_rate: c.Rate = 0.0,
+    dtype: c.DType | None = None,
+    name: c.Name = "small_data_vit",
+) -> keras.Model:
     """Builds a ViT for small datasets (arXiv:2112.13492): image (B, H, W, C) -> scores (B, num_classes).
 
     Args:
-        input_shape: (height, width, channels), in pixels; or (None, None, channels): then the position table is
-            resampled at run time.
-        include_top: False ends the graph at the normed map of the last patch tokens (B, H / p, W / p, dim).
-        num_classes: number of class scores.
-        classifier_activation: name of a Keras activation, computed in float32; None: logits.
-        pooling: with include_top=False, "avg" or "max" over the map, or "token", the class token: (B, dim).
-        input_tensor: a KerasTensor (B, H, W, C) to wire onto, instead of a new input.
-        patch_size: side of a patch, or (height, width), in pixels.
-        dim, depth, num_heads, mlp_ratio: width, blocks, heads, widening of the feed-forward layers.
-        spt: shifted patch tokenization; False: patches by one linear layer.
-        lsa: locality self-attention; False: plain self-attention.
-        head_dim: width of one head; None: dim / num_heads.
-        qkv_bias: whether the projection to queries, keys and values has a bias.
-        attn_proj: False leaves out the projection after attention (one head as wide as the stream needs none).
-        norm_eps: epsilon of all norms.
-        img_size: the image size whose grid the position table has, where input_shape is open.
-        pos_drop_rate, proj_drop_rate: dropout after positions, of projections.
+        attn_proj: whether there is a projection after attention; one head as wide as the stream needs none.
         drop_path_rate: stochastic depth of every block.
-        dtype: dtype policy of every layer, such as "mixed_bfloat16"; None: Keras' global one.
-        name: the model's name.
 
     Returns:
-        A `keras.Model`; each block ends in a `Stage` of the patch's stride ("P2" for 4).
+        A `keras.Model`; each block ends in a `Stage` of the patch's stride ("P2" for 4). The last map is
+        (B, ceil(H / p), ceil(W / p), dim).
 
-    Raises:
-        ValueError, TypeError: naming the argument, its value and what is allowed.
+    Example:
+        >>> backbone = vitgraph.build_small_data_vit((32, 48, 3), include_top=False, depth=1)
+        >>> backbone.output_shape
+        (None, 8, 12, 192)
     """
-    check = Check("build_small_data_vit")
-    t = transformer(lsa)(
-        dim, num_heads, mlp_ratio, qkv_bias, attn_proj=attn_proj, head_dim=head_dim, norm_eps=norm_eps,
-        proj_drop=proj_drop_rate,
+    border = Border(input_shape, include_top, num_classes, classifier_activation, pooling, input_tensor, name)
+    patch, grid = padded_grid(border, patch_size, spt, img_size)
+    t = small_data_transformer(
+        lsa, dim=dim, num_heads=num_heads, mlp_ratio=mlp_ratio, head_dim=head_dim, qkv_bias=qkv_bias,
+        attn_proj=attn_proj, norm_eps=norm_eps, proj_drop_rate=proj_drop_rate, attn_drop_rate=attn_drop_rate,
     )  # fmt: skip
-    t.check(check)
-    check.positive(depth=depth)
-    patch, grid = check_patches(check, shape_of(input_shape, input_tensor), patch_size, spt, img_size)
 
-    inputs = begin(input_shape, input_tensor)
-    x, patches = embed(inputs, patch, dim, grid, spt, norm_eps, pos_drop_rate)
-    x = blocks(x, t, pre_norm_block, [drop_path_rate] * depth, patch, 1)
-    x = token_top(
-        t.norm(x, "norm"),
-        patches,
-        include_top=include_top,
-        pooling=pooling,
-        num_classes=num_classes,
-        classifier_activation=classifier_activation,
-        drop_rate=0.0,
-    )
-    return finish(inputs, x, name)
+    x, patches = embed(border.image, patch, dim, grid, spt, norm_eps, pos_drop_rate)
+    x = transformer_blocks(x, t, pre_norm_block, [drop_path_rate] * depth, patch, 1)
+    return border.end_with_token(t.norm(x, "norm"), patches, drop_rate)
+
+
+__all__ = ["VARIANTS", "build_small_data_vit", "shifted_patch_tokenization"]

@@ -22,8 +22,8 @@ runs, on the middle of the tables.
 
 from vitgraph.blocks import PatchMerging, Residual, SelfAttention, Stage, WindowBias, WindowPartition, WindowReverse
 from vitgraph.blocks.base import pair
-from vitgraph.contract import Check, begin, builder, finish, shape_of
-from vitgraph.wiring.layers import conv, dense, drop_path_rates, dropout, layer_norm, map_top, mlp, pad_to_patch
+from vitgraph.old.contract import Check, begin, builder, finish, shape_of
+from vitgraph.old.layers import conv, dense, drop_path_rates, dropout, layer_norm, map_top, mlp, pad_to_patch
 from vitgraph.wiring.windows import block_window, windows_per_stage
 
 _SMALL = {"depths": (2, 2, 18, 2)}

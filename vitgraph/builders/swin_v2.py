@@ -33,8 +33,8 @@ from vitgraph.blocks import (
     WindowReverse,
 )
 from vitgraph.blocks.base import pair
-from vitgraph.contract import Check, begin, builder, finish, is_sides, shape_of
-from vitgraph.wiring.layers import (
+from vitgraph.old.contract import Check, begin, builder, finish, is_sides, shape_of
+from vitgraph.old.layers import (
     ACTIVATIONS,
     activation,
     conv,

@@ -14,13 +14,15 @@ Official code: github.com/Meituan-AutoML/Twins, gvt.py; checkpoints there and, u
            x + mlp(norm(x)).
     position encoding (Chu et al., arXiv:2102.10882): x + depthwise 3x3 convolution(x).
 
-Any input size, also one that is not known. What patches or the reduction don't divide is dropped, as in the official
-code.
+Any input size, also an open one. Where patches or the reduction don't divide the map, the remainder is dropped, as in
+the official code.
 """
 
-from vitgraph.contract import Check, begin, builder, finish, shape_of
-from vitgraph.wiring.layers import cross_attention, map_top, spatial_reduction
-from vitgraph.wiring.twins import check_stages, stages
+import keras
+
+from vitgraph import contract as c
+from vitgraph.wiring.border import Border
+from vitgraph.wiring.twins import Twins
 
 VARIANTS = {  # the paper's appendix
     "twins_pcpvt_small": {},
@@ -29,85 +31,52 @@ VARIANTS = {  # the paper's appendix
 }
 
 
-@builder
+@c.builder
 def build_twins_pcpvt(
-    input_shape=(224, 224, 3),
+    input_shape: c.Image = (224, 224, 3),
     *,
-    include_top=True,
-    num_classes=1000,
-    classifier_activation="softmax",
-    pooling=None,
-    input_tensor=None,
-    patch_sizes=(4, 2, 2, 2),
-    dims=(64, 128, 320, 512),
-    depths=(3, 4, 6, 3),
-    num_heads=(1, 2, 5, 8),
-    mlp_ratios=(8, 8, 4, 4),
-    sr_ratios=(8, 4, 2, 1),
-    peg_kernel_size=3,
-    qkv_bias=True,
-    norm_eps=1e-6,
-    drop_rate=0.0,
-    attn_drop_rate=0.0,
-    drop_path_rate=0.0,
-    dtype=None,
-    name="twins_pcpvt",
-):
+    include_top: bool = True,
+    num_classes: c.Count = 1000,
+    classifier_activation: c.Activation | None = "softmax",
+    pooling: c.Pooling = None,
+    input_tensor: c.ImageTensor | None = None,
+    patch_sizes: c.PerStage[c.Kernel] = (4, 2, 2, 2),
+    dims: c.PerStage[c.Width] = (64, 128, 320, 512),
+    depths: c.PerStage[c.Depth] = (3, 4, 6, 3),
+    num_heads: c.PerStage[c.Count] = (1, 2, 5, 8),
+    mlp_ratios: c.PerStage[c.Ratio] = (8, 8, 4, 4),
+    sr_ratios: c.PerStage[c.Kernel] = (8, 4, 2, 1),
+    peg_kernel_size: c.OddKernel = 3,
+    qkv_bias: bool = True,
+    norm_eps: c.Epsilon = 1e-6,
+    drop_rate: c.Rate = 0.0,
+    pos_drop_rate: c.Rate = 0.0,
+    proj_drop_rate: c.Rate = 0.0,
+    attn_drop_rate: c.Rate = 0.0,
+    drop_path_rate: c.Rate = 0.0,
+    dtype: c.DType | None = None,
+    name: c.Name = "twins_pcpvt",
+) -> keras.Model:
     """Builds a Twins-PCPVT (arXiv:2104.13840): image (B, H, W, C) -> scores (B, num_classes).
 
     Args:
-        input_shape: (height, width, channels); height and width in pixels, or both None. The least is what patches and
-            `sr_ratios` reduce to 1: 32 unless they are changed.
-        include_top: False ends the graph at the last, normed map (B, H / 32, W / 32, dims[-1]).
-        num_classes: number of class scores.
-        classifier_activation: name of a Keras activation, computed in float32; None: logits.
-        pooling: with include_top=False, "avg" or "max" over the map: (B, dims[-1]).
-        input_tensor: a KerasTensor (B, H, W, C) to wire onto, instead of a new input.
-        patch_sizes: side of the patches of a stage, in positions of the one before it (pixels at first).
-        dims, depths, num_heads, mlp_ratios: width, blocks, heads and widening of the feed-forward layer, one a stage.
-        sr_ratios: one a stage, the side of the map that keys and values come from is so many times smaller.
-        peg_kernel_size: side of the position encoding's kernel, an odd number.
-        qkv_bias: whether the projections to queries, keys and values have biases.
-        norm_eps: epsilon of the blocks' and the last norm; those of the embeddings and of the reduction have 1e-5.
-        drop_rate: dropout of the embeddings, after projections, in the feed-forward layers and before the head.
-        attn_drop_rate: dropout of attention probabilities.
-        drop_path_rate: stochastic depth of the last block; earlier ones have less.
-        dtype: dtype policy of every layer, such as "mixed_bfloat16"; None: Keras' global one.
-        name: the model's name.
+        norm_eps: epsilon of the norms of blocks and the last one; those of embeddings and reductions have 1e-5.
+        pos_drop_rate: dropout after the embedding of each stage.
 
     Returns:
-        A `keras.Model` with pyramid levels "P2" to "P5" (for these patches), each stage's map before the final norm.
+        A `keras.Model` with pyramid levels "P2" to "P5", each stage's map before the final norm; the last map is
+        (B, H / 32, W / 32, dims[-1]).
 
-    Raises:
-        ValueError, TypeError: naming the argument, its value and what is allowed.
+    Example:
+        >>> backbone = vitgraph.build_twins_pcpvt((64, 96, 3), include_top=False, depths=(1, 1, 2, 1))
+        >>> backbone.output_shape
+        (None, 2, 3, 512)
     """
-    check = Check("build_twins_pcpvt")
-    shape = shape_of(input_shape, input_tensor)
-    check_stages(check, shape, patch_sizes, dims, depths, num_heads, mlp_ratios, sr_ratios, peg_kernel_size)
-
-    def attention(x, stage, block, name):
-        reduced = spatial_reduction(x, sr_ratios[stage], name)
-        return cross_attention(x, reduced, num_heads[stage], name, qkv_bias, attn_drop_rate)
-
-    x = inputs = begin(input_shape, input_tensor)
-    x = stages(
-        x,
-        attention,
-        patch_sizes=patch_sizes,
-        dims=dims,
-        depths=depths,
-        mlp_ratios=mlp_ratios,
-        peg_kernel_size=peg_kernel_size,
-        norm_eps=norm_eps,
-        drop_rate=drop_rate,
+    border = Border(input_shape, include_top, num_classes, classifier_activation, pooling, input_tensor, name)
+    twins = Twins(
+        border=border, patch_sizes=patch_sizes, dims=dims, depths=depths, num_heads=num_heads, mlp_ratios=mlp_ratios,
+        sr_ratios=sr_ratios, peg_kernel_size=peg_kernel_size, qkv_bias=qkv_bias, norm_eps=norm_eps,
+        drop_rate=drop_rate, pos_drop_rate=pos_drop_rate, proj_drop_rate=proj_drop_rate, attn_drop_rate=attn_drop_rate,
         drop_path_rate=drop_path_rate,
-    )
-    x = map_top(
-        x,
-        include_top=include_top,
-        num_classes=num_classes,
-        classifier_activation=classifier_activation,
-        pooling=pooling,
-        drop_rate=drop_rate,
-    )
-    return finish(inputs, x, name)
+    )  # fmt: skip
+    return twins.model(twins.global_attention)

@@ -15,15 +15,19 @@ Official code: github.com/Meituan-AutoML/Twins, gvt.py; checkpoints there and, u
                `sr_ratio` times, as in PVT.
     position encoding (Chu et al., arXiv:2102.10882): x + depthwise 3x3 convolution(x).
 
-Any input size, also one that is not known. What patches or the reduction don't divide is dropped; what windows lack
-at the bottom and the right is zeros, which are attended to like the rest. Both are as in the official code.
-vit-pytorch's TwinsSVT is another net (blocks in pairs, 8 heads of 64 at every width, no norm behind the reduction).
+Any input size, also an open one. Where patches or the reduction don't divide the map, the remainder is dropped; windows
+that reach beyond the map at the bottom and the right are filled with zeros, which are attended to like the rest. Both
+are as in the official code. vit-pytorch's TwinsSVT is another net (blocks in pairs, 8 heads of 64 at every width, no
+norm after the reduction).
 """
 
+import keras
+
+from vitgraph import contract as c
 from vitgraph.blocks import SelfAttention, WindowPartition, WindowReverse
-from vitgraph.contract import Check, begin, builder, finish, shape_of
-from vitgraph.wiring.layers import cross_attention, dense, map_top, spatial_reduction
-from vitgraph.wiring.twins import check_stages, stages
+from vitgraph.wiring import layers as w
+from vitgraph.wiring.border import Border
+from vitgraph.wiring.twins import Twins
 
 VARIANTS = {  # the paper's appendix
     "twins_svt_small": {},
@@ -32,100 +36,64 @@ VARIANTS = {  # the paper's appendix
 }
 
 
-@builder
+@c.builder
 def build_twins_svt(
-    input_shape=(224, 224, 3),
+    input_shape: c.Image = (224, 224, 3),
     *,
-    include_top=True,
-    num_classes=1000,
-    classifier_activation="softmax",
-    pooling=None,
-    input_tensor=None,
-    patch_sizes=(4, 2, 2, 2),
-    dims=(64, 128, 256, 512),
-    depths=(2, 2, 10, 4),
-    num_heads=(2, 4, 8, 16),
-    mlp_ratios=(4, 4, 4, 4),
-    window_sizes=(7, 7, 7, 7),
-    sr_ratios=(8, 4, 2, 1),
-    peg_kernel_size=3,
-    qkv_bias=True,
-    norm_eps=1e-6,
-    drop_rate=0.0,
-    attn_drop_rate=0.0,
-    drop_path_rate=0.0,
-    dtype=None,
-    name="twins_svt",
-):
+    include_top: bool = True,
+    num_classes: c.Count = 1000,
+    classifier_activation: c.Activation | None = "softmax",
+    pooling: c.Pooling = None,
+    input_tensor: c.ImageTensor | None = None,
+    patch_sizes: c.PerStage[c.Kernel] = (4, 2, 2, 2),
+    dims: c.PerStage[c.Width] = (64, 128, 256, 512),
+    depths: c.PerStage[c.Depth] = (2, 2, 10, 4),
+    num_heads: c.PerStage[c.Count] = (2, 4, 8, 16),
+    mlp_ratios: c.PerStage[c.Ratio] = (4, 4, 4, 4),
+    window_sizes: c.OneOrPerStage[c.Kernel] = 7,
+    sr_ratios: c.PerStage[c.Kernel] = (8, 4, 2, 1),
+    peg_kernel_size: c.OddKernel = 3,
+    qkv_bias: bool = True,
+    norm_eps: c.Epsilon = 1e-6,
+    drop_rate: c.Rate = 0.0,
+    pos_drop_rate: c.Rate = 0.0,
+    proj_drop_rate: c.Rate = 0.0,
+    attn_drop_rate: c.Rate = 0.0,
+    drop_path_rate: c.Rate = 0.0,
+    dtype: c.DType | None = None,
+    name: c.Name = "twins_svt",
+) -> keras.Model:
     """Builds a Twins-SVT (arXiv:2104.13840): image (B, H, W, C) -> scores (B, num_classes).
 
     Args:
-        input_shape: (height, width, channels); height and width in pixels, or both None. The least is what patches and
-            `sr_ratios` reduce to 1: 32 unless they are changed.
-        include_top: False ends the graph at the last, normed map (B, H / 32, W / 32, dims[-1]).
-        num_classes: number of class scores.
-        classifier_activation: name of a Keras activation, computed in float32; None: logits.
-        pooling: with include_top=False, "avg" or "max" over the map: (B, dims[-1]).
-        input_tensor: a KerasTensor (B, H, W, C) to wire onto, instead of a new input.
-        patch_sizes: side of the patches of a stage, in positions of the one before it (pixels at first).
-        dims, depths, num_heads, mlp_ratios: width, blocks, heads and widening of the feed-forward layer, one a stage.
-        window_sizes: side of a stage's windows in positions; 1: all of its attention is global.
-        sr_ratios: one a stage, the side of the map that keys and values come from is so many times smaller.
-        peg_kernel_size: side of the position encoding's kernel, an odd number.
-        qkv_bias: whether the projections to queries, keys and values have biases.
-        norm_eps: epsilon of the blocks' and the last norm; those of the embeddings and of the reduction have 1e-5.
-        drop_rate: dropout of the embeddings, after projections, in the feed-forward layers and before the head.
-        attn_drop_rate: dropout of attention probabilities.
-        drop_path_rate: stochastic depth of the last block; earlier ones have less.
-        dtype: dtype policy of every layer, such as "mixed_bfloat16"; None: Keras' global one.
-        name: the model's name.
+        window_sizes: side of the attention windows, for all stages or per stage; where it is 1, attention is global.
+        norm_eps: epsilon of the norms of blocks and the last one; those of embeddings and reductions have 1e-5.
+        pos_drop_rate: dropout after the embedding of each stage.
 
     Returns:
-        A `keras.Model` with pyramid levels "P2" to "P5" (for these patches), each stage's map before the final norm.
+        A `keras.Model` with pyramid levels "P2" to "P5", each stage's map before the final norm; the last map is
+        (B, H / 32, W / 32, dims[-1]).
 
-    Raises:
-        ValueError, TypeError: naming the argument, its value and what is allowed.
+    Example:
+        >>> backbone = vitgraph.build_twins_svt((64, 96, 3), include_top=False, depths=(1, 1, 2, 1))
+        >>> backbone.output_shape
+        (None, 2, 3, 512)
     """
-    check = Check("build_twins_svt")
-    shape = shape_of(input_shape, input_tensor)
-    check_stages(check, shape, patch_sizes, dims, depths, num_heads, mlp_ratios, sr_ratios, peg_kernel_size)
-    check.per_stage(dims=dims, window_sizes=window_sizes)
-
-    def attention(x, stage, block, name):
-        if block % 2 == 0 and window_sizes[stage] > 1:
-            return _local_attention(x, num_heads[stage], window_sizes[stage], qkv_bias, attn_drop_rate, name)
-        reduced = spatial_reduction(x, sr_ratios[stage], name)
-        return cross_attention(x, reduced, num_heads[stage], name, qkv_bias, attn_drop_rate)
-
-    x = inputs = begin(input_shape, input_tensor)
-    x = stages(
-        x,
-        attention,
-        patch_sizes=patch_sizes,
-        dims=dims,
-        depths=depths,
-        mlp_ratios=mlp_ratios,
-        peg_kernel_size=peg_kernel_size,
-        norm_eps=norm_eps,
-        drop_rate=drop_rate,
+    border = Border(input_shape, include_top, num_classes, classifier_activation, pooling, input_tensor, name)
+    twins = Twins(
+        border=border, patch_sizes=patch_sizes, dims=dims, depths=depths, num_heads=num_heads, mlp_ratios=mlp_ratios,
+        sr_ratios=sr_ratios, peg_kernel_size=peg_kernel_size, qkv_bias=qkv_bias, norm_eps=norm_eps,
+        drop_rate=drop_rate, pos_drop_rate=pos_drop_rate, proj_drop_rate=proj_drop_rate, attn_drop_rate=attn_drop_rate,
         drop_path_rate=drop_path_rate,
-    )
-    x = map_top(
-        x,
-        include_top=include_top,
-        num_classes=num_classes,
-        classifier_activation=classifier_activation,
-        pooling=pooling,
-        drop_rate=drop_rate,
-    )
-    return finish(inputs, x, name)
+    )  # fmt: skip
 
+    def attention(x, i, j, name):
+        if j % 2 or window_sizes[i] == 1:
+            return twins.global_attention(x, i, j, name)
+        y = WindowPartition(window_sizes[i], clip=False, name=f"{name}_partition")(x)
+        y = w.dense(y, 3 * dims[i], f"{name}_qkv", qkv_bias)
+        y = SelfAttention(num_heads[i], drop=attn_drop_rate, name=name)(y)
+        y = WindowReverse(window_sizes[i], clip=False, name=f"{name}_reverse")(y, x)
+        return w.dense(y, dims[i], f"{name}_proj")
 
-def _local_attention(x, num_heads, window_size, qkv_bias, drop, name):
-    """Self-attention within the windows of x (B, H, W, C)."""
-    dim = x.shape[-1]
-    y = WindowPartition(window_size, clip=False, name=f"{name}_partition")(x)
-    y = dense(y, 3 * dim, f"{name}_qkv", qkv_bias)
-    y = SelfAttention(num_heads, drop=drop, name=name)(y)
-    y = WindowReverse(window_size, clip=False, name=f"{name}_reverse")(y, x)
-    return dense(y, dim, f"{name}_proj")
+    return twins.model(attention)

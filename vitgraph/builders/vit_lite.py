@@ -11,96 +11,86 @@ Official code: github.com/SHI-Labs/Compact-Transformers, src/vit.py and src/cvt.
       ViT-Lite: class token | CVT: sequence pooling         (B, dim)
       head
 
-All but the patches is as in CCT, also what cct.py says of positions. (The other CvT, with convolutional
-projections, is no relative.)
+    block: x = norm1(x + attention(pre_norm(x))); x + mlp(x). The second norm is in the stream, not in the branch.
+
+Everything except the patches is as in CCT, including the deviations in its positions (cct.py). CvT, whose projections
+are convolutions, is another architecture (cvt.py).
 """
 
-from vitgraph.blocks.base import pair
-from vitgraph.contract import Check, begin, builder, finish, shape_of
-from vitgraph.wiring.compact_transformer import SIZES, check_transformer, encode, top
-from vitgraph.wiring.transformer import Transformer, patch_embed, patch_grid
+import keras
+
+from vitgraph import contract as c
+from vitgraph.wiring import compact_transformer as compact
+from vitgraph.wiring import layers as w
+from vitgraph.wiring.border import Border
+from vitgraph.wiring.transformer import Transformer, patch_embed, patch_grid, transformer_blocks
 
 VARIANTS = {
-    f"{net}_{size}_4_32{suffix}": {**SIZES[size], **tokens, **positions}
+    f"{net}_{size}_4_32{suffix}": {**compact.SIZES[size], **tokens, **positions}
     for net, tokens in {"vit": {}, "cvt": {"class_token": False}}.items()
     for size in (2, 4, 6, 7)
     for suffix, positions in {"": {}, "_sine": {"pos_embed": "sine"}}.items()
 }
 
 
-@builder(pools=("token", "avg", "max"))
+@c.builder
 def build_vit_lite(
-    input_shape=(32, 32, 3),
+    input_shape: c.Image = (32, 32, 3),
     *,
-    include_top=True,
-    num_classes=1000,
-    classifier_activation="softmax",
-    pooling=None,
-    input_tensor=None,
-    patch_size=4,
-    dim=256,
-    depth=7,
-    num_heads=4,
-    mlp_ratio=2.0,
-    class_token=True,
-    qkv_bias=False,
-    pos_embed="learn",
-    norm_eps=1e-5,
-    img_size=(32, 32),
-    drop_rate=0.0,
-    attn_drop_rate=0.0,
-    drop_path_rate=0.0,
-    dtype=None,
-    name="vit_lite",
-):
+    include_top: bool = True,
+    num_classes: c.Count = 1000,
+    classifier_activation: c.Activation | None = "softmax",
+    pooling: c.TokenPooling = None,
+    input_tensor: c.ImageTensor | None = None,
+    patch_size: c.Size = 4,
+    dim: c.Width = 256,
+    depth: c.Depth = 7,
+    num_heads: c.Count = 4,
+    mlp_ratio: c.Ratio = 2.0,
+    class_token: bool = True,
+    qkv_bias: bool = False,
+    pos_embed: compact.Positions = "learn",
+    norm_eps: c.Epsilon = 1e-5,
+    img_size: c.ImageSize = (32, 32),
+    drop_rate: c.Rate = 0.0,
+    pos_drop_rate: c.Rate = 0.0,
+    proj_drop_rate: c.Rate = 0.0,
+    attn_drop_rate: c.Rate = 0.0,
+    drop_path_rate: c.Rate = 0.0,
+    dtype: c.DType | None = None,
+    name: c.Name = "vit_lite",
+) -> keras.Model:
     """Builds a ViT-Lite, or a CVT (arXiv:2104.05704): image (B, H, W, C) -> scores (B, num_classes).
 
+    What patches leave over of the image at the bottom and the right is dropped; an image of open size is padded to
+    whole patches.
+
     Args:
-        input_shape: (height, width, channels), in pixels; what patches leave over at the bottom and the right is
-            dropped. Or (None, None, channels): then the image is padded to whole patches, and a learned position table
-            resampled at run time.
-        include_top: False ends the graph at the normed map of the last patch tokens (B, H / p, W / p, dim).
-        num_classes: number of class scores.
-        classifier_activation: name of a Keras activation, computed in float32; None: logits.
-        pooling: with include_top=False, "avg" or "max" over the map, or "token", the class token: (B, dim).
-        input_tensor: a KerasTensor (B, H, W, C) to wire onto, instead of a new input.
-        patch_size: side of a patch, or (height, width), in pixels.
-        dim, depth, num_heads, mlp_ratio: width, blocks, heads, widening of the feed-forward layers.
-        class_token: True is a ViT-Lite; False a CVT, whose head sees all tokens by sequence pooling.
-        qkv_bias: whether the projections to queries, keys and values have biases.
-        pos_embed: "learn", "sine" (fixed sinusoids along the row of tokens) or "none".
-        norm_eps: epsilon of all norms.
-        img_size: the image size whose grid the position table has, where input_shape is open.
-        drop_rate: dropout after positions, of projections, and in the feed-forward layers.
-        attn_drop_rate: dropout of attention probabilities.
-        drop_path_rate: stochastic depth of the last block; earlier ones have less.
-        dtype: dtype policy of every layer, such as "mixed_bfloat16"; None: Keras' global one.
-        name: the model's name.
+        pooling: with include_top=False, "token" for the class token, "avg" or "max" for the pooled map: (B, dim);
+            None leaves it a map.
+        class_token: True for a ViT-Lite, whose scores come from its class token; False for a CVT, which has none and
+            whose head sees all tokens by sequence pooling.
+        pos_embed: kind of position embedding; "sine" for fixed sinusoids along the row of tokens.
 
     Returns:
-        A `keras.Model`; each block ends in a `Stage` of the patch's stride ("P2" for 4).
+        A `keras.Model`; each block ends in a `Stage` of the patch's stride ("P2" for 4). Without a top it ends in the
+        map of the normed patch tokens (B, H / p, W / p, dim).
 
-    Raises:
-        ValueError, TypeError: naming the argument, its value and what is allowed.
+    Example:
+        >>> cvt = vitgraph.build_vit_lite(num_classes=10, depth=2, class_token=False)
+        >>> cvt.output_shape
+        (None, 10)
     """
-    check = Check("build_vit_lite")
-    check_transformer(check, dim, depth, num_heads, mlp_ratio, pos_embed, img_size)
-    patch, grid = patch_grid(check, shape_of(input_shape, input_tensor), patch_size, img_size)
-    check.smallest(max(patch), img_size=pair(img_size))
-
-    inputs = begin(input_shape, input_tensor)
-    x = patch_embed(inputs, patch, dim)
+    border = Border(input_shape, include_top, num_classes, classifier_activation, pooling, input_tensor, name)
     t = Transformer(
-        dim, num_heads, mlp_ratio, qkv_bias, norm_eps=norm_eps, attn_drop=attn_drop_rate, proj_drop=drop_rate
-    )
-    tokens = encode(x, "patch_embed", grid, patch, class_token, pos_embed, depth, t, drop_path_rate)
-    x = top(
-        tokens,
-        x,
-        class_token,
-        include_top=include_top,
-        num_classes=num_classes,
-        classifier_activation=classifier_activation,
-        pooling=pooling,
-    )
-    return finish(inputs, x, name)
+        dim=dim, num_heads=num_heads, mlp_ratio=mlp_ratio, qkv_bias=qkv_bias, norm_eps=norm_eps,
+        proj_drop_rate=proj_drop_rate, attn_drop_rate=attn_drop_rate,
+    )  # fmt: skip
+    patch, grid = patch_grid(border, patch_size, img_size)
+
+    patches = patch_embed(border.image, patch, dim)
+    x = compact.embed(patches, grid, pos_embed, class_token)
+    x = w.dropout(x, pos_drop_rate, "pos_drop")
+    rates = w.drop_path_rates(drop_path_rate, depth)
+    x = transformer_blocks(x, t, compact.norm_between_block, rates, patch, int(class_token))
+    return compact.end(border, t.norm(x, "norm"), patches, class_token, drop_rate)

@@ -1,4 +1,4 @@
-"""What is made of a finished model: SavedModel, LiteRT and ONNX files, checked, and a graph that takes raw pixels.
+"""From a finished model to SavedModel, LiteRT and ONNX files, which are checked, and to a graph that takes raw pixels.
 
 from vitgraph import export
 

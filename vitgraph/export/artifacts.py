@@ -1,31 +1,66 @@
-"""Artifacts as they lie on the disk: what operations they hold, and their answers."""
+"""Artifacts on the disk: which operations they hold, and their answers."""
 
 import pathlib
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from vitgraph import contract as c
 
 
-def load(path):
+@c.public
+def load(path: c.Path) -> Callable[[Any], dict[str, Any]]:
     """An artifact as a function: images (B, H, W, C) of the input's dtype -> {output's name: array}.
+
+    Args:
+        path: a SavedModel, or a file that ends in ".tflite" or ".onnx".
+
+    Returns:
+        The function. It raises a ValueError for images of another shape or dtype than the artifact takes.
 
     Raises:
         OSError: there is nothing at `path`.
+        ValueError, TypeError: a file that is damaged or of another kind; an argument that isn't allowed.
+
+    Example:
+        >>> net = vitgraph.build_pvt_v2((64, 64, 3), num_classes=5)
+        >>> path = vitgraph.export.to_saved_model(net, "net").path
+        >>> vitgraph.export.load(path)(numpy.zeros((2, 64, 64, 3), "float32"))["output_0"].shape
+        (2, 5)
     """
     path = pathlib.Path(path)
     if not path.exists():
         raise FileNotFoundError(f"load: there is no {path}")
-    return {".tflite": _load_litert, ".onnx": _load_onnx}.get(path.suffix, _load_saved_model)(path)
+    read = {".tflite": _load_litert, ".onnx": _load_onnx}.get(path.suffix, _load_saved_model)
+    try:
+        shape, dtype, run = read(path)
+    except ModuleNotFoundError:
+        raise
+    except Exception as error:  # each runtime has errors of its own
+        c.require(False, "path", f"a whole SavedModel, .tflite or .onnx file: {c.shown(str(error))}")
+
+    def answer(images: Any) -> dict[str, Any]:
+        images = np.asarray(images)
+        fits = len(shape) == images.ndim and all(n in (None, m) for n, m in zip(shape, images.shape, strict=True))
+        if not fits or images.dtype != dtype:
+            raise ValueError(f"load: {path.name} takes {shape}, {dtype}; given: {images.shape}, {images.dtype}")
+        return run(images)
+
+    return answer
 
 
 def ops_of(path):
-    """The names of the operations in a LiteRT or an ONNX file, sorted; of a SavedModel: ().
+    """The names of the operations in a LiteRT or an ONNX file, sorted; () for a SavedModel.
 
     Raises:
-        ValueError: some of them are not the format's own, so that not every runtime has them.
+        ValueError: some of them aren't the format's own, so that not every runtime has them.
     """
     read = {".tflite": _litert_ops, ".onnx": _onnx_ops}.get(path.suffix)
     own, foreign = read(path) if read else ((), ())
     if foreign:
         names = ", ".join(sorted(foreign))
-        raise ValueError(f"{path.name}: needs operations that are not built into its format: {names}; it is not kept")
+        raise ValueError(f"{path.name}: needs operations that aren't built into its format: {names}; it isn't kept")
     return tuple(sorted(own))
 
 
@@ -36,7 +71,7 @@ def _litert_ops(path):
     file = schema.Model.GetRootAs(path.read_bytes(), 0)
     codes = [file.OperatorCodes(i) for i in range(file.OperatorCodesLength())]
     foreign = {code.CustomCode().decode() for code in codes if code.CustomCode()}
-    # Operations of old are in the second field, those numbered above 126 in the first.
+    # The format's first 127 operations are in the second field, all later ones in the first.
     return {names[max(code.BuiltinCode(), code.DeprecatedBuiltinCode())] for code in codes}, foreign
 
 
@@ -50,14 +85,13 @@ def _onnx_ops(path):
 def _load_saved_model(path):
     import tensorflow as tf
 
-    loaded = tf.saved_model.load(str(path))
+    serve = tf.saved_model.load(str(path)).signatures["serving_default"]
+    ((name, spec),) = serve.structured_input_signature[1].items()
 
-    def answer(images):
-        serve = loaded.signatures["serving_default"]
-        (name,) = serve.structured_input_signature[1]
+    def run(images):
         return {key: value.numpy() for key, value in serve(**{name: tf.constant(images)}).items()}
 
-    return answer
+    return tuple(spec.shape), spec.dtype.as_numpy_dtype, run
 
 
 def _load_litert(path):
@@ -65,23 +99,20 @@ def _load_litert(path):
 
     runner = Interpreter(model_path=str(path)).get_signature_runner()
     ((name, details),) = runner.get_input_details().items()
-
-    def answer(images):
-        shape = tuple(int(n) if n >= 0 else None for n in details["shape_signature"])
-        if len(shape) != images.ndim or any(n not in (None, m) for n, m in zip(shape, images.shape, strict=True)):
-            raise ValueError(f"load: {path.name} takes {shape}; given: {images.shape}")
-        return runner(**{name: images})
-
-    return answer
+    shape = tuple(int(n) if n >= 0 else None for n in details["shape_signature"])
+    return shape, details["dtype"], lambda images: runner(**{name: images})
 
 
 def _load_onnx(path):
     import onnxruntime
 
     session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
+    (tensor,) = session.get_inputs()
     outputs = [output.name for output in session.get_outputs()]
+    shape = tuple(n if isinstance(n, int) else None for n in tensor.shape)
+    dtype = tensor.type.removeprefix("tensor(").removesuffix(")")  # such as "uint8", or C's name of a float
 
-    def answer(images):
-        return dict(zip(outputs, session.run(outputs, {session.get_inputs()[0].name: images}), strict=True))
+    def run(images):
+        return dict(zip(outputs, session.run(outputs, {tensor.name: images}), strict=True))
 
-    return answer
+    return shape, np.dtype({"float": "float32", "double": "float64"}.get(dtype, dtype)), run

@@ -4,36 +4,43 @@ import keras
 import numpy as np
 from keras import layers
 
+from vitgraph import contract as c
 from vitgraph.blocks.base import pair
+from vitgraph.blocks.graph import layers_within
 
 IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
+_LARGEST_INPUT = 2**26  # numbers: what an export is tried with has to fit into memory
 
-def with_preprocessing(model, mean=IMAGENET_MEAN, std=IMAGENET_STD):
+
+@c.public
+def with_preprocessing(
+    model: c.ImageModel, mean: c.Mean = IMAGENET_MEAN, std: c.Deviation = IMAGENET_STD
+) -> keras.Model:
     """The same graph behind the normalisation of raw pixels: uint8 (B, H, W, C) -> what the model answers.
 
     (pixels / 255 - mean) / std is a stock `Rescaling` layer in float32, so the model trains, saves and reloads as
-    before. Images have the model's size already: resizing is not part of it.
+    before. Images must have the model's size: they aren't resized.
 
     Args:
         model: a Functional `keras.Model` with one floating-point input (B, H, W, C).
-        mean, std: one number a channel, or one for all, for pixels in 0 ... 1. Unless said otherwise ImageNet's; many
-            ViT checkpoints want 0.5.
+        mean: mean per channel of pixels from 0 to 1, or one number for all channels; by default ImageNet's. Many ViT
+            checkpoints want 0.5.
+        std: standard deviation of pixels from 0 to 1, likewise.
 
     Returns:
         A new model with its own copy of the weights.
 
-    Raises:
-        ValueError: a model that takes integers already; numbers that don't fit its channels, or a `std` not above 0.
+    Example:
+        >>> net = vitgraph.build_pvt_v2((64, 64, 3), num_classes=5)
+        >>> vitgraph.export.with_preprocessing(net, mean=0.5, std=0.5)(numpy.zeros((1, 64, 64, 3), "uint8")).shape
+        TensorShape([1, 5])
     """
-    channels = input_shape("with_preprocessing", model)[-1]
-    if isinstance(model, keras.Sequential):
-        raise ValueError(f"with_preprocessing: {model.name!r} is Sequential; allowed: a Functional keras.Model")
-    if "float" not in model.input.dtype:
-        raise ValueError(f"with_preprocessing: {model.name!r} takes {model.input.dtype} already; allowed: floats")
+    c.require(not isinstance(model, keras.Sequential), "model", "a Functional keras.Model")
+    c.require("float" in model.input.dtype, "model", f"a model that takes floats, not {model.input.dtype}")
+    channels = model.input.shape[-1]
     for argument, values in (("mean", mean), ("std", std)):
-        if np.shape(values) not in ((), (channels,)) or (argument == "std" and np.min(values) <= 0):
-            raise ValueError(f"with_preprocessing: {argument}={values!r}; allowed: {channels} numbers, std above 0")
+        c.require(np.shape(values) in ((), (channels,)), argument, f"one number, or {channels}, one per channel")
     mean, std = np.broadcast_to(mean, channels), np.broadcast_to(std, channels)
     pixels = keras.Input(batch_shape=model.input.shape, dtype="uint8", name="pixels")
     rescale = layers.Rescaling((1 / (255 * std)).tolist(), (-mean / std).tolist(), dtype="float32", name="normalize")
@@ -46,39 +53,36 @@ def with_preprocessing(model, mean=IMAGENET_MEAN, std=IMAGENET_STD):
     return _copy(model, input_tensors=pixels, call_function=call)
 
 
-def input_shape(caller, model, batch_size=None, image_size=None):
+def input_shape(model, batch_size, image_size):
     """The shape (B, H, W, C) of the model's one input, with the sizes that are to be fixed."""
-    if not isinstance(model, keras.Model) or not getattr(model, "inputs", None):
-        raise ValueError(f"{caller}: model={model!r}; allowed: a Functional or a built Sequential keras.Model")
-    shapes = [tensor.shape for tensor in model.inputs]
-    if len(shapes) != 1 or len(shapes[0]) != 4:
-        raise ValueError(f"{caller}: {model.name!r} has inputs {shapes}; allowed: one input (B, H, W, C)")
-    *own, channels = shapes[0]
-    wanted = (batch_size, *((None, None) if image_size is None else pair(image_size)))
-    if any(n is not None and (n < 1 or m not in (None, n)) for n, m in zip(wanted, own, strict=True)):
-        raise ValueError(
-            f"{caller}: batch_size={batch_size!r}, image_size={image_size!r}; allowed: sizes of at least 1, where "
-            f"the input {shapes[0]} of {model.name!r} leaves them open"
-        )
-    return (*(n or m for n, m in zip(wanted, own, strict=True)), channels)
+    (tensor,) = model.inputs
+    *own, channels = tensor.shape
+    where = f"None, or the model's own size where its input {tuple(tensor.shape)} has one"
+    sides = (None, None) if image_size is None else pair(image_size)
+    c.require(batch_size is None or own[0] in (None, batch_size), "batch_size", where)
+    c.require(all(n is None or m in (None, n) for n, m in zip(sides, own[1:], strict=True)), "image_size", where)
+    shape = (*(n or m for n, m in zip((batch_size, *sides), own, strict=True)), channels)
+    numbers = np.prod([n or 1 for n in shape], dtype="int64")
+    c.require(numbers <= _LARGEST_INPUT, "batch_size", f"an input of at most {_LARGEST_INPUT} numbers, not {numbers}")
+    c.require(image_size is None or _takes(model, shape, tensor.dtype), "image_size", "a size that the model can take")
+    return shape
 
 
-def _layers(model):
-    """All layers, those of models within the model too."""
-    for layer in model.layers:
-        if isinstance(layer, keras.Model):
-            yield from _layers(layer)
-        else:
-            yield layer
+def _takes(model, shape, dtype):
+    try:
+        model.compute_output_spec(keras.KerasTensor(shape, dtype))
+    except Exception:  # whatever a layer says of a map that is too small for it
+        return False
+    return True
 
 
 def modes(model):
     """What its layers compute with, such as "float32" and "bfloat16", and how they are quantised, such as "int8"."""
-    return {mode for layer in _layers(model) for mode in (layer.compute_dtype, layer.quantization_mode)}
+    return {mode for layer in layers_within(model) for mode in (layer.compute_dtype, layer.quantization_mode)}
 
 
 def in_float32(model):
-    """The model itself where it computes in float32, else a copy that does."""
+    """The model itself if it computes in float32, else a copy that does."""
     if not modes(model) & {"float16", "bfloat16"}:
         return model
     return _copy(model, lambda layer: type(layer).from_config({**layer.get_config(), "dtype": "float32"}))

@@ -1,7 +1,7 @@
 """Keras' own export, plus the check that what it wrote answers like the model.
 
-An artifact is written beside its final place and moved there when it has been run and compared; whatever goes wrong,
-nothing half-written stays, and what was there before is as it was.
+An artifact is written beside its final place, and moved there once it has been run and compared. Whatever goes wrong,
+nothing half-written stays, and what was there before is left as it was.
 """
 
 import dataclasses
@@ -12,13 +12,14 @@ import tempfile
 import keras
 import numpy as np
 
+from vitgraph import contract as c
 from vitgraph.export.artifacts import load, ops_of
 from vitgraph.export.graphs import in_float32, input_shape, modes
 
-# What is left open in the input's shape, in two trials: batch, height, width. Sizes that strides don't divide, too.
+# Batch, height and width of two trials, for what the input's shape leaves open. The second isn't divisible by strides.
 _TRIALS = ((1, 96, 128), (3, 130, 100))
 
-# Relative spacing of the numbers that layers compute with; an int8 layer rounds its inputs to 127 steps.
+# Relative spacing of the numbers that layers compute with. An int8 layer rounds its inputs to 127 steps.
 _SPACING = {"float32": 2**-23, "float16": 2**-10, "bfloat16": 2**-7, "int8": 2**-7}
 
 
@@ -27,10 +28,10 @@ class Report:
     """What was written.
 
     Attributes:
-        path: where it is.
-        size: in bytes.
+        path: its place.
+        size: its size in bytes.
         difference: the largest absolute difference from the model's answers in the trials.
-        ops: the names of the operations in a LiteRT or an ONNX file.
+        ops: the names of the operations in a LiteRT or an ONNX file; () for a SavedModel.
     """
 
     path: pathlib.Path
@@ -39,71 +40,96 @@ class Report:
     ops: tuple[str, ...]
 
 
-def to_saved_model(model, path, *, batch_size=None, image_size=None):
+@c.public
+def to_saved_model(
+    model: c.ImageModel, path: c.Path, *, batch_size: c.Count | None = None, image_size: c.ImageSize | None = None
+) -> Report:
     """Writes a TensorFlow SavedModel.
 
     Args:
         model: a built `keras.Model` with one input (B, H, W, C), of any dtype policy, quantised or not.
         path: the folder to write; a SavedModel that is there is replaced.
-        batch_size: fixes the batch; None: any.
-        image_size: (height, width) in pixels, fixes the size of a model whose size is open; None: leaves it open.
 
     Returns:
         A `Report`.
 
     Raises:
-        ValueError: a shape that the model hasn't, or answers that differ from the model's by more than half of the
-            digits of what it computes with (3e-4 of the largest value, in float32).
-        OSError: the folder of `path` is missing, or `path` is something else than a SavedModel.
+        ValueError, TypeError: an argument that isn't allowed; answers that differ from the model's by more than half of
+            the digits that it computes with (3e-4 of the largest value, in float32).
+        OSError: the folder of `path` is missing, or `path` is something other than a SavedModel.
+
+    Example:
+        >>> net = vitgraph.build_pvt_v2((64, 64, 3), num_classes=5)
+        >>> vitgraph.export.to_saved_model(net, "net").difference < 1e-4
+        True
     """
     path = pathlib.Path(path)
+    shape = input_shape(model, batch_size, image_size)
     if path.exists() and not (path / "saved_model.pb").is_file():
-        raise FileExistsError(f"to_saved_model: {path} exists and is no SavedModel; it is left alone")
-    shape = input_shape("to_saved_model", model, batch_size, image_size)
+        raise FileExistsError(f"to_saved_model: {path} exists and isn't a SavedModel; it is left alone")
     return _write("to_saved_model", model, path, shape, "tf_saved_model")
 
 
-def to_litert(model, path, *, batch_size=None, image_size=None):
+@c.public
+def to_litert(
+    model: c.ImageModel, path: c.Path, *, batch_size: c.Count | None = None, image_size: c.ImageSize | None = None
+) -> Report:
     """Writes a LiteRT file of built-in operations only, so that every LiteRT runtime can run it.
 
     A model in float16 or bfloat16 is written, and compared, as its float32 twin: LiteRT has no kernels for them.
 
     Args:
-        model: a built `keras.Model` with one input (B, H, W, C).
+        model: a built `keras.Model` with one input (B, H, W, C), not quantised to int8.
         path: the file to write, ending in ".tflite".
-        batch_size: fixes the batch; None: any. With 1, and a known image size, no shape is left to run time, which is
-            what delegates (GPU, NPU) want.
-        image_size: (height, width) in pixels, fixes the size of a model whose size is open; None: leaves it open.
+        batch_size: fixes the batch size; None leaves it open. With 1, and a known image size, every shape is known in
+            advance, which delegates (GPU, NPU) need.
 
     Returns:
         A `Report`.
 
     Raises:
-        ValueError: as `to_saved_model`; a model that needs other than built-in operations, which are named; an int8
-            model.
+        ValueError, TypeError: as `to_saved_model`; a model that needs operations that aren't built in, which are named.
         OSError: the folder of `path` is missing.
+
+    Example:
+        >>> net = vitgraph.build_pvt_v2((64, 64, 3), num_classes=5)
+        >>> "FULLY_CONNECTED" in vitgraph.export.to_litert(net, "net.tflite", batch_size=1).ops
+        True
     """
-    path = _file("to_litert", path, ".tflite")
-    shape = input_shape("to_litert", model, batch_size, image_size)
-    if "int8" in modes(model):
-        raise ValueError(
-            f"to_litert: {model.name!r} is quantised to int8, and LiteRT has no operations for Keras' int8 products; "
-            "allowed: the model before it was quantised, or int4"
-        )
+    path = _file(path, ".tflite")
+    shape = input_shape(model, batch_size, image_size)
+    allowed = "the model before it was quantised, or int4: LiteRT has no operations for Keras' int8 products"
+    c.require("int8" not in modes(model), "model", allowed)
     return _write("to_litert", in_float32(model), path, shape, "litert")
 
 
-def to_onnx(model, path, *, batch_size=None, image_size=None):
-    """Writes an ONNX file, as its float32 twin where the model is in float16 or bfloat16.
+@c.public
+def to_onnx(
+    model: c.ImageModel, path: c.Path, *, batch_size: c.Count | None = None, image_size: c.ImageSize | None = None
+) -> Report:
+    """Writes an ONNX file.
 
-    Args, Returns: as `to_litert`; the file ends in ".onnx".
+    A model in float16 or bfloat16 is written, and compared, as its float32 twin.
+
+    Args:
+        model: a built `keras.Model` with one input (B, H, W, C).
+        path: the file to write, ending in ".onnx".
+
+    Returns:
+        A `Report`.
 
     Raises:
-        ValueError: as `to_saved_model`; a model that Keras' exporter writes operations for which ONNX hasn't.
+        ValueError, TypeError: as `to_saved_model`; a model for which Keras' exporter writes operations that ONNX
+            doesn't have, which are named.
         OSError: the folder of `path` is missing.
+
+    Example:
+        >>> net = vitgraph.build_vit((32, 32, 3), dim=16, depth=1, num_heads=2, num_classes=5)
+        >>> "MatMul" in vitgraph.export.to_onnx(net, "net.onnx").ops
+        True
     """
-    path = _file("to_onnx", path, ".onnx")
-    shape = input_shape("to_onnx", model, batch_size, image_size)
+    path = _file(path, ".onnx")
+    shape = input_shape(model, batch_size, image_size)
     return _write("to_onnx", in_float32(model), path, shape, "onnx")
 
 
@@ -125,7 +151,14 @@ def _write(caller, model, path, shape, kind):
 
 
 def _compare(caller, model, answer, shape):
-    """Runs model and artifact side by side: the largest absolute difference, or a ValueError if it is too large."""
+    """Runs model and artifact side by side.
+
+    Returns:
+        The largest absolute difference.
+
+    Raises:
+        ValueError: it is too large.
+    """
     allowed = math.sqrt(max(_SPACING.get(mode, 2**-23) for mode in modes(model)))
     differences = []
     for trial in dict.fromkeys(_fill(shape, sizes) for sizes in _TRIALS):
@@ -146,12 +179,12 @@ def _compare(caller, model, answer, shape):
 
 
 def _difference(wanted, given):
-    """The largest absolute difference; no number where the shapes differ."""
+    """The largest absolute difference; NaN if the shapes differ."""
     return float(np.abs(wanted - np.asarray(given, "float64")).max()) if wanted.shape == given.shape else math.nan
 
 
 def _fill(shape, sizes):
-    """The shape with `sizes` where it is open."""
+    """The shape, with `sizes` in the place of what it leaves open."""
     return (*(n or size for n, size in zip(shape, sizes, strict=False)), shape[-1])
 
 
@@ -162,15 +195,14 @@ def _images(shape, dtype):
 
 
 def _named(outputs):
-    """What a model returns, named and in the order in which exporters do it."""
+    """A model's outputs, with the names and in the order that exporters give them."""
     if isinstance(outputs, dict):
         return {name: outputs[name] for name in sorted(outputs)}
     outputs = outputs if isinstance(outputs, (list, tuple)) else [outputs]
     return {f"output_{i}": value for i, value in enumerate(outputs)}
 
 
-def _file(caller, path, suffix):
+def _file(path, suffix):
     path = pathlib.Path(path)
-    if path.suffix != suffix:
-        raise ValueError(f"{caller}: path={str(path)!r}; allowed: a name that ends in {suffix!r}")
+    c.require(path.suffix == suffix, "path", f"a name that ends in {suffix!r}")
     return path

@@ -2,9 +2,11 @@
 
 from vitgraph.graphs.attention import attention, attention_rollout
 from vitgraph.graphs.channels import channels_first
+from vitgraph.graphs.distillation import without_distillation
 from vitgraph.graphs.folding import fold_batchnorm
-from vitgraph.graphs.pyramid import pyramid, simple_feature_pyramid
+from vitgraph.graphs.pyramid import pyramid
 from vitgraph.graphs.segformer import as_mit
+from vitgraph.graphs.simple_pyramid import simple_feature_pyramid
 
 __all__ = [
     "as_mit",
@@ -14,4 +16,5 @@ __all__ = [
     "fold_batchnorm",
     "pyramid",
     "simple_feature_pyramid",
+    "without_distillation",
 ]

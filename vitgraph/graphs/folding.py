@@ -1,4 +1,4 @@
-"""Graph -> graph for inference: batch norms folded into the layers beside them."""
+"""Graph -> graph, for inference: batch norms are folded into the layers beside them."""
 
 import itertools
 
@@ -6,33 +6,39 @@ import keras
 import numpy as np
 from keras import layers
 
+from vitgraph import contract as c
 from vitgraph.blocks import DepthwiseConv2D
 
 _LINEAR = (layers.Dense, layers.Conv2D, DepthwiseConv2D)
 
 
-def fold_batchnorm(model):
+@c.public
+def fold_batchnorm(model: c.Model) -> keras.Model:
     """The same function in fewer nodes, for inference: each batch norm becomes part of a linear layer beside it.
 
-    Once trained, a batch norm is a factor and an offset for each channel. It goes into the kernel and the bias of the
+    Once trained, a batch norm is a factor and an offset per channel. They go into the kernel and the bias of the
     convolution or `Dense` layer right before it, or else of the `Dense` layer right after it. (Not of a convolution
     after it: the zeros of its padding would need the offset too.)
 
     Args:
-        model: a graph of this package, just built or read back from a file; it is left as it is.
+        model: a graph of this package, or another Functional model, without quantised or LoRA layers; it is left as it
+            is.
 
     Returns:
         A new `keras.Model` with weights of its own, whose outputs are equal up to rounding. The other layers keep
         their names.
 
-    Raises:
-        ValueError: a layer that a batch norm would go into is quantised or has LoRA weights.
+    Example:
+        >>> net = vitgraph.build_mobilevit((64, 64, 3), num_classes=5)
+        >>> len(net.layers) - len(vitgraph.fold_batchnorm(net).layers)
+        32
     """
+    c.require(hasattr(model, "_nodes_by_depth"), "model", "a Functional keras.Model")
     before, after = _pairs(model)  # {linear layer: the batch norm before it, after it}
     folded_into, gone = {**before, **after}, {norm.name for norm in (*before.values(), *after.values())}
     for linear in folded_into:
-        if linear.quantization_mode or getattr(linear, "lora_enabled", False):
-            raise ValueError(f"fold_batchnorm: layer {linear.name!r} is quantised or has LoRA weights; fold first")
+        special = linear.quantization_mode or getattr(linear, "lora_enabled", False)
+        c.require(not special, "model", f"a model before {linear.name!r} was quantised or got LoRA weights: fold first")
 
     def copy(layer):
         config = layer.get_config()
@@ -54,7 +60,7 @@ def fold_batchnorm(model):
 
 
 def _pairs(model):
-    """Which batch norm is before and which is after each linear layer, where the two see nobody else."""
+    """{linear layer: the batch norm before it}, {linear layer: the one after it}, where no third layer is involved."""
     calls: dict = {}
     takers: dict = {id(tensor): [model] for tensor in model.outputs}
     for node in itertools.chain(*model._nodes_by_depth.values()):
@@ -63,7 +69,7 @@ def _pairs(model):
             takers.setdefault(id(tensor), []).append(node.operation)
 
     def only_taker(layer):
-        """Of what this layer gives; None if there are several, or if the layer is called several times."""
+        """The layer that takes this one's output; None if there are several, or if one is called several times."""
         found = takers.get(id(layer.output), []) if len(calls[layer]) == 1 else []
         return found[0] if len(found) == 1 and len(calls.get(found[0], ())) == 1 else None
 
@@ -80,7 +86,7 @@ def _pairs(model):
 
 
 def _is_batch_norm(layer):
-    """Whether it is one over the last axis, as linear layers have it."""
+    """Whether it is a batch norm over the last axis, as linear layers need it."""
     return isinstance(layer, layers.BatchNormalization) and layer.axis in (-1, len(layer.input.shape) - 1)
 
 
@@ -89,7 +95,7 @@ def _has_no_activation(layer):
 
 
 def _fold(linear, before, after):
-    """Kernel and bias of the linear layer with both batch norms in them."""
+    """Kernel and bias of the linear layer, with both batch norms in them."""
     kernel = keras.ops.convert_to_numpy(linear.kernel).astype("float64")
     bias = keras.ops.convert_to_numpy(linear.bias) if linear.use_bias else 0.0
     if before is not None:

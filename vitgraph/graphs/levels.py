@@ -1,23 +1,30 @@
-"""The maps that a graph's `Stage` layers mark."""
+"""What the functions of this folder read from a graph: its input, its `Stage` layers, and the maps at these."""
 
 import keras
 
+from vitgraph import contract as c
 from vitgraph.blocks import Stage, ToMap
 
 
-def _stages(model):
-    stages = [layer for layer in model.layers if isinstance(layer, Stage)]
-    if not stages:
-        raise ValueError(f"model {model.name!r} has no Stage layers: it was not built by this package")
-    return stages
+def input_of(model):
+    """The input tensor; a list of them where there are several."""
+    return model.input if keras.backend.is_keras_tensor(model.input) else model.inputs
 
 
-def _map(model, stage):
-    """The stage's output as a map (B, H, W, C)."""
+def stages_of(model):
+    """The `Stage` layers, in the order of the stream."""
+    return [layer for layer in model.layers if isinstance(layer, Stage)]
+
+
+def levels_of(model):
+    """{"P2": the last `Stage` of this stride, ...}, in the order of the stream."""
+    return {stage.level: stage for stage in stages_of(model)}
+
+
+def map_of(model, stage):
+    """The stage's output as a map (B, H, W, C), without prefix tokens."""
     if stage.grid is None:
         return stage.output
-    return ToMap(stage.prefix, name=f"{stage.name}_map")(stage.output, model.get_layer(stage.grid).output)
-
-
-def _input(model):
-    return model.input if keras.backend.is_keras_tensor(model.input) else model.inputs
+    grids = [layer.output for layer in model.layers if layer.name == stage.grid]
+    c.require(grids, "model", f"a graph that has the layer {stage.grid!r}, whose map tells where the tokens are")
+    return ToMap(stage.prefix, name=f"{stage.name}_map")(stage.output, grids[0])

@@ -1,33 +1,34 @@
-"""The SegFormers of keras-cv and keras-hub count levels from "P1", as their MiT backbones do."""
+"""Graph -> graph: a backbone for the SegFormers of keras-cv and keras-hub, which count levels from "P1"."""
 
-from vitgraph.blocks.graph import GraphModel, MiTModel
+import keras
+
+from vitgraph import contract as c
+from vitgraph.blocks.graph import MiTModel
+from vitgraph.graphs.levels import levels_of
 
 
-def as_mit(model):
+@c.public
+def as_mit(model: c.Graph) -> keras.Model:
     """The same graph, for the SegFormers of keras-cv and keras-hub.
 
-    Its layers and weights are the model's own, and keep their names; only its `pyramid_level_inputs` and
-    `pyramid_outputs` are counted from "P1", so that what takes strides from the levels (a detector, DeepLab) must be
-    given the model itself.
+    Its layers and weights are the model's own, and keep their names. Only its `pyramid_level_inputs` and
+    `pyramid_outputs` are counted from "P1", as the MiT backbones of both libraries count them. What derives strides
+    from the levels (a detector, DeepLab) must be given the model itself.
 
     Args:
-        model: a graph of this package with maps of several strides, just built or read back from a file.
+        model: a graph of this package with maps of several strides and a known image size, just built or read back
+            from a file. The levels must differ in width: both SegFormers name a layer after it.
 
     Returns:
-        A `keras.Model` that is saved and read back as what it is.
+        A `keras.Model` that can be saved and read back as it is.
 
-    Raises:
-        TypeError: not a model of this package.
-        ValueError: no maps; an input size that is not known; two levels of one width, after which both SegFormers name
-            a layer.
+    Example:
+        >>> backbone = vitgraph.build_pvt_v2((64, 64, 3), include_top=False)
+        >>> list(vitgraph.interop.as_mit(backbone).pyramid_level_inputs)
+        ['P1', 'P2', 'P3', 'P4']
     """
-    if not isinstance(model, GraphModel):
-        raise TypeError(f"as_mit: model={model!r}; allowed: a model that a builder of vitgraph returned")
-    widths = model.embedding_dims
-    if not widths or len(set(widths)) < len(widths):
-        raise ValueError(
-            f"as_mit: model {model.name!r} has levels of widths {widths}; allowed: one or more, all different"
-        )
-    if None in model.input_shape[1:3]:
-        raise ValueError(f"as_mit: model {model.name!r} has input_shape={model.input_shape[1:]}; allowed: a known size")
+    widths = [stage.output.shape[-1] for stage in levels_of(model).values() if stage.grid is None]
+    c.require(0 < len(widths) == len(set(widths)), "model", f"a graph with maps of different widths, here {widths}")
+    shape = model.inputs[0].shape[1:]
+    c.require(None not in shape, "model", f"a graph of images of a known size, here {tuple(shape)}")
     return MiTModel(model.input, model.output, name=model.name)

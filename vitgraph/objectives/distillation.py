@@ -16,101 +16,78 @@ as in vit-pytorch's distill.py: last in the sequence, without a position, with a
 Features other than scores are distilled by `keras.distillation`, which compares outputs of the same shape.
 """
 
-import json
+from typing import Literal
 
 import keras
 import numpy as np
 from keras import ops
 
-from vitgraph.blocks import AppendToken, DropLast, GraphModel, TakeToken
-from vitgraph.checkpoints import load_weights
-from vitgraph.checkpoints.derived import plain_weights
-from vitgraph.contract import Check
-from vitgraph.objectives.base import Objective, features, policy_of, positioned, replay
-from vitgraph.wiring.layers import dense, layer_norm
-
-REDUCTIONS = ("mean", "batchmean")
+from vitgraph import contract as c
+from vitgraph.blocks import AppendToken, DropLast, TakeToken
+from vitgraph.objectives.base import Objective, features, image_of, policy_of, positioned, replay
+from vitgraph.wiring import layers as w
 
 
 class Distillation(Objective):
-    """Trains a classifier with a teacher beside the labels (arXiv:2012.12877): `fit(images, labels)`.
+    """The model that `distill` returns. Called, it gives {"predictions", "class", "distillation"}, the last two logits.
 
-    Labels are classes (B,), or shares of them (B, num_classes) as MixUp makes. `predict` gives the student's scores;
-    called, the model gives {"predictions", "class", "distillation"}, the latter two logits.
-
-    Args:
-        student: a graph of this package with its top. One that was built with `distilled=True` learns through its
-            distillation token.
-        teacher: any Keras model of the same images and classes; it is frozen. If it wants other images, give it in a
-            model that turns these into those.
-        temperature: by which both sides' logits are divided.
-        alpha: the teacher's share of the loss.
-        hard: learn the teacher's choice and not its distribution.
-        reduction: of the soft loss over classes, after the sum over which the batch's mean is taken: "mean" divides by
-            their number, as the official code does; "batchmean" doesn't, as in vit-pytorch.
-        teacher_logits: whether the teacher gives logits; None: not if its last layer ends in a softmax.
-        add_token: give a plain student a distillation token for the time of training; `student` stays without it.
-        add_token_norm: with a layer norm before the head of that token.
-        name: the model's name.
-
-    Raises:
-        ValueError, TypeError: naming the argument, its value and what is allowed.
+    `encoder` and `student` are the same graph.
     """
 
-    def __init__(
-        self,
-        student,
-        teacher,
-        temperature=1.0,
-        alpha=0.5,
-        hard=False,
-        reduction="mean",
-        teacher_logits=None,
-        add_token=False,
-        add_token_norm=False,
-        name="distillation",
-    ):
-        check = Check("distill")
-        check.over_zero(temperature=temperature)
-        check.shares(alpha=alpha)
-        check.that(reduction in REDUCTIONS, "reduction", reduction, ", ".join(REDUCTIONS))
-        super().__init__(student, None, name)
-        _check_pair(check, student, teacher)
-        self.student = student
-        self.teacher = teacher
-        self.temperature = temperature
-        self.alpha = alpha
-        self.hard = hard
-        self.reduction = reduction
-        self.teacher_logits = _gives_logits(teacher) if teacher_logits is None else teacher_logits
-        self.add_token = add_token
-        self.add_token_norm = add_token_norm
-        teacher.trainable = False
+    def __init__(self, student, name, **settings):
+        super().__init__(student, None, name, **settings)
+        self.teacher.trainable = False
 
-        names = {layer.name for layer in student.layers}
-        last = student.get_layer("predictions")
+    @property
+    def student(self):
+        """The graph that learns."""
+        return self.encoder
+
+    def get_config(self):
+        config = super().get_config()
+        return {"student": config.pop("encoder")} | {key: value for key, value in config.items() if key != "seed"}
+
+    def wire(self):
+        image, names = image_of(self.student, "student"), {layer.name for layer in self.student.layers}
+        whole = "predictions" in names and keras.backend.is_keras_tensor(self.student.output)
+        c.require(whole, "student", "a graph with its top")
+        self._check_teacher(tuple(image.shape[1:]), self.student.output.shape[-1])
+        if self.teacher_logits is None:
+            self.teacher_logits = _gives_logits(self.teacher)
+
+        last, predictions = self.student.get_layer("predictions"), self.student.output
         if "head_dist" in names:
-            check.that(not add_token, "add_token", add_token, "False: the student has a distillation token")
-            scores, distilled = student.get_layer("head").output, student.get_layer("head_dist").output
-            predictions = student.output
-        elif add_token:
-            scores, distilled = self._with_token(check, last.input)
+            c.require(not self.add_token, "add_token", "False: the student has a distillation token")
+            scores, distilled = self.student.get_layer("head").output, self.student.get_layer("head_dist").output
+        elif self.add_token:
+            scores, distilled = self._with_token(last.input)
             predictions = last(scores)
         else:
             scores = distilled = last.input
-            predictions = student.output
-        outputs = {"predictions": predictions, "class": scores, "distillation": distilled}
-        self.connect(keras.Model(student.input, outputs))
+        return keras.Model(image, {"predictions": predictions, "class": scores, "distillation": distilled})
 
-    def _with_token(self, check, scores):
-        """The logits of the class head and of a further token's: (B, num_classes) each."""
-        start, end = positioned(self.student, check), features(self.student)[0]
+    def _with_token(self, scores):
+        """The logits of the class head and of a further token's head: (B, num_classes) each."""
+        start, end = positioned(self.student, "student"), features(self.student)[0]
         with policy_of(self.student):
             x = AppendToken(name="distill_token")(start)
-            x = replay(start, end, x, "blocks")
+            x = replay(start, end, x, "blocks", "student")
             token, x = TakeToken(-1, name="distill_pool")(x), DropLast(name="others")(x)
-            token = layer_norm(token, 1e-5, "distill_norm") if self.add_token_norm else token
-            return replay(end, scores, x, "classifier"), dense(token, scores.shape[-1], "distill_head")
+            token = w.layer_norm(token, 1e-5, "distill_norm") if self.add_token_norm else token
+            distilled = w.dense(token, scores.shape[-1], "distill_head")
+            return replay(end, scores, x, "classifier", "student"), distilled
+
+    def _check_teacher(self, images, classes):
+        """The teacher takes the student's images and knows its classes."""
+        c.require(self.teacher is not self.student, "teacher", "another model than the student")
+        try:
+            wanted, scores = tuple(self.teacher.input_shape[1:]), tuple(self.teacher.output_shape[1:])
+        except Exception:  # a model that wasn't built, or with several inputs or outputs
+            wanted = scores = ()
+        c.require(wanted and scores, "teacher", "a model of one input and one output, whose shapes are known")
+        fits = len(images) == len(wanted) and all(None in (a, b) or a == b for a, b in zip(images, wanted, strict=True))
+        c.require(fits, "teacher", f"a model of the student's images, {images}, not {wanted}")
+        c.require(scores == (classes,), "teacher", f"a model whose output is (B, {classes}), not {('B', *scores)}")
 
     def call(self, images, training=False):
         return self.graph(images, training=training)
@@ -151,8 +128,52 @@ class Distillation(Objective):
             raise ValueError(f"distill: labels {found}; allowed: 0 ... {classes - 1}, or (B, {classes}) shares")
 
 
-distill = Distillation
-"""The same, called after what it does."""
+@c.public
+def distill(
+    student: c.Graph,
+    teacher: keras.Model,
+    temperature: c.Temperature = 1.0,
+    alpha: c.Share = 0.5,
+    hard: bool = False,
+    reduction: Literal["mean", "batchmean"] = "mean",
+    teacher_logits: bool | None = None,
+    add_token: bool = False,
+    add_token_norm: bool = False,
+    name: c.Name = "distillation",
+) -> Distillation:
+    """Trains a classifier with a teacher beside the labels (arXiv:2012.12877): `fit(images, labels)`.
+
+    Labels are classes (B,), or shares of them (B, num_classes) as MixUp makes. `predict` gives the student's scores.
+
+    Args:
+        student: a graph of this package with its top. One that was built with `distilled=True` learns through its
+            distillation token.
+        teacher: any Keras model of the same images and classes; it is frozen. If it needs other images, wrap it in a
+            model that converts them.
+        temperature: what the logits of both are divided by.
+        alpha: the teacher's share of the loss.
+        hard: learn the class that the teacher chooses, not its distribution.
+        reduction: how a sample's KL terms are combined: "mean" over classes (official code), or "batchmean", their sum
+            (vit-pytorch).
+        teacher_logits: whether the teacher gives logits; None: it does unless its last layer ends in a softmax.
+        add_token: give a plain student a distillation token in training; `student` itself stays without it.
+        add_token_norm: put a layer norm before the head of that token.
+
+    Returns:
+        A `keras.Model` to compile with an optimizer and fit; its `student` is the graph that it trains.
+
+    Example:
+        >>> student = vitgraph.build_deit((32, 32, 3), num_classes=10, dim=32, depth=1, num_heads=2, distilled=True)
+        >>> teacher = keras.applications.MobileNetV3Small((32, 32, 3), weights=None, classes=10)
+        >>> model = vitgraph.distill(student, teacher, hard=True)
+        >>> model.predict(numpy.zeros((2, 32, 32, 3)), verbose=0).shape
+        (2, 10)
+    """
+    c.require(add_token or not add_token_norm, "add_token_norm", "False without add_token")
+    return Distillation(
+        student, name, teacher=teacher, temperature=temperature, alpha=alpha, hard=hard, reduction=reduction,
+        teacher_logits=teacher_logits, add_token=add_token, add_token_norm=add_token_norm,
+    )  # fmt: skip
 
 
 class TeacherLoss(keras.losses.Loss):
@@ -172,60 +193,10 @@ class TeacherLoss(keras.losses.Loss):
         return divergence / student.shape[-1] if self.per_class else divergence
 
 
-def without_distillation(model):
-    """The plain net of a distilled one, with its weights: without the distillation token, its position and its head.
-
-    Args:
-        model: a `Distillation`, or a net that was built with a distillation token, with or without its top.
-
-    Returns:
-        A `keras.Model` whose class head is the distilled net's; of a plain student, that itself.
-
-    Raises:
-        ValueError: a net that has no distillation token.
-    """
-    if isinstance(model, Distillation):
-        model = model.student
-        if "dist_token" not in {layer.name for layer in model.layers}:
-            return model
-    Check("without_distillation").that(
-        "dist_token" in {layer.name for layer in model.layers}, "model", model.name, "a net with a distillation token"
-    )
-    token = model.get_layer("dist_token")
-    instead = {"dist_token": token.input._keras_history.operation.name, "head_mean": "head", "pool_mean": "pool"}
-    dropped = {*instead, "pool_dist", "head_dist", "head_dist_drop"}
-    config = json.loads(json.dumps(model.get_config()))
-    layers = [_one_token_less(layer) for layer in config["layers"] if layer["name"] not in dropped]
-    text = json.dumps({**config, "layers": layers})
-    for name, other in instead.items():  # tensors are named by the layer that they come from
-        text = text.replace(f'"keras_history": ["{name}",', f'"keras_history": ["{other}",')
-        text = text.replace(f'"output_layers": ["{name}",', f'"output_layers": ["{other}",')
-    plain = GraphModel.from_config(json.loads(text))
-    load_weights(plain, plain_weights(model), source="vitgraph")
-    return plain
-
-
-def _one_token_less(layer):
-    config = layer["config"]
-    return {**layer, "config": {**config, "prefix": config["prefix"] - 1}} if config.get("prefix") else layer
-
-
-def _check_pair(check, student, teacher):
-    names = {layer.name for layer in student.layers}
-    check.that("predictions" in names, "student", student.name, "a graph with its top")
-    check.that(isinstance(teacher, keras.Model), "teacher", teacher, "a Keras model", TypeError)
-    images, wanted = student.input_shape[1:], teacher.input_shape[1:]
-    fits = len(images) == len(wanted) and all(None in (a, b) or a == b for a, b in zip(images, wanted, strict=True))
-    check.that(fits, "teacher", f"{teacher.name} of images {wanted}", f"one of the student's images {images}")
-    classes = student.output_shape[-1]
-    same = teacher.output_shape[1:] == (classes,)
-    check.that(same, "teacher", f"{teacher.name} with output {teacher.output_shape}", f"one of {classes} classes")
-
-
 def _gives_logits(teacher):
-    """Whether the last layer that has an activation has no softmax."""
+    """Whether the last layer has no softmax."""
     layer = teacher.layers[-1]
-    while isinstance(layer, keras.Model):
+    while isinstance(layer, keras.Model) and layer.layers:
         layer = layer.layers[-1]
     activation = getattr(layer, "activation", None)
     return not (isinstance(layer, keras.layers.Softmax) or activation is keras.activations.softmax)

@@ -1,4 +1,4 @@
-"""MAE, the masked autoencoder: from a quarter of the patches, the others' pixels.
+"""MAE, the masked autoencoder: from a quarter of the patches, the pixels of the others.
 
 Paper: He et al., "Masked Autoencoders Are Scalable Vision Learners", arXiv:2111.06377.
 Official code: github.com/facebookresearch/mae.
@@ -13,14 +13,17 @@ Official code: github.com/facebookresearch/mae.
       decoder_pred: pixels                                  (B, N, p p C)
       mean squared error over the patches left out
 
-The encoder's position table is trained, as its builder has it; in the official code it is a fixed one, of sines and
-cosines, as the decoder's is here: `sincos_positions` makes it so. Other prefix tokens (registers, distillation) are
-kept as the class token is.
+The encoder's position table is trained, as its builder has it; in the official code it is fixed, of sines and cosines,
+as the decoder's is here: `sincos_positions` makes it so. Other prefix tokens (registers, distillation) are kept as the
+class token is.
 """
+
+from typing import Literal
 
 import keras
 from keras import ops
 
+from vitgraph import contract as c
 from vitgraph.blocks import (
     DropPrefix,
     KeepTokens,
@@ -39,10 +42,9 @@ from vitgraph.blocks.base import pair
 from vitgraph.blocks.positions.tables import sincos_table
 from vitgraph.checkpoints.names.vit import SOURCES as VIT_SOURCES
 from vitgraph.checkpoints.source import Source
-from vitgraph.contract import Check
-from vitgraph.objectives.base import Objective, features, policy_of, positioned, replay
+from vitgraph.objectives.base import Objective, features, image_of, policy_of, positioned, replay
 from vitgraph.objectives.pictures import pictures
-from vitgraph.wiring.layers import dense
+from vitgraph.wiring import layers as w
 from vitgraph.wiring.transformer import Transformer, pre_norm_block
 
 TABLES = {"sincos": SinCosTable, "learn": PositionTable}
@@ -63,96 +65,53 @@ SOURCES = {
 
 
 class MaskedAutoencoder(Objective):
-    """Trains a plain graph to draw the patches that it isn't shown (arXiv:2111.06377).
+    """The model that `masked_autoencoder` returns."""
 
-    Args:
-        encoder: a graph of this package, with or without its top, for images of a known size, in which what follows the
-            positions takes any number of tokens: ViT, DeiT, CaiT, DeepViT and their like.
-        masking_ratio: the share of patches that the encoder is not shown.
-        decoder_dim, decoder_depth, decoder_heads, decoder_mlp_ratio: width, blocks, heads and widening of the decoder.
-        decoder_head_dim: width of one of its heads; None: decoder_dim / decoder_heads.
-        decoder_qkv_bias, decoder_norm: whether it has biases before attention, and a norm at its end.
-        decoder_pos_embed: "sincos", which is fixed, or "learn".
-        norm_eps: epsilon of its norms.
-        norm_pix_loss: the pixels of each patch are normalised before they are compared.
-        seed: of the random draws; None: another one each time.
-        name: the model's name.
-
-    `predict` gives {"prediction": (B, N, p p C), "mask": (B, N) with 1 for what was left out}, of draws of its own.
-
-    Raises:
-        ValueError, TypeError: naming the argument, its value and what is allowed.
-    """
-
-    def __init__(
-        self,
-        encoder,
-        masking_ratio=0.75,
-        decoder_dim=512,
-        decoder_depth=8,
-        decoder_heads=16,
-        decoder_mlp_ratio=4.0,
-        decoder_head_dim=None,
-        decoder_qkv_bias=True,
-        decoder_norm=True,
-        decoder_pos_embed="sincos",
-        norm_eps=1e-6,
-        norm_pix_loss=False,
-        seed=None,
-        name="masked_autoencoder",
-    ):
-        check = Check("masked_autoencoder")
-        numbers = {"head_dim": decoder_head_dim, "norm_eps": norm_eps}
-        t = Transformer(decoder_dim, decoder_heads, decoder_mlp_ratio, decoder_qkv_bias, **numbers)
-        t.check(check)
-        check.positive(decoder_depth=decoder_depth)
-        check.over_zero(norm_eps=norm_eps)
-        check.shares(masking_ratio=masking_ratio)
-        check.that(decoder_pos_embed in TABLES, "decoder_pos_embed", decoder_pos_embed, ", ".join(TABLES))
-        fits = decoder_pos_embed != "sincos" or decoder_dim % 4 == 0
-        check.that(fits, "decoder_dim", decoder_dim, "a multiple of 4 with decoder_pos_embed='sincos'")
-        super().__init__(encoder, seed, name)
-        self.masking_ratio = masking_ratio
-        self.decoder_dim = decoder_dim
-        self.decoder_depth = decoder_depth
-        self.decoder_heads = decoder_heads
-        self.decoder_mlp_ratio = decoder_mlp_ratio
-        self.decoder_head_dim = decoder_head_dim
-        self.decoder_qkv_bias = decoder_qkv_bias
-        self.decoder_norm = decoder_norm
-        self.decoder_pos_embed = decoder_pos_embed
-        self.norm_eps = norm_eps
-        self.norm_pix_loss = norm_pix_loss
-
-        image = encoder.input
-        end, stage, grid = features(encoder)
-        start = positioned(encoder, check)
-        self.patch_size, self.grid, prefix = pair(stage.stride), tuple(grid.shape[1:3]), stage.prefix
+    def wire(self):
+        image, start = image_of(self.encoder), positioned(self.encoder)
+        end, stage, grid = features(self.encoder)
+        self.patch_size, self.grid = pair(stage.stride), tuple(grid.shape[1:3])
+        sides, count = tuple(image.shape[1:3]), self.grid[0] * self.grid[1]
+        whole = all(n * p == side for n, p, side in zip(self.grid, self.patch_size, sides, strict=True))
+        c.require(whole, "encoder", f"a graph whose patches, here of {stage.stride} pixels, divide the image, {sides}")
+        kept = int(count * (1 - self.masking_ratio))
+        c.require(0 < kept < count, "masking_ratio", f"a share that leaves 1 to {count - 1} of {count} patches")
         pixels = Patchify(self.patch_size, dtype="float32", name="pixels")(image)
-        whole = all(n * p == side for n, p, side in zip(self.grid, self.patch_size, image.shape[1:3], strict=True))
-        allowed = f"one whose patches, here of {stage.stride} pixels, divide the image, here {image.shape[1:3]}"
-        check.that(whole, "encoder", encoder.name, allowed)
-        count = self.grid[0] * self.grid[1]
-        kept = int(count * (1 - masking_ratio))
-        check.that(0 < kept < count, "masking_ratio", masking_ratio, f"1 ... {count - 1} of {count} patches are left")
+        normed = self.norm_pix_loss
+        c.require(pixels.shape[-1] > 1 or not normed, "norm_pix_loss", "False for patches of one number")
 
         noise = keras.Input((count,), name="noise")
         mask = RandomSubset(count - kept, dtype="float32", name="mask")(noise)
-        with policy_of(encoder):
-            x = KeepTokens(kept, prefix, name="keep")(start, noise)
-            x = _replay(start, end, x, encoder, check)
-            x = dense(x, decoder_dim, "decoder_embed")
-            x = RestoreTokens(prefix, name="restore")(x, noise)
-            x = TABLES[decoder_pos_embed](self.grid, prefix, name="decoder_pos_embed")(x, grid)
-            for i in range(decoder_depth):
-                x = pre_norm_block(x, t, 0.0, f"decoder_block_{i}")
-            x = t.norm(x, "decoder_norm") if decoder_norm else x
-            x = dense(x, pixels.shape[-1], "decoder_pred")
-            x = DropPrefix(prefix, name="prediction")(x) if prefix else x
+        with policy_of(self.encoder):
+            x = KeepTokens(kept, stage.prefix, name="keep")(start, noise)
+            x = self._encode(start, end, x)
+            x = self._decode(x, noise, grid, stage.prefix, pixels.shape[-1])
         targets = ToTokens(dtype="float32", name="targets")(pixels)
-        targets = NormalizePatches(dtype="float32", name="normalized")(targets) if norm_pix_loss else targets
+        targets = NormalizePatches(dtype="float32", name="normalized")(targets) if normed else targets
         loss = MaskedSquaredError(dtype="float32", name="loss")(x, targets, mask)
-        self.connect(keras.Model({"image": image, "noise": noise}, {"loss": loss, "prediction": x, "mask": mask}))
+        return keras.Model({"image": image, "noise": noise}, {"loss": loss, "prediction": x, "mask": mask})
+
+    def _encode(self, start, end, x):
+        """The encoder's blocks and norm on the tokens that are left."""
+        allowed = "a graph whose blocks take any number of tokens, and nothing but tokens"
+        fixed = any(isinstance(layer, NystromAttention) for layer in self.encoder.layers)
+        c.require(not fixed, "encoder", f"{allowed}; its landmarks depend on their number")
+        return replay(start, end, x, "encoder", allowed=allowed)
+
+    def _decode(self, x, noise, grid, prefix, pixels):
+        """(B, prefix + K, C) -> (B, N, pixels)."""
+        t = Transformer(
+            dim=self.decoder_dim, num_heads=self.decoder_heads, mlp_ratio=self.decoder_mlp_ratio,
+            head_dim=self.decoder_head_dim, qkv_bias=self.decoder_qkv_bias, norm_eps=self.norm_eps,
+        )  # fmt: skip
+        x = w.dense(x, t.dim, "decoder_embed")
+        x = RestoreTokens(prefix, name="restore")(x, noise)
+        x = TABLES[self.decoder_pos_embed](self.grid, prefix, name="decoder_pos_embed")(x, grid)
+        for i in range(self.decoder_depth):
+            x = pre_norm_block(x, t, 0.0, f"decoder_block_{i}")
+        x = t.norm(x, "decoder_norm") if self.decoder_norm else x
+        x = w.dense(x, pixels, "decoder_pred")
+        return DropPrefix(prefix, name="prediction")(x) if prefix else x
 
     def draw(self, images):
         shape = ops.shape(images)[0], self.grid[0] * self.grid[1]
@@ -180,15 +139,71 @@ class MaskedAutoencoder(Objective):
         return pictures(images, drawn, outputs["mask"].reshape(-1, *self.grid))
 
 
-masked_autoencoder = MaskedAutoencoder
-"""The same, called after what it does."""
+@c.public
+def masked_autoencoder(
+    encoder: c.Graph,
+    masking_ratio: c.Share = 0.75,
+    decoder_dim: c.Width = 512,
+    decoder_depth: c.Depth = 8,
+    decoder_heads: c.Count = 16,
+    decoder_mlp_ratio: c.Ratio = 4.0,
+    decoder_head_dim: c.Width | None = None,
+    decoder_qkv_bias: bool = True,
+    decoder_norm: bool = True,
+    decoder_pos_embed: Literal["sincos", "learn"] = "sincos",
+    norm_eps: c.Epsilon = 1e-6,
+    norm_pix_loss: bool = False,
+    seed: c.Seed | None = None,
+    name: c.Name = "masked_autoencoder",
+) -> MaskedAutoencoder:
+    """Trains a plain graph to draw the patches that it isn't shown (arXiv:2111.06377).
+
+    `predict` draws a mask, too, and gives {"prediction": (B, N, p p C), "mask": (B, N)}, 1 for a patch left out.
+    `reconstruct` makes images of that.
+
+    Args:
+        encoder: a graph of this package, with or without its top, for images of a known size, whose blocks take any
+            number of tokens: ViT, DeiT, CaiT, DeepViT and their like.
+        masking_ratio: share of the patches that the encoder isn't shown.
+        decoder_dim: width of the decoder.
+        decoder_depth: number of its blocks.
+        decoder_heads: attention heads of its blocks.
+        decoder_mlp_ratio: hidden width of its feed-forward layers, relative to `decoder_dim`.
+        decoder_head_dim: width of one of its heads; None: decoder_dim / decoder_heads.
+        decoder_qkv_bias: whether its projections to queries, keys and values have biases.
+        decoder_norm: whether it ends in a norm.
+        decoder_pos_embed: its positions: "sincos", which are fixed, or "learn".
+        norm_eps: epsilon of its norms.
+        norm_pix_loss: normalise the pixels of each patch before they are compared.
+
+    Returns:
+        A `keras.Model` to compile with an optimizer and fit to images; its `encoder` is the graph that it trains.
+
+    Example:
+        >>> encoder = vitgraph.build_vit((32, 32, 3), include_top=False, patch_size=8, dim=32, depth=1, num_heads=2)
+        >>> model = vitgraph.masked_autoencoder(encoder, decoder_dim=16, decoder_depth=1, decoder_heads=2)
+        >>> model.predict(numpy.zeros((4, 32, 32, 3)), verbose=0)["prediction"].shape
+        (4, 16, 192)
+    """
+    if decoder_head_dim is None:
+        c.heads_divide(decoder_dim, decoder_heads, "decoder_heads")
+    c.has_hidden(decoder_dim, decoder_mlp_ratio, "decoder_mlp_ratio")
+    fits = decoder_pos_embed != "sincos" or decoder_dim % 4 == 0
+    c.require(fits, "decoder_dim", "a multiple of 4 with decoder_pos_embed='sincos'")
+    return MaskedAutoencoder(
+        encoder, seed, name, masking_ratio=masking_ratio, decoder_dim=decoder_dim, decoder_depth=decoder_depth,
+        decoder_heads=decoder_heads, decoder_mlp_ratio=decoder_mlp_ratio, decoder_head_dim=decoder_head_dim,
+        decoder_qkv_bias=decoder_qkv_bias, decoder_norm=decoder_norm, decoder_pos_embed=decoder_pos_embed,
+        norm_eps=norm_eps, norm_pix_loss=norm_pix_loss,
+    )  # fmt: skip
 
 
-def sincos_positions(encoder):
+@c.public
+def sincos_positions(encoder: c.Graph) -> keras.Model:
     """Gives a plain net the positions of MAE's pre-training: sines and cosines, which are no longer trained.
 
-    To be called before the objective is made. For fine-tuning the official code trains them, as does a net that is
-    built anew and loads the weights.
+    It is called before the objective is made. The official code trains them in fine-tuning, as does a net that is built
+    anew and loads the weights.
 
     Args:
         encoder: a graph of this package with a table of positions for images of a known size.
@@ -196,26 +211,16 @@ def sincos_positions(encoder):
     Returns:
         The same graph.
 
-    Raises:
-        ValueError: there is no such table, or its width is no multiple of 4.
+    Example:
+        >>> encoder = vitgraph.build_vit((32, 32, 3), dim=32, depth=1, num_heads=2)
+        >>> vitgraph.objectives.sincos_positions(encoder) is encoder
+        True
     """
-    check = Check("sincos_positions")
     tables = [layer for layer in encoder.layers if layer.name == "pos_embed" and isinstance(layer, PositionTable)]
-    check.that(bool(tables), "encoder", encoder.name, "one with a learned table of positions")
+    c.require(tables, "encoder", "a graph with a learned table of positions")
     (layer,) = tables
     width = layer.table.shape[-1]
-    check.that(width % 4 == 0, "encoder", encoder.name, f"a width that is a multiple of 4, not {width}")
+    c.require(width % 4 == 0, "encoder", f"a graph whose width is a multiple of 4, not {width}")
     layer.table.assign(sincos_table(layer.grid, layer.prefix, width))
     layer.trainable = False
     return encoder
-
-
-def _replay(start, end, x, encoder, check):
-    """The encoder's blocks and norm on the tokens that are left."""
-    allowed = "one whose blocks take any number of tokens, and nothing but tokens"
-    fixed = any(isinstance(layer, NystromAttention) for layer in encoder.layers)
-    check.that(not fixed, "encoder", encoder.name, f"{allowed}; its landmarks depend on their number")
-    try:
-        return replay(start, end, x, "encoder")
-    except ValueError:
-        check.that(False, "encoder", encoder.name, allowed)

@@ -1,39 +1,52 @@
 """What BYOL and DINO share: a network that follows another, and random views of one image."""
 
 import itertools
+from typing import Annotated
 
 import keras
 from keras import layers, ops
 
+from vitgraph import contract as c
 from vitgraph.blocks import RandomResizedCrop
 from vitgraph.blocks.base import is_static, pair
-from vitgraph.objectives.base import Objective, stages_of
+from vitgraph.objectives.base import Objective, image_of
+
+Momentum = c.Share | keras.optimizers.schedules.LearningRateSchedule
+
+_Pixel = Annotated[float, c.Rule("a number from -1000000 to 1000000", lambda v: -1e6 <= v <= 1e6)]
+ValueRange = Annotated[
+    tuple[_Pixel, _Pixel],
+    c.Rule("(least, most), numbers from -1000000 to 1000000, the first smaller", lambda v: v[0] < v[1]),
+]
 
 
 class MomentumObjective(Objective):
     """An objective with an online network, and a target network whose weights follow it.
 
     The target has weights of its own, which begin as the online network's and are never trained. With each step they
-    become momentum * target + (1 - momentum) * online, moving statistics of batch norms too; that is done when the next
-    step begins. The target drops nothing out.
+    become momentum * target + (1 - momentum) * online, including the moving statistics of batch norms; that is done
+    when the next step begins. The target drops nothing out.
 
-    The graph's inputs are views, {"view_1": (B, H, W, C), "view_2": ..., ...}. `fit` takes these, or images, of which
-    `views` makes some.
+    The graph has these two networks as its nodes `online` and `target`, and its inputs are views,
+    {"view_1": (B, H, W, C), "view_2": ..., ...}. `fit` takes these, or images, from which `views` makes them.
 
-    Args:
-        momentum: a number, or a schedule over the steps such as
-            `keras.optimizers.schedules.CosineDecay(0.996, steps, alpha=1 / 0.996)`, which ends at 1.
+    `momentum`, one of the settings, is a number, or a schedule over the steps such as
+    `keras.optimizers.schedules.CosineDecay(0.996, steps, alpha=1 / 0.996)`, which ends at 1.
     """
 
-    def __init__(self, encoder, momentum, seed, name):
-        super().__init__(encoder, seed, name)
-        self.momentum = momentum
+    def __init__(self, encoder, seed, name, **settings):
+        super().__init__(encoder, seed, name, **settings)
         self.step = self.add_weight(name="step", shape=(), initializer="zeros", dtype="int32", trainable=False)
 
-    def connect(self, graph, online, target):
-        super().connect(graph)
-        self.online = online
-        self.target = target
+    @property
+    def online(self):
+        """The network that is trained: the encoder and what follows it."""
+        return self.graph.get_layer("online")
+
+    @property
+    def target(self):
+        """The network that follows."""
+        return self.graph.get_layer("target")
 
     @property
     def trainable(self):
@@ -74,19 +87,13 @@ class MomentumObjective(Objective):
         self.step.assign_add(1)
 
 
-def check_momentum(check, momentum):
-    if not isinstance(momentum, keras.optimizers.schedules.LearningRateSchedule):
-        check.shares(momentum=momentum)
-
-
-def representation(encoder, check):
-    """What a head would see of an image: (B, C)."""
-    stages_of(encoder)
+def representation(encoder):
+    """The encoder's vector for an image, (B, C): what its head would see."""
     names = {layer.name for layer in encoder.layers}
     x = encoder.get_layer("head").input if "head" in names else encoder.output
     rank = len(x.shape) if keras.backend.is_keras_tensor(x) and ("head" in names or "predictions" not in names) else 0
     one = rank in (2, 4) and "head_dist" not in names
-    check.that(one, "encoder", encoder.name, "a graph with one head, or without its top")
+    c.require(one, "encoder", "a graph with one head, or without its top")
     return layers.GlobalAveragePooling2D(name="mean")(x) if rank == 4 else x
 
 
@@ -107,20 +114,20 @@ def following(model):
 
 
 def freeze(target):
-    """Its weights aren't trained. It is not made untrainable: its batch norms would no longer see the batch."""
+    """Marks all weights as not trained. `trainable = False` would also stop batch norms from using the batch."""
     for variable in target.weights:
         variable.trainable = False
 
 
 def random_view(size, channels, scale, value_range, seed, name):
-    """The augmentation of BYOL and DINO as Keras has it, but for solarisation: images -> (B, *size, C).
+    """The augmentation of BYOL and DINO in Keras' layers, without solarisation: images -> (B, *size, C).
 
     Args:
         size: (h, w) in pixels.
-        channels: C; colours change where it is 3.
+        channels: C; colours change only if it is 3.
         scale: (least, most) share of the image's area.
         value_range: (least, most) value of a pixel.
-        seed: of the draws; None: another one each time.
+        seed: seed of the draws; None: other draws each time.
         name: the layer's name.
     """
     seeds = itertools.repeat(None) if seed is None else itertools.count(seed)
@@ -139,13 +146,31 @@ def random_view(size, channels, scale, value_range, seed, name):
     return keras.Sequential(steps, name=name)
 
 
-def view_size(encoder, check, **given):
-    """(height, width) of views: the encoder's own, or what is given for one that takes images of any size."""
-    ((argument, size),) = given.items()
-    own = encoder.input_shape[1:3]
+def view_size(encoder, size, argument):
+    """(height, width) of views: the encoder's own, or `size` for an encoder of images of any size."""
+    _, *own, channels = image_of(encoder).shape
     if is_static(*own):
-        check.that(size is None, argument, size, f"None: {encoder.name} takes images of {own}")
-        return own
-    check.that(size is not None, argument, size, f"a size, as {encoder.name} takes images of any")
-    check.sides(**given)
+        c.require(size is None, argument, f"None: {encoder.name} takes images of {tuple(own)}")
+        return tuple(own)
+    c.require(size is not None, argument, f"a side or (height, width): {encoder.name} takes images of any size")
+    c.require(_output_shape(encoder, (None, *pair(size), channels)), argument, f"a size that {encoder.name} takes")
     return pair(size)
+
+
+def makes_views(layer, encoder, argument):
+    """An augmentation's output is an image that the encoder takes."""
+    wanted = image_of(encoder).shape
+    shape = _output_shape(layer, wanted)
+    fits = isinstance(shape, (tuple, list)) and len(shape) == 4
+    fits = fits and all(None in (n, side) or n == side for n, side in zip(shape, wanted, strict=True))
+    c.require(fits, argument, f"a layer that makes images {wanted} of images {wanted}")
+
+
+def _output_shape(layer, shape):
+    """The shape of the layer's output for images of a shape; four times None if it doesn't say, None if it fails."""
+    try:
+        return layer.compute_output_shape(shape)
+    except NotImplementedError:
+        return (None,) * 4
+    except Exception:  # whatever a layer raises about images that it doesn't take
+        return None

@@ -19,6 +19,7 @@ import math
 import keras
 from keras import layers, ops
 
+from vitgraph import contract as c
 from vitgraph.blocks import (
     HiddenPixelsError,
     HideTokens,
@@ -31,10 +32,9 @@ from vitgraph.blocks import (
     Unpatchify,
 )
 from vitgraph.blocks.base import is_static, pair
-from vitgraph.contract import Check
-from vitgraph.objectives.base import Objective, embedded, features, policy_of, replay
+from vitgraph.objectives.base import Objective, embedded, features, image_of, policy_of, replay
 from vitgraph.objectives.pictures import pictures
-from vitgraph.wiring.layers import dense
+from vitgraph.wiring import layers as w
 
 PATCHWISE = (
     LayerNorm,
@@ -45,63 +45,44 @@ PATCHWISE = (
     layers.Normalization,
     layers.Rescaling,
 )
-"""What an embedding may consist of, beside convolutions whose steps are as wide as their kernels."""
+"""The layers that an embedding may have, besides convolutions whose strides are as wide as their kernels."""
 
 
 class SimMIM(Objective):
-    """Trains a graph to draw what is hidden from it, plain or hierarchical (arXiv:2111.09886).
+    """The model that `simmim` returns."""
 
-    Args:
-        encoder: a graph of this package, with or without its top, for images of a known size, that begins with an
-            embedding of patches which don't overlap: ViT, BEiT, Swin, Swin V2, PVT, Twins, NesT and their like.
-        masking_ratio: the share of squares that are hidden, rounded up.
-        mask_patch_size: side of such a square, in pixels.
-        seed: of the random draws; None: another one each time.
-        name: the model's name.
-
-    `predict` gives {"prediction": (B, H, W, C), "mask": (B, h, w) with 1 for what was hidden}, of draws of its own.
-
-    Raises:
-        ValueError, TypeError: naming the argument, its value and what is allowed.
-    """
-
-    def __init__(self, encoder, masking_ratio=0.6, mask_patch_size=32, seed=None, name="simmim"):
-        check = Check("simmim")
-        check.shares(masking_ratio=masking_ratio)
-        check.positive(mask_patch_size=mask_patch_size)
-        super().__init__(encoder, seed, name)
-        self.masking_ratio = masking_ratio
-        self.mask_patch_size = mask_patch_size
-
-        image, start = encoder.input, embedded(encoder, check)
+    def wire(self):
+        image, start = image_of(self.encoder), embedded(self.encoder)
         alone = all(map(_is_patchwise, keras.Model(image, start).layers))
-        check.that(alone, "encoder", encoder.name, "one whose patches don't overlap, and show what neighbours hide")
-        end, stage, grid = features(encoder)
-        sides, stride = image.shape[1:3], pair(stage.stride)
-        check.that(is_static(*sides), "encoder", encoder.name, "one for images of a known size")
+        c.require(alone, "encoder", "a graph whose patches don't overlap: overlapping ones show hidden pixels")
+        end, stage, grid = features(self.encoder)
+        sides, stride = tuple(image.shape[1:3]), pair(stage.stride)
+        c.require(is_static(*sides), "encoder", "a graph for images of a known size")
         whole = all(n * step == side for n, step, side in zip(grid.shape[1:3], stride, sides, strict=True))
-        check.that(whole, "encoder", encoder.name, f"one whose last stride, {stage.stride}, divides the image, {sides}")
-        self.embedded = tuple(start.shape[1:3])
-        self.units = tuple(side // mask_patch_size for side in sides)
-        fits = all(n and side == n * mask_patch_size for n, side in zip(self.units, sides, strict=True))
-        fits = fits and all(n % units == 0 for n, units in zip(self.embedded, self.units, strict=True))
-        allowed = f"what divides the image, here {sides}, into squares of whole patches, here {self.embedded}"
-        check.that(fits, "mask_patch_size", mask_patch_size, allowed)
-        count = math.prod(self.units)
-        hidden = math.ceil(masking_ratio * count)
-        check.that(
-            0 < hidden < count, "masking_ratio", masking_ratio, f"1 ... {count - 1} of {count} squares are hidden"
-        )
+        c.require(whole, "encoder", f"a graph whose last stride, here {stage.stride}, divides the image, {sides}")
+        self._plan(sides, start.shape[1:3])
 
         mask = keras.Input(self.embedded, name="mask")
-        with policy_of(encoder):
+        with policy_of(self.encoder):
             x = HideTokens(name="hide")(start, mask)
-            x = _replay(start, end, x, encoder, check)
+            x = replay(start, end, x, "encoder", allowed="a graph in which all comes from the embedding of patches")
             x = ToMap(stage.prefix, name="features")(x, grid) if len(x.shape) == 3 else x
-            x = dense(x, math.prod(stride) * image.shape[-1], "decoder")
+            x = w.dense(x, math.prod(stride) * image.shape[-1], "decoder")
             x = Unpatchify(stride, name="prediction")(ToTokens(name="pixels")(x), grid)
         loss = HiddenPixelsError(dtype="float32", name="loss")(x, image, mask)
-        self.connect(keras.Model({"image": image, "mask": mask}, {"loss": loss, "prediction": x, "mask": mask}))
+        return keras.Model({"image": image, "mask": mask}, {"loss": loss, "prediction": x, "mask": mask})
+
+    def _plan(self, sides, embedded):
+        """The rows and columns of embedded patches, and of the squares of them that are hidden together."""
+        self.embedded = tuple(embedded)
+        self.units = tuple(side // self.mask_patch_size for side in sides)
+        fits = all(n and side == n * self.mask_patch_size for n, side in zip(self.units, sides, strict=True))
+        fits = fits and all(n % units == 0 for n, units in zip(self.embedded, self.units, strict=True))
+        allowed = f"the side of squares that divide the image, here {sides}, and hold whole patches, here {embedded}"
+        c.require(fits, "mask_patch_size", allowed)
+        count = math.prod(self.units)
+        hidden = math.ceil(self.masking_ratio * count)
+        c.require(0 < hidden < count, "masking_ratio", f"a share that hides 1 to {count - 1} of {count} squares")
 
     def draw(self, images):
         """Squares of `mask_patch_size` pixels, the same number in each image."""
@@ -124,18 +105,38 @@ class SimMIM(Objective):
         return pictures(images, outputs["prediction"], outputs["mask"])
 
 
-simmim = SimMIM
-"""The same, in the lower case of what makes a model."""
+@c.public
+def simmim(
+    encoder: c.Graph,
+    masking_ratio: c.Share = 0.6,
+    mask_patch_size: c.Side = 32,
+    seed: c.Seed | None = None,
+    name: c.Name = "simmim",
+) -> SimMIM:
+    """Trains a graph to draw what is hidden from it, plain or hierarchical (arXiv:2111.09886).
+
+    `predict` draws a mask, too, and gives {"prediction": (B, H, W, C), "mask": (B, h, w)}, 1 for a patch that was
+    hidden. `reconstruct` makes images of that.
+
+    Args:
+        encoder: a graph of this package, with or without its top, for images of a known size, that begins with an
+            embedding of patches which don't overlap: ViT, BEiT, Swin, Swin V2, PVT, Twins, NesT and their like.
+        masking_ratio: share of the squares that are hidden, rounded up.
+        mask_patch_size: side of such a square, in pixels.
+
+    Returns:
+        A `keras.Model` to compile with an optimizer and fit to images; its `encoder` is the graph that it trains.
+
+    Example:
+        >>> encoder = vitgraph.build_vit((32, 32, 3), include_top=False, patch_size=8, dim=32, depth=1, num_heads=2)
+        >>> model = vitgraph.simmim(encoder, mask_patch_size=16)
+        >>> model.predict(numpy.zeros((4, 32, 32, 3)), verbose=0)["prediction"].shape
+        (4, 32, 32, 3)
+    """
+    return SimMIM(encoder, seed, name, masking_ratio=masking_ratio, mask_patch_size=mask_patch_size)
 
 
 def _is_patchwise(layer):
     if isinstance(layer, layers.Conv2D):
         return tuple(layer.kernel_size) == tuple(layer.strides)
     return isinstance(layer, PATCHWISE)
-
-
-def _replay(start, end, x, encoder, check):
-    try:
-        return replay(start, end, x, "encoder")
-    except ValueError:
-        check.that(False, "encoder", encoder.name, "one in which all comes from the embedding of patches")

@@ -5,7 +5,7 @@ import dataclasses
 import keras
 import numpy as np
 
-from vitgraph.contract import Check, global_policy
+from vitgraph.old.contract import Check, global_policy
 
 
 @dataclasses.dataclass(frozen=True)

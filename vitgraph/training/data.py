@@ -15,7 +15,7 @@ import keras
 import numpy as np
 
 from vitgraph.blocks.base import pair
-from vitgraph.contract import Check
+from vitgraph.old.contract import Check
 from vitgraph.training.augmentation import batch_layers
 
 READABLE = (".jpg", ".jpeg", ".png", ".bmp", ".gif", ".webp")

@@ -7,7 +7,7 @@ import keras
 
 from vitgraph.blocks.base import is_static, pair
 from vitgraph.checkpoints.files import save_weights
-from vitgraph.contract import is_sides
+from vitgraph.old.contract import is_sides
 from vitgraph.create import create
 from vitgraph.registry import variant
 

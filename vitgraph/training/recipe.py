@@ -5,7 +5,7 @@ import importlib.resources
 import json
 import pathlib
 
-from vitgraph.contract import Check, nearest
+from vitgraph.old.contract import Check, nearest
 from vitgraph.training.augmentation import Augmentation
 
 _FOLDER = importlib.resources.files(__package__).joinpath("recipes")

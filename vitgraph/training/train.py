@@ -10,7 +10,7 @@ import keras
 from vitgraph import objectives
 from vitgraph.checkpoints.files import save_weights
 from vitgraph.checkpoints.published import list_weights
-from vitgraph.contract import nearest
+from vitgraph.old.contract import nearest
 from vitgraph.export.graphs import IMAGENET_MEAN, IMAGENET_STD
 from vitgraph.training.data import batches, from_arrays, from_folder
 from vitgraph.training.folder import LAST, Folder, has_matplotlib

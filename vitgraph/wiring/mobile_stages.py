@@ -4,7 +4,7 @@ import math
 
 from vitgraph.blocks import DepthwiseConv2D, Residual, ResizeToMultiple, Stage
 from vitgraph.blocks.base import pair
-from vitgraph.wiring.layers import ACTIVATIONS, activation, batch_norm, conv_norm, drop_path_rates
+from vitgraph.old.layers import ACTIVATIONS, activation, batch_norm, conv_norm, drop_path_rates
 
 
 def mobile_stages(x, dims, depths, strides, expansions, act, blocks, attn_depths, drop_path_rate):

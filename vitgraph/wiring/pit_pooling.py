@@ -6,10 +6,13 @@ from vitgraph.blocks import TakePrefix, ToMap, ToTokens
 from vitgraph.wiring.layers import dense
 
 
-def pool(x, patches, prefix, dim, halve, name):
-    """Between stages: tokens (B, prefix + H W, .) -> (B, prefix + H/2 W/2, dim), and the map (B, H/2, W/2, dim).
+def pool_tokens(x, patches, prefix, dim, halve, name):
+    """Tokens (B, prefix + H W, .) of one stage -> those of the next (B, prefix + H/2 W/2, dim), and their map.
 
-    `halve` is a function (map, dim, name) -> map of half the sides.
+    Args:
+        patches: the map (B, H, W, .) whose positions the last tokens are.
+        prefix: number of class tokens.
+        halve: a function (map, dim, name) -> map of half the height and width.
     """
     tokens = dense(TakePrefix(prefix, name=f"{name}_tokens")(x), dim, f"{name}_fc")
     patches = halve(ToMap(prefix, name=f"{name}_map")(x, patches), dim, name)

@@ -1,5 +1,8 @@
 """Shifted patch tokenization and locality self-attention (arXiv:2112.13492), for ViT and PiT."""
 
+import keras
+
+from vitgraph import contract as c
 from vitgraph.blocks import (
     DiagonalShifts,
     LocalitySelfAttention,
@@ -9,23 +12,38 @@ from vitgraph.blocks import (
     QueryScale,
     ToTokens,
 )
-from vitgraph.blocks.base import is_static, pair
+from vitgraph.blocks.base import pair
 from vitgraph.wiring.layers import conv, dense, dropout, layer_norm, pad_to_patch
 from vitgraph.wiring.transformer import Transformer
 
 
-def check_patches(check, shape, patch_size, spt, img_size, stages=1):
-    """(rows, columns) of a patch, and of the grid that the position table is made for; a stage halves it."""
-    check.sides(patch_size=patch_size, img_size=img_size)
-    patch = pair(patch_size)
-    check.that(min(patch) > 1 or not spt, "patch_size", patch_size, "at least 2 with spt=True, which shifts by half")
-    check.smallest(max(patch) * 2 ** (stages - 1), input_shape=shape, img_size=pair(img_size))
-    image = shape[:2] if is_static(*shape[:2]) else pair(img_size)
-    return patch, [-(-n // p) for n, p in zip(image, patch, strict=True)]
+class LocalityTransformer(Transformer):
+    """A transformer whose tokens don't attend to themselves, and whose heads learn the scale of their scores: LSA."""
+
+    def attend(self, qkv, name):
+        qkv = QueryScale(self.num_heads, name=f"{name}_scale")(qkv)
+        return LocalitySelfAttention(self.num_heads, 1.0, self.attn_drop_rate, name=name)(qkv)
+
+
+def small_data_transformer(lsa, **numbers):
+    """A `Transformer`, with locality self-attention or the plain one."""
+    t = (LocalityTransformer if lsa else Transformer)(**numbers)
+    good = t.attn_proj or t.attn_dim == t.dim
+    c.require(good, "attn_proj", f"True where the heads are {t.attn_dim} wide and the stream {t.dim}")
+    return t
+
+
+def padded_grid(border, patch_size, spt, img_size, halvings=0):
+    """(rows, columns) of a patch, and of the grid of patches that the position table is made for."""
+    patch, planned = pair(patch_size), border.planned(img_size)
+    c.require(not spt or min(patch) > 1, "patch_size", "at least 2 with spt=True, which shifts by half a patch")
+    c.at_least(max(patch) * 2**halvings, border.shape)
+    c.at_least(max(patch) * 2**halvings, planned, "img_size")
+    return patch, [-(-n // p) for n, p in zip(planned, patch, strict=True)]
 
 
 def embed(image, patch, dim, grid, spt, norm_eps, pos_drop_rate):
-    """Image -> tokens with class token and positions (B, 1 + N, dim), and the map that they were (B, H/p, W/p, dim)."""
+    """Image -> class token and patches with positions (B, 1 + N, dim), and the map of patches (B, H/p, W/p, dim)."""
     if spt:
         patches = shifted_patch_tokenization(image, patch, dim, "patch_embed", norm_eps)
     else:
@@ -35,25 +53,32 @@ def embed(image, patch, dim, grid, spt, norm_eps, pos_drop_rate):
     return dropout(x, pos_drop_rate, "pos_drop"), patches
 
 
-def shifted_patch_tokenization(x, patch_size, dim, name, norm_eps=1e-5):
-    """SPT alone: (B, H, W, C) -> (B, H / p, W / p, dim), a norm and a linear layer over each patch and what is around.
+@c.public
+def shifted_patch_tokenization(
+    x: c.ImageTensor, patch_size: c.Size, dim: c.Width, name: c.Name, norm_eps: c.Epsilon = 1e-5
+) -> keras.KerasTensor:
+    """Adds shifted patch tokenization (SPT, arXiv:2112.13492) to a graph: (B, H, W, C) -> (B, H / p, W / p, dim).
 
-    A map that patches don't divide is padded with zeros at the bottom and the right.
+    A norm and a linear layer see each patch in the map and in four copies that are shifted by half a patch. Where
+    patches don't divide the map, it is padded with zeros at the bottom and the right.
+
+    Args:
+        x: a KerasTensor (B, H, W, C), an image or a map.
+        patch_size: side of a patch, or (height, width), in positions of `x`.
+        dim: width of the embedded patches.
+        name: name of the linear layer, and the beginning of the other layers' names.
+
+    Returns:
+        A KerasTensor (B, ceil(H / p), ceil(W / p), dim).
+
+    Example:
+        >>> from vitgraph.builders.small_data_vit import shifted_patch_tokenization
+        >>> shifted_patch_tokenization(keras.Input((64, 96, 3)), 16, 24, "spt").shape
+        (None, 4, 6, 24)
     """
-    rows, columns = patch_size = pair(patch_size)
-    x = pad_to_patch(x, patch_size, f"{name}_pad")
+    rows, columns = patch = pair(patch_size)
+    c.at_least(max(patch), x.shape[1:], "x")
+    x = pad_to_patch(x, patch, f"{name}_pad")
     x = DiagonalShifts((rows // 2, columns // 2), name=f"{name}_shifts")(x)
-    x = Patchify(patch_size, name=f"{name}_patches")(x)
+    x = Patchify(patch, name=f"{name}_patches")(x)
     return dense(layer_norm(x, norm_eps, f"{name}_norm"), dim, name)
-
-
-class Locality(Transformer):
-    """A transformer block whose attention is local: LSA."""
-
-    def attend(self, qkv, name):
-        qkv = QueryScale(self.num_heads, name=f"{name}_scale")(qkv)
-        return LocalitySelfAttention(self.num_heads, 1.0, self.attn_drop, name=name)(qkv)
-
-
-def transformer(lsa):
-    return Locality if lsa else Transformer

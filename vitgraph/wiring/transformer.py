@@ -1,6 +1,9 @@
 """The plain transformer: its block in all its forms, the stream of blocks, and what is before and after it."""
 
 import dataclasses
+import inspect
+from collections.abc import Callable
+from typing import Annotated, Any
 
 from keras import layers
 
@@ -19,21 +22,102 @@ from vitgraph.blocks import (
     TakeToken,
 )
 from vitgraph.blocks.base import is_static, pair
-from vitgraph.wiring.layers import (
-    ACTIVATIONS,
-    activation,
-    conv,
-    dense,
-    dropout,
-    layer_norm,
-    mlp,
-    pad_to_patch,
-    rms_norm,
-)
+from vitgraph.contract import Conversion, at_least, has_hidden, heads_divide, require
+from vitgraph.wiring.layers import activation, conv, dense, dropout, layer_norm, mlp, pad_to_patch, rms_norm
+
+
+def _function(value):
+    if not callable(value):
+        raise TypeError
+    inspect.signature(value).bind("x", "transformer", "drop_path", "name")  # an error if it can't be called so
+    return value
+
+
+Block = Annotated[Callable[..., Any], Conversion("a function (x, transformer, drop_path, name) -> x", _function)]
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Transformer:
+    """The numbers of a transformer block, called as builders call them, and its parts: tokens (B, N, C) to the same."""
+
+    dim: int
+    num_heads: int
+    mlp_ratio: float = 4.0
+    qkv_bias: bool = True
+    proj_bias: bool = True
+    mlp_bias: bool = True
+    attn_proj: bool = True
+    head_dim: int | None = None
+    qk_norm: bool = False
+    attn_norm: bool = False
+    mlp_norm: bool = False
+    gated_mlp: bool = False
+    act: str = "gelu"
+    init_values: float | None = None
+    norm_eps: float = 1e-6
+    rms_norm: bool = False
+    proj_drop_rate: float = 0.0
+    attn_drop_rate: float = 0.0
+    qk_scale: float | None = None
+    core: type = SelfAttention
+
+    def __post_init__(self):
+        if self.head_dim is None:
+            heads_divide(self.dim, self.num_heads)
+        require(self.attn_dim <= 2**14, "num_heads", "heads of at most 16384 channels altogether")
+        has_hidden(self.dim, self.mlp_ratio / (2 if self.gated_mlp else 1), "mlp_ratio")
+        halves = not self.gated_mlp or self.hidden % 2 == 0
+        require(halves, "mlp_ratio", f"an even hidden width with gated_mlp=True, here {self.hidden}")
+        fits = self.attn_proj or self.attn_dim == self.dim
+        require(fits, "attn_proj", f"True where heads have another width than the stream, here {self.attn_dim}")
+
+    @property
+    def attn_dim(self):
+        return self.num_heads * (self.head_dim or self.dim // self.num_heads)
+
+    @property
+    def hidden(self):
+        return int(self.dim * self.mlp_ratio)
+
+    def norm(self, x, name):
+        return (rms_norm if self.rms_norm else layer_norm)(x, self.norm_eps, name)
+
+    def attention(self, x, name):
+        """qkv, softmax attention, proj."""
+        x = self.attend(dense(x, 3 * self.attn_dim, f"{name}_qkv", self.qkv_bias), name)
+        if self.attn_norm:
+            x = self.norm(x, f"{name}_norm")
+        return dense(x, self.dim, f"{name}_proj", self.proj_bias) if self.attn_proj else x
+
+    def attend(self, qkv, name):
+        """The core, with queries and keys normed head by head where the architecture does so."""
+        if not self.qk_norm:
+            return self.core(self.num_heads, self.qk_scale, self.attn_drop_rate, name=name)(qkv)
+        q, k, v = SplitHeads(self.num_heads, name=f"{name}_heads")(qkv)
+        q, k = self.norm(q, f"{name}_q_norm"), self.norm(k, f"{name}_k_norm")
+        return HeadsAttention(self.num_heads, self.qk_scale, self.attn_drop_rate, name=name)(q, k, v)
+
+    def mlp(self, x, name):
+        """fc1, activation or gate, fc2."""
+        x = dense(x, self.hidden, f"{name}_fc1", self.mlp_bias)
+        x = self.activate(x, name)
+        if self.mlp_norm:
+            x = self.norm(x, f"{name}_norm")
+        return dense(x, self.dim, f"{name}_fc2", self.mlp_bias)
+
+    def activate(self, x, name):
+        if self.gated_mlp:
+            x = GatedActivation(self.act, name=f"{name}_act")(x)
+        else:
+            x = activation(x, self.act, f"{name}_act")
+        return dropout(x, self.proj_drop_rate, f"{name}_drop")
+
+    def residual(self, x, branch, drop_path, name):
+        return Residual(self.init_values, drop_path, self.proj_drop_rate, name=name)(x, branch)
 
 
 def pre_norm_block(x, t, drop_path, name):
-    """The block of the paper: (B, N, C) -> (B, N, C)."""
+    """ViT's block: x + attention(norm(x)); x + mlp(norm(x)): (B, N, C) -> (B, N, C)."""
     y = t.attention(t.norm(x, f"{name}_norm1"), f"{name}_attn")
     x = t.residual(x, y, drop_path, f"{name}_res1")
     y = t.mlp(t.norm(x, f"{name}_norm2"), f"{name}_mlp")
@@ -66,7 +150,7 @@ def parallel_things_block(x, t, drop_path, name, num_parallel=2):
 
 
 def parallel_scaling_block(x, t, drop_path, name, fuse_out_proj=False):
-    """Attention and feed-forward layer side by side, behind one projection: (B, N, C) -> (B, N, C)."""
+    """Attention and feed-forward layer side by side, after one projection: (B, N, C) -> (B, N, C)."""
     widths = (t.hidden, 3 * t.attn_dim)
     y = dense(t.norm(x, f"{name}_in_norm"), sum(widths), f"{name}_in_proj", t.qkv_bias)
     y, qkv = SplitParallel(widths, bias=not t.qkv_bias, name=f"{name}_split")(y)
@@ -81,21 +165,25 @@ def parallel_scaling_block(x, t, drop_path, name, fuse_out_proj=False):
     return t.residual(x, y, drop_path, f"{name}_res")
 
 
-def check_block(check, block):
-    check.that(callable(block), "block", block, "a function (x, transformer, drop_path, name) -> x", TypeError)
+def transformer_blocks(x, t, block, drop_paths, patch, prefix=0):
+    """The stream of blocks, one for each rate in `drop_paths`: (B, prefix + N, C) -> (B, prefix + N, C).
+
+    `t` is the `Transformer` of them all, or a list with one per block.
+    """
+    for i, drop_path in enumerate(drop_paths):
+        y = block(x, t[i] if isinstance(t, list) else t, drop_path, f"block_{i}")
+        shape = getattr(y, "shape", None)
+        require(shape == x.shape, "block", f"functions {x.shape} -> {x.shape}; it gave {shape}")
+        x = Stage(patch, prefix, "patch_embed", name=f"block_{i}")(y)
+    return x
 
 
-def patch_grid(check, shape, patch_size, img_size):
+def patch_grid(border, patch_size, img_size):
     """(rows, columns) of a patch, and of the grid of patches that position tables are made for."""
-    check.sides(patch_size=patch_size, img_size=img_size)
-    patch = pair(patch_size)
-    check.smallest(max(patch), input_shape=shape)
-    if is_static(*shape[:2]):
-        image = shape[:2]
-    else:
-        image = pair(img_size)
-        check.smallest(max(patch), img_size=image)
-    return patch, [n // p for n, p in zip(image, patch, strict=True)]
+    patch, planned = pair(patch_size), border.planned(img_size)
+    at_least(max(patch), border.shape)
+    at_least(max(patch), planned, "img_size")
+    return patch, [n // p for n, p in zip(planned, patch, strict=True)]
 
 
 def patch_embed(x, patch, dim, use_bias=True, norm_eps=None):
@@ -110,19 +198,13 @@ def patch_embed(x, patch, dim, use_bias=True, norm_eps=None):
     return layer_norm(x, norm_eps, "patch_embed")
 
 
-def blocks(x, t, block, drop_paths, patch, prefix=0):
-    """The stream of blocks, one for each rate in `drop_paths`: (B, prefix + N, C) -> (B, prefix + N, C).
-
-    `t` is the `Transformer` of them all, or a list with one a block.
-    """
-    for i, drop_path in enumerate(drop_paths):
-        x = block(x, t[i] if isinstance(t, list) else t, drop_path, f"block_{i}")
-        x = Stage(patch, prefix, "patch_embed", name=f"block_{i}")(x)
-    return x
+def norm_place(fc_norm, global_pool):
+    """Where the final norm is: "before" pooling, or "after" it; with `fc_norm` None after means and maxima."""
+    return "after" if (global_pool in ("avg", "max", "avgmax") if fc_norm is None else fc_norm) else "before"
 
 
 def pool(x, kind, prefix, t):
-    """(B, prefix + N, C) -> (B, C), in one of the ways that `POOLS` names."""
+    """(B, prefix + N, C) -> (B, C), in one of the ways that `contract.Pool` names."""
     if kind == "token":
         return TakeToken(name="pool")(x)
     x = DropPrefix(prefix, name="patches")(x) if prefix else x
@@ -137,6 +219,7 @@ def pool(x, kind, prefix, t):
 
 def _attention_pool(x, t):
     """SigLIP's head: one learned query attends to all tokens; x + mlp(norm(x))."""
+    heads_divide(t.dim, t.num_heads)
     q = dense(Latent(name="attn_pool_latent")(x), t.dim, "attn_pool_q")
     kv = dense(x, 2 * t.dim, "attn_pool_kv")
     x = CrossAttention(t.num_heads, name="attn_pool")(q, kv)
@@ -144,87 +227,3 @@ def _attention_pool(x, t):
     y = mlp(t.norm(x, "attn_pool_norm"), t.hidden, t.act, "attn_pool_mlp")
     x = layers.Add(name="attn_pool_res")([x, y])
     return TakeToken(name="pool")(x)
-
-
-@dataclasses.dataclass(frozen=True)
-class Transformer:
-    """The numbers of a plain transformer block, and the parts that they wire. Tokens (B, N, C) -> (B, N, C)."""
-
-    dim: int
-    num_heads: int
-    mlp_ratio: float = 4.0
-    qkv_bias: bool = True
-    proj_bias: bool = True
-    mlp_bias: bool = True
-    attn_proj: bool = True
-    head_dim: int | None = None
-    qk_norm: bool = False
-    attn_norm: bool = False
-    mlp_norm: bool = False
-    gated_mlp: bool = False
-    act: str = "gelu"
-    init_values: float | None = None
-    norm_eps: float = 1e-6
-    rms_norm: bool = False
-    attn_drop: float = 0.0
-    proj_drop: float = 0.0
-    qk_scale: float | None = None
-    core: type = SelfAttention
-
-    def check(self, check):
-        """Raises what `check` raises where a number can't be."""
-        check.positive(dim=self.dim, num_heads=self.num_heads)
-        check.over_zero(mlp_ratio=self.mlp_ratio)
-        if self.head_dim is None:
-            check.heads_divide(self.dim, self.num_heads)
-        else:
-            check.positive(head_dim=self.head_dim)
-        if self.init_values is not None:
-            check.over_zero(init_values=self.init_values)
-        if self.qk_scale is not None:
-            check.over_zero(qk_scale=self.qk_scale)
-        check.that(self.act in ACTIVATIONS, "act", self.act, ", ".join(ACTIVATIONS))
-
-    @property
-    def attn_dim(self):
-        return self.num_heads * (self.head_dim or self.dim // self.num_heads)
-
-    @property
-    def hidden(self):
-        return int(self.dim * self.mlp_ratio)
-
-    def norm(self, x, name):
-        return (rms_norm if self.rms_norm else layer_norm)(x, self.norm_eps, name)
-
-    def attention(self, x, name):
-        """qkv, softmax attention, proj."""
-        x = self.attend(dense(x, 3 * self.attn_dim, f"{name}_qkv", self.qkv_bias), name)
-        if self.attn_norm:
-            x = self.norm(x, f"{name}_norm")
-        return dense(x, self.dim, f"{name}_proj", self.proj_bias) if self.attn_proj else x
-
-    def attend(self, qkv, name):
-        """The core, with queries and keys normalised head by head where the architecture does so."""
-        if not self.qk_norm:
-            return self.core(self.num_heads, self.qk_scale, self.attn_drop, name=name)(qkv)
-        q, k, v = SplitHeads(self.num_heads, name=f"{name}_heads")(qkv)
-        q, k = self.norm(q, f"{name}_q_norm"), self.norm(k, f"{name}_k_norm")
-        return HeadsAttention(self.num_heads, self.qk_scale, self.attn_drop, name=name)(q, k, v)
-
-    def mlp(self, x, name):
-        """fc1, activation or gate, fc2."""
-        x = dense(x, self.hidden, f"{name}_fc1", self.mlp_bias)
-        x = self.activate(x, name)
-        if self.mlp_norm:
-            x = self.norm(x, f"{name}_norm")
-        return dense(x, self.dim, f"{name}_fc2", self.mlp_bias)
-
-    def activate(self, x, name):
-        if self.gated_mlp:
-            x = GatedActivation(self.act, name=f"{name}_act")(x)
-        else:
-            x = activation(x, self.act, f"{name}_act")
-        return dropout(x, self.proj_drop, f"{name}_drop")
-
-    def residual(self, x, branch, drop_path, name):
-        return Residual(self.init_values, drop_path, self.proj_drop, name=name)(x, branch)

@@ -1,43 +1,66 @@
 """The stages that both Twins share."""
 
+import dataclasses
 import math
 
 from vitgraph.blocks import DepthwiseConv2D, Residual, Stage
-from vitgraph.wiring.layers import conv, drop_path_rates, dropout, layer_norm, mlp
+from vitgraph.contract import at_least, has_hidden, heads_divide
+from vitgraph.wiring.border import Border
+from vitgraph.wiring.layers import conv, cross_attention, drop_path_rates, dropout, layer_norm, mlp, spatial_reduction
 
 
-def check_stages(check, shape, patch_sizes, dims, depths, num_heads, mlp_ratios, sr_ratios, peg_kernel_size):
-    """What both kinds of Twins ask of their arguments."""
-    check.per_stage(dims=dims, depths=depths, num_heads=num_heads, sr_ratios=sr_ratios, patch_sizes=patch_sizes)
-    check.same_length(dims=dims, mlp_ratios=mlp_ratios)
-    check.over_zero(mlp_ratios=mlp_ratios)
-    check.heads_divide(dims, num_heads)
-    check.positive(peg_kernel_size=peg_kernel_size)
-    check.that(peg_kernel_size % 2 == 1, "peg_kernel_size", peg_kernel_size, "an odd number")
-    smallest = max(math.prod(patch_sizes[: i + 1]) * ratio for i, ratio in enumerate(sr_ratios))
-    check.smallest(smallest, input_shape=shape)
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Twins:
+    """The numbers of the stages of both Twins, called as builders call them, and their wiring."""
 
+    border: Border
+    patch_sizes: tuple
+    dims: tuple
+    depths: tuple
+    num_heads: tuple
+    mlp_ratios: tuple
+    sr_ratios: tuple
+    peg_kernel_size: int
+    qkv_bias: bool
+    norm_eps: float
+    drop_rate: float
+    pos_drop_rate: float
+    proj_drop_rate: float
+    attn_drop_rate: float
+    drop_path_rate: float
 
-def stages(
-    x, attention, *, patch_sizes, dims, depths, mlp_ratios, peg_kernel_size, norm_eps, drop_rate, drop_path_rate
-):
-    """Both kinds of Twins: image (B, H, W, C) -> the last, normed map; `attention` is a function (x, i, j, name) of
-    the stage's and the block's indices.
-    """
-    rates = iter(drop_path_rates(drop_path_rate, sum(depths)))
-    for i, depth in enumerate(depths):
-        stage = f"stage_{i + 1}"
-        x = conv(x, dims[i], patch_sizes[i], patch_sizes[i], f"{stage}_embed")
-        x = dropout(layer_norm(x, 1e-5, f"{stage}_embed_norm"), drop_rate, f"{stage}_embed_drop")
-        for j in range(depth):
-            block, drop_path = f"{stage}_block_{j}", next(rates)
-            y = attention(layer_norm(x, norm_eps, f"{block}_norm1"), i, j, f"{block}_attn")
-            x = Residual(drop_path=drop_path, dropout=drop_rate, name=f"{block}_res1")(x, y)
-            y = layer_norm(x, norm_eps, f"{block}_norm2")
-            y = mlp(y, int(dims[i] * mlp_ratios[i]), "gelu", f"{block}_mlp", drop_rate)
-            x = Residual(drop_path=drop_path, dropout=drop_rate, name=f"{block}_res2")(x, y)
-            if j == 0:
-                y = DepthwiseConv2D(peg_kernel_size, name=f"{stage}_peg")(x)
-                x = Residual(name=f"{stage}_peg_res")(x, y)
-        x = Stage(math.prod(patch_sizes[: i + 1]), name=stage)(x)
-    return layer_norm(x, norm_eps, "norm")
+    def __post_init__(self):
+        heads_divide(self.dims, self.num_heads)
+        has_hidden(self.dims, self.mlp_ratios, "mlp_ratios")
+        least = max(self._stride(i) * ratio for i, ratio in enumerate(self.sr_ratios))
+        at_least(least, self.border.shape)
+
+    def model(self, attention):
+        """Image -> the model; `attention` is a function (x, i, j, name) -> x of block j of stage i."""
+        x, rates = self.border.image, iter(drop_path_rates(self.drop_path_rate, sum(self.depths)))
+        for i, depth in enumerate(self.depths):
+            stage, patch = f"stage_{i + 1}", self.patch_sizes[i]
+            x = conv(x, self.dims[i], patch, patch, f"{stage}_embed")
+            x = layer_norm(x, 1e-5, f"{stage}_embed_norm")
+            x = dropout(x, self.pos_drop_rate, f"{stage}_embed_drop")
+            for j in range(depth):
+                block, drops = f"{stage}_block_{j}", {"drop_path": next(rates), "dropout": self.proj_drop_rate}
+                y = attention(layer_norm(x, self.norm_eps, f"{block}_norm1"), i, j, f"{block}_attn")
+                x = Residual(**drops, name=f"{block}_res1")(x, y)
+                y = layer_norm(x, self.norm_eps, f"{block}_norm2")
+                y = mlp(y, int(self.dims[i] * self.mlp_ratios[i]), "gelu", f"{block}_mlp", self.proj_drop_rate)
+                x = Residual(**drops, name=f"{block}_res2")(x, y)
+                if j == 0:
+                    y = DepthwiseConv2D(self.peg_kernel_size, name=f"{stage}_peg")(x)
+                    x = Residual(name=f"{stage}_peg_res")(x, y)
+            x = Stage(self._stride(i), name=stage)(x)
+        return self.border.end(layer_norm(x, self.norm_eps, "norm"), self.drop_rate)
+
+    def global_attention(self, x, i, j, name):
+        """PVT's attention, to keys and values from a reduced map."""
+        source, options = spatial_reduction(x, self.sr_ratios[i], name), {"drop_rate": self.attn_drop_rate}
+        return cross_attention(x, source, self.num_heads[i], name, qkv_bias=self.qkv_bias, **options)
+
+    def _stride(self, i):
+        """Pixels per position of stage i's map."""
+        return math.prod(self.patch_sizes[: i + 1])

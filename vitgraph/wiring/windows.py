@@ -1,7 +1,7 @@
 """The windows of Swin's stages and blocks."""
 
 from vitgraph.blocks.base import pair
-from vitgraph.contract import is_sides
+from vitgraph.old.contract import is_sides
 
 
 def block_window(window_size, shifted, grid, clip):

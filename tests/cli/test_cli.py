@@ -1,0 +1,159 @@
+"""The command: what it prints, what it writes, and how it refuses."""
+
+import os
+import pathlib
+import signal
+import subprocess
+import sys
+
+import keras
+import numpy as np
+import pytest
+
+import vitgraph
+from tests import ROOT
+from vitgraph import export
+from vitgraph.cli.main import main
+
+SMALL = ["--input-size", "64", "--num-classes", "3"]
+
+
+def command(*arguments, **options):
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONUNBUFFERED": "1"}
+    return subprocess.Popen(
+        [sys.executable, "-m", "vitgraph", *map(str, arguments)],
+        env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **options,
+    )  # fmt: skip
+
+
+def test_list(capsys):
+    assert main(["list", "pvt*"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split()[0] for line in lines] == vitgraph.list_models("pvt*")
+    assert "224 x 224" in lines[0]
+
+
+def test_summary(capsys):
+    assert main(["summary", "pvt_v2_b0", "--input-size", "64x96", "--layers"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[0].startswith("pvt_v2_b0: 3,666,760 parameters")
+    shapes = {line.split()[0]: line.split(maxsplit=1)[1] for line in lines[1:]}
+    assert (shapes["P2"], shapes["P5"]) == ("16 x 24 x 32", "2 x 3 x 256")
+    assert shapes["output"] == "1000"
+    assert shapes["weights"] == "in1k (apache-2.0)"
+    assert " ".join(shapes["stage_4_block_1_attn_kv"].split()) == "Dense 2 x 3 x 512 131,584"
+
+
+def test_summary_of_any_size_without_top(capsys):
+    assert main(["summary", "vit_tiny_patch16_224", "--input-size", "any", "--no-top"]) == 0
+    out = capsys.readouterr().out
+    assert "input    ? x ? x 3" in out
+    assert "output   ? x ? x 192" in out
+
+
+def test_export(capsys, tmp_path):
+    path = tmp_path / "pvt.tflite"
+    arguments = ["export", "pvt_v2_b0", path, *SMALL, "--batch", 1, "--preprocessing", "in1k"]
+    assert main([str(argument) for argument in arguments]) == 0
+    assert str(path) in capsys.readouterr().out
+    scores = export.load(path)(np.zeros((1, 64, 64, 3), "uint8"))["output_0"]
+    assert scores.shape == (1, 3)
+
+
+@pytest.mark.parametrize("ending", [".safetensors", ".keras"])
+def test_convert(ending, capsys, tmp_path):
+    model = vitgraph.create("pvt_v2_b0", input_shape=(64, 64, 3), num_classes=3)
+    source, out = tmp_path / "source.safetensors", tmp_path / f"out{ending}"
+    vitgraph.save_weights(model, source)
+    assert main(["convert", str(source), "pvt_v2_b0", str(out), *SMALL]) == 0
+    assert "read as vitgraph" in capsys.readouterr().out
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted([source.name, out.name])
+    if ending == ".keras":
+        read = keras.saving.load_model(out)
+    else:
+        read = vitgraph.create("pvt_v2_b0", out, input_shape=(64, 64, 3), num_classes=3)
+    images = np.random.default_rng(0).standard_normal((2, 64, 64, 3), "float32")
+    np.testing.assert_array_equal(read(images), model(images))
+
+
+REFUSED = {  # the words that the line must have
+    "list nothing*": "no model matches 'nothing*'",
+    "summary pvt_b0": "nearest: pvt_v2_b0",
+    "summary pvt_v2_b0 --input-size 8": "height and width of at least 32",
+    "summary pvt_v2_b0 --num-classes 0": "num_classes=0",
+    "export pvt_v2_b0 model.onnx --format litert --input-size 32": "ends in '.tflite'",
+    "export pvt_v2_b0 nowhere/pvt.tflite --input-size 32": "no folder nowhere",
+    "export pvt_v2_b0 pvt.tflite --weights absent.safetensors": "no checkpoint at 'absent.safetensors'",
+    "export pvt_v2_b0 pvt.tflite --weights in22k": "in1k",
+    "export pvt_v2_b0 pvt.tflite --preprocessing half": "allowed: in1k",
+    "export pvt_v2_b0 pvt.tflite --batch 0 --input-size 32": "batch_size=0",
+    "convert absent.pth pvt_v2_b0 out.safetensors": "no checkpoint at 'absent.pth'",
+    "convert broken.safetensors pvt_v2_b0 out.safetensors --input-size 32": "broken.safetensors",
+    "convert other.npz pvt_v2_b0 out.keras --input-size 32": "doesn't fit model 'pvt_v2_b0'",
+    "convert other.npz pvt_v2_b0 out.h5": "ends in .safetensors or .keras",
+    "convert other.npz pvt_v2_b0 nowhere/out.keras": "no folder 'nowhere'",
+    "demo --epochs 0": "epochs=0",
+    "demo --out broken.safetensors": "broken.safetensors",
+}
+
+
+@pytest.mark.parametrize("line", REFUSED)
+def test_wrong_input_is_one_line_and_leaves_nothing(line, capsys, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    pathlib.Path("broken.safetensors").write_bytes(b"broken")
+    np.savez("other.npz", some=np.zeros(3), thing=np.zeros(4))
+    assert main(line.split()) == 2
+    message = capsys.readouterr().err
+    assert message.startswith(f"vitgraph {line.split()[0]}: ")
+    assert message.count("\n") == 1
+    assert REFUSED[line] in message
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["broken.safetensors", "other.npz"]
+
+
+@pytest.mark.parametrize(
+    "line", ["", "nonsense", "summary", "summary pvt_v2_b0 --input-size 3by4", "export a b --batch x"]
+)
+def test_wrong_arguments_are_one_line(line, capsys):
+    with pytest.raises(SystemExit) as stopped:
+        main(line.split())
+    assert stopped.value.code == 2
+    message = capsys.readouterr().err
+    assert message.startswith("vitgraph")
+    assert message.count("\n") == 1
+
+
+def test_help_has_examples(capsys):
+    with pytest.raises(SystemExit) as stopped:
+        main(["--help"])
+    assert stopped.value.code == 0
+    shown = capsys.readouterr().out
+    examples = [line.split() for line in shown.splitlines() if line.startswith("  vitgraph ")]
+    commands = {"list", "summary", "export", "convert", "pretrain", "train", "demo"}
+    assert {example[1] for example in examples} == commands
+
+
+def test_process_refuses_without_a_traceback():
+    process = command("summary", "pvt_b0")
+    out, err = process.communicate(timeout=120)
+    assert (process.returncode, out) == (2, "")
+    assert err.splitlines()[-1].startswith("vitgraph summary: ")
+    assert "Traceback" not in err
+
+
+def test_reader_that_has_enough():
+    process = command("list")
+    process.stdout.readline()
+    process.stdout.close()
+    err = process.stderr.read()
+    process.stderr.close()
+    assert process.wait(timeout=120) == 0
+    assert "Broken" not in err
+
+
+def test_interrupted_quietly(tmp_path):
+    process = command("demo", "--out", tmp_path)
+    assert process.stdout.readline()
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=120)
+    assert process.returncode == 130
+    assert "Traceback" not in err

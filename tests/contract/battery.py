@@ -1,0 +1,202 @@
+"""Wrong and borderline calls, made from the types of a function's signature, and what is wrong with the answers."""
+
+import contextlib
+import dataclasses
+import gc
+import inspect
+import pathlib
+import signal
+import types
+import typing
+from collections.abc import Callable, Iterator
+from typing import Any, Literal, Union
+
+import keras
+import numpy as np
+
+from vitgraph.contract.fitting import Misfit, fit
+from vitgraph.contract.rules import shown
+
+SECONDS = 20
+"""A call that takes longer counts as hanging."""
+
+
+class Hostile:
+    """Answers every question with an error."""
+
+    def _refuse(self, *_):
+        raise RuntimeError("hostile")
+
+    __bool__ = __eq__ = __float__ = __getitem__ = __hash__ = __index__ = __iter__ = __len__ = __repr__ = _refuse
+    __array__ = __call__ = __fspath__ = _refuse
+
+
+def _kinds_of_value() -> list[Any]:
+    """Values of every kind, of which an argument allows one or two."""
+    return [
+        None, True, False, 0, 1, -1, 3, 2**40, -(2**70), 10**5000, 0.0, 0.5, -0.5, 1.0, 1 - 1e-12, 1e-300,
+        1e300, float("nan"), float("inf"), -float("inf"), 1j, "", "x", "5", "a/b", b"x", "x" * 10_000,
+        (), [], (1,), [7], (1, 1), (None,), (float("nan"),), ("x",), (1,) * 2000, {}, {"x": 1}, {1}, range(2),
+        iter((1,)), object(), Hostile(), int, print, lambda *_: None, keras.layers.Dense(2), pathlib.Path("x"),
+        np.array(1), np.array(0.5), np.array([1, 2]), np.array([[0.5]]), np.array([]), np.array(["x"]), np.array(None),
+        np.int64(1), np.int8(-1), np.float32(0.5), np.float64("nan"), np.bool_(True), np.str_("x"),
+        np.datetime64("2020"), keras.ops.ones(()), keras.ops.ones((2,)), keras.Variable(1.0),
+        keras.KerasTensor((None, 32, 32, 3)), keras.KerasTensor((None, 32, 32, 3), "int32"),
+        keras.KerasTensor((None, 2, 2, 3)), keras.KerasTensor((None, 32, 3)), keras.Input((32, 32, None)),
+    ]  # fmt: skip
+
+
+def values(kind: Any, good: Any) -> Iterator[Any]:
+    """Wrong and borderline values of an argument of type `kind`, of which `good` is a right one."""
+    anything = _kinds_of_value()
+    yield from anything
+    yield from _literals(kind)
+    yield from _near(good)
+    if isinstance(good, (tuple, list)) and good:
+        yield from _sequences(tuple(good), anything)
+    else:
+        yield from ((good,), [good], (good,) * 2, (good,) * 3, (good, None), np.array([good] * 2, dtype=object))
+
+
+def _literals(kind: Any) -> Iterator[Any]:
+    """Each value that is spelled out in a type, and what is nearly one."""
+    for value in typing.get_args(kind) if typing.get_origin(kind) is Literal else ():
+        yield value
+        if isinstance(value, str):
+            yield from (value.upper(), f"{value} ", [value])
+    for part in typing.get_args(kind):
+        if typing.get_origin(kind) is not Literal and typing.get_origin(part) in (
+            Literal, Union, types.UnionType, typing.Annotated,
+        ):  # fmt: skip
+            yield from _literals(part)
+
+
+def _near(good: Any) -> Iterator[Any]:
+    """Numbers beside a right one."""
+    if isinstance(good, (int, float)) and not isinstance(good, bool):
+        yield from (good + 1, -good, np.float32(good), np.array(good), str(good), complex(good))
+
+
+def _sequences(good: tuple[Any, ...], anything: list[Any]) -> Iterator[Any]:
+    """A right sequence as another kind, of another length, with an entry that may be wrong."""
+    yield from (list(good), iter(good), dict.fromkeys(good), str(good), (good,), good * 40)
+    yield from (good[:-1], good[:1], (*good, good[-1]), good[::-1], np.array(good, dtype=object))
+    with contextlib.suppress(ValueError):  # entries of different lengths
+        yield np.array(good)
+    *before, last = good
+    entries = [*anything, *_near(last)]
+    if isinstance(last, (tuple, list)) and last:
+        entries += _sequences(tuple(last), anything)
+    for entry in entries:
+        yield (*before, entry)
+    for entry in (None, True, 0, -1, 2**40, float("nan"), "x", object(), [], (1, 1)):
+        yield (entry, *good[1:])
+
+
+class Hang(BaseException):
+    """A call took too long. No `Exception`, so that nothing on the way catches it."""
+
+
+@contextlib.contextmanager
+def limit(seconds: int) -> Iterator[None]:
+    def stop(*_: Any) -> None:
+        raise Hang
+
+    previous = signal.signal(signal.SIGALRM, stop)
+    signal.alarm(seconds)
+    try:
+        yield
+    finally:
+        signal.alarm(0)
+        signal.signal(signal.SIGALRM, previous)
+
+
+@dataclasses.dataclass
+class Battery:
+    """All calls of one function that differ from a good call in one argument.
+
+    Args:
+        function: a public function.
+        good: its arguments in a good and quick call.
+        use: a function (result, argument): what is done with the result of a call that is taken because its value of
+            `argument` may be good; it raises for a bad result.
+        besides: {argument: further values that are tried}.
+        errors: exceptions that the function may raise beside ValueError and TypeError.
+    """
+
+    function: Callable[..., Any]
+    good: dict[str, Any]
+    use: Callable[[Any, str], Any] = lambda result, argument: None
+    besides: dict[str, list[Any]] = dataclasses.field(default_factory=dict)
+    errors: tuple[type[Exception], ...] = ()
+    calls: int = 0
+    taken: int = 0
+
+    def complaints(self) -> list[str]:
+        """What is wrong with the answers, one line a call."""
+        kinds = typing.get_type_hints(self.function, include_extras=True)
+        parameters = inspect.signature(self.function).parameters
+        found = []
+        for argument, parameter in parameters.items():
+            if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):
+                continue
+            good = self.good.get(argument, parameter.default)
+            made = {_made(good, kinds[argument])}
+            for value in (*self.besides.get(argument, ()), *values(kinds[argument], good)):
+                what = _made(value, kinds[argument])
+                if what is None or what not in made:
+                    made.add(what)
+                    complaint = self._call(argument, value, fits=what is not None)
+                    found += [f"{self.function.__name__}: {argument}={shown(value)}: {complaint}"] if complaint else []
+        return found
+
+    def _call(self, argument: str, value: Any, fits: bool) -> str:
+        """What is wrong with the answer to one call; nothing, if it is refused properly or gives what is good."""
+        self.calls += 1
+        try:
+            with limit(SECONDS):
+                result = self.function(**{**self.good, argument: value})
+        except (ValueError, TypeError, *self.errors) as error:
+            return self._form(str(error), argument, value, fits)
+        except Hang:
+            return f"takes more than {SECONDS} s"
+        except Exception as error:
+            return f"{type(error).__name__}: {error}"
+        if not fits:
+            return "is taken, though its type doesn't allow it"
+        self.taken += 1
+        if self.taken % 50 == 0:
+            gc.collect()
+        try:
+            with limit(SECONDS):
+                self.use(result, argument)
+        except Hang:
+            return f"its result takes more than {SECONDS} s"
+        except Exception as error:
+            return f"its result is bad: {type(error).__name__}: {error}"
+        return ""
+
+    def _form(self, message: str, argument: str, value: Any, fits: bool) -> str:
+        """Whether a refusal says who was called, what was given and what is allowed."""
+        start, _, allowed = message.partition("; allowed: ")
+        name = self.function.__name__
+        good = start.startswith(f"{name}: ") if fits else start == f"{name}: {argument}={shown(value)}"
+        return "" if good and allowed else f"foreign message: {message}"
+
+
+def _made(value: Any, kind: Any) -> str | None:
+    """What a function gets for a value, as a text to compare by; None where the type doesn't allow it."""
+    try:
+        return shown(fit(value, kind)) if not callable(value) else f"{id(fit(value, kind))}"
+    except Misfit:
+        return None
+
+
+def answers(model: keras.Model, argument: str = "") -> None:
+    """Asks a model about noise and about a black image, in training where a rate is in question: all must be finite."""
+    shape = [size or 32 for size in model.inputs[0].shape[1:]]
+    noise = np.random.default_rng(0).standard_normal((1, *shape))
+    outputs = model(np.concatenate([noise, np.zeros((1, *shape))]).astype("float32"), training="rate" in argument)
+    for output in keras.tree.flatten(outputs):
+        numbers = keras.ops.convert_to_numpy(keras.ops.cast(output, "float32"))
+        assert np.isfinite(numbers).all(), "not finite"

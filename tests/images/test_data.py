@@ -1,0 +1,276 @@
+"""Images for training: what is read, what is refused, and that an epoch is the same whenever it is made."""
+
+import keras
+import numpy as np
+import pytest
+from PIL import Image
+
+from vitgraph.training.augmentation import Augmentation, preview
+from vitgraph.training.data import batches, from_arrays, from_folder
+
+RANDOM = np.random.default_rng(0)
+PIXELS = RANDOM.integers(0, 256, (12, 20, 24, 3), "uint8")
+LABELS = np.arange(12) % 3
+PLAIN = {"normalization": ((0.0,) * 3, (1.0,) * 3), "seed": 1, "epoch": 2}
+STRONG = Augmentation(
+    crop_scale=(0.3, 1.0), flip=0.5, rand_augment=2, color_jitter=0.4, mixup=0.8, cutmix=1.0, erasing=0.5
+)
+
+
+def write(folder, kinds=("png", "jpg", "bmp", "gif")):
+    """Four images of each of three classes, one of them in a folder within, grey and transparent ones among them."""
+    for i, (pixels, label) in enumerate(zip(PIXELS, LABELS, strict=True)):
+        path = folder / "abc"[label] / ("" if i % 4 else "deeper")
+        path.mkdir(parents=True, exist_ok=True)
+        mode = ("RGB", "L", "RGBA", "RGB")[i % 4] if kinds[i % 4] == "png" else "RGB"
+        Image.fromarray(pixels).convert(mode).save(path / f"{i}.{kinds[i % 4]}")
+    return folder
+
+
+def arrays(dataset):
+    return [[np.asarray(part) for part in (batch if isinstance(batch, tuple) else (batch,))] for batch in dataset]
+
+
+def assert_same(one, other):
+    for a, b in zip(one, other, strict=True):
+        for x, y in zip(a, b, strict=True):
+            np.testing.assert_array_equal(x, y)
+
+
+def test_folder(tmp_path):
+    images = from_folder(write(tmp_path, ("png",) * 4))
+    assert (images.count, images.num_classes, images.class_names) == (12, 3, ("a", "b", "c"))
+    assert from_folder(tmp_path, labelled=False).count == 12 and from_folder(tmp_path, labelled=False).labels is None
+    dataset = batches(images, batch_size=5, image_size=(20, 24), training=False, **PLAIN)
+    assert len(dataset) == 3
+    seen = {}
+    for pixels, labels in arrays(dataset):
+        assert pixels.shape[1:] == (20, 24, 3) and pixels.dtype == labels.dtype == "float32"
+        seen.update({path.tobytes(): label for path, label in zip(pixels, labels.argmax(axis=1), strict=True)})
+    colour = PIXELS[3].astype("float32") / 255
+    assert seen[colour.tobytes()] == LABELS[3]  # neither grey nor transparent: as it was written
+
+
+def test_all_kinds_of_files(tmp_path):
+    images = from_folder(write(tmp_path))
+    (pixels, _), *_ = arrays(batches(images, batch_size=12, image_size=16, training=False, **PLAIN))
+    assert pixels.shape == (12, 16, 16, 3) and pixels.min() >= 0 and pixels.max() <= 1
+
+
+def test_every_kind_of_file_is_read_as_pillow_reads_it(tmp_path):
+    """What is grey, transparent, or printed in four colours, as colour and as grey."""
+    picture = Image.fromarray(PIXELS[0]).resize((96, 80), Image.Resampling.BICUBIC)
+    kinds = [("L", "png"), ("LA", "png"), ("P", "png"), ("RGBA", "png"), ("1", "png"), ("L", "bmp"), ("RGBA", "bmp")]
+    kinds += [("RGB", "gif"), ("RGBA", "webp"), ("RGB", "webp"), ("L", "jpg"), ("CMYK", "jpg")]
+    wanted = []
+    for i, (mode, kind) in enumerate(kinds):
+        path, image = tmp_path / f"{i:02}.{kind}", picture.convert(mode)
+        if mode in ("LA", "RGBA"):
+            image.putalpha(128)
+        image.save(path, **({"lossless": True} if kind == "webp" else {}))
+        with Image.open(path) as read:
+            wanted.append([np.asarray(read.convert(m), "float32") for m in ("RGB", "L")])
+    images = from_folder(tmp_path, labelled=False)
+    options = {"batch_size": len(kinds), "image_size": (80, 96), "training": False, "seed": 0, "epoch": 0}
+    ((colour,),) = arrays(batches(images, normalization=PLAIN["normalization"], **options))
+    ((grey,),) = arrays(batches(images, channels=1, normalization=((0.0,), (1.0,)), **options))
+    for i, (rgb, luma) in enumerate(wanted):
+        np.testing.assert_allclose(colour[i] * 255, rgb, atol=3, err_msg=str(kinds[i]))
+        np.testing.assert_allclose(grey[i, ..., 0] * 255, luma, atol=3, err_msg=str(kinds[i]))
+
+
+def test_files_that_would_be_read_wrongly_are_refused(tmp_path):
+    picture = Image.fromarray(PIXELS[0])
+    picture.convert("P", palette=Image.Palette.ADAPTIVE).save(tmp_path / "colours.bmp")
+    picture.save(tmp_path / "moving.webp", save_all=True, append_images=[picture.rotate(90)])
+    picture.save(tmp_path / "cut.jpg", quality=95)
+    (tmp_path / "cut.jpg").write_bytes((tmp_path / "cut.jpg").read_bytes()[:-40])
+    with pytest.raises(ValueError, match="3 of 3(?s:.*)colours of its own(?s:.*)cut.jpg(?s:.*)a moving WebP"):
+        from_folder(tmp_path, labelled=False)
+
+
+@pytest.mark.parametrize(("crop_pct", "crop_mode"), [(0.9, "center"), (0.875, "squash")])
+def test_published_checkpoints_are_evaluated_as_by_timm(crop_pct, crop_mode, tmp_path):
+    """Its steps in Pillow: resize by cubic curves, crop in the centre. Whole levels, so that one may differ by one."""
+    pixels = np.random.default_rng(1).integers(0, 256, (30, 40, 3), "uint8")
+    picture = Image.fromarray(pixels).resize((500, 375), Image.Resampling.BICUBIC)
+    picture.save(tmp_path / "0.png")
+    side = int(224 / crop_pct)
+    width = side * 500 // 375 if crop_mode == "center" else side
+    left, top = round((width - 224) / 2), round((side - 224) / 2)
+    resized = picture.resize((width, side), Image.Resampling.BICUBIC)
+    wanted = np.asarray(resized.crop((left, top, left + 224, top + 224)), "float32")
+    options = {"batch_size": 1, "image_size": 224, "training": False, "crop_pct": crop_pct, "crop_mode": crop_mode}
+    ((given,),) = arrays(batches(from_folder(tmp_path, labelled=False), **options, **PLAIN))
+    difference = abs(given[0] * 255 - wanted)
+    assert difference.max() < 1.5 and difference.mean() < 0.3
+
+
+def test_unreadable_files_are_named_or_left_out(tmp_path):
+    write(tmp_path, ("png",) * 4)
+    whole = (tmp_path / "a" / "3.png").read_bytes()
+    (tmp_path / "a" / "cut.png").write_bytes(whole[: len(whole) // 2])
+    (tmp_path / "b" / "empty.jpg").write_bytes(b"")
+    (tmp_path / "c" / "text.gif").write_text("no image")
+    (tmp_path / "c" / "notes.txt").write_text("not listed")
+    with pytest.raises(ValueError, match=r"3 of 15 files(?s:.*)cut.png(?s:.*)empty.jpg(?s:.*)text.gif"):
+        from_folder(tmp_path)
+    with pytest.warns(UserWarning, match=r"3 of 15 files .*cut.png.*empty.jpg.*text.gif"):
+        assert from_folder(tmp_path, unreadable="skip").count == 12
+
+
+def test_wrong_folders(tmp_path):
+    with pytest.raises(OSError, match="is no folder"):
+        from_folder(tmp_path / "absent")
+    with pytest.raises(ValueError, match="0 folders; allowed"):
+        from_folder(tmp_path)
+    (tmp_path / "one").mkdir()
+    with pytest.raises(ValueError, match="the one folder 'one'"):
+        from_folder(tmp_path)
+    (tmp_path / "two").mkdir()
+    with pytest.raises(ValueError, match="has no images"):
+        from_folder(tmp_path)
+    Image.fromarray(PIXELS[0]).save(tmp_path / "one" / "0.png")
+    with pytest.raises(ValueError, match="no images in .* of: two"):
+        from_folder(tmp_path)
+    Image.fromarray(PIXELS[0]).save(tmp_path / "two" / "0.png")
+    Image.fromarray(PIXELS[0]).save(tmp_path / "stray.png")
+    with pytest.raises(ValueError, match="in no class's folder: stray.png"):
+        from_folder(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("images", "labels", "says"),
+    [
+        (PIXELS[0, 0], None, r"shape \(24, 3\)"),
+        (PIXELS.astype("float32"), None, "allowed: uint8, or floats in 0 ... 1"),
+        (np.full((2, 4, 4, 3), np.nan), None, "floats in 0 ... 1"),
+        (PIXELS, LABELS[:5], r"labels of shape \(5,\).* 12 integers"),
+        (PIXELS, LABELS - 1, "-1 ... 1; allowed: 12 integers from 0"),
+        (PIXELS, LABELS + 0.5, "allowed: 12 integers"),
+        (PIXELS, np.full((12, 3), 0.5), "one 1 a row"),
+        (PIXELS, ["cat"] * 12, "allowed: 12 integers"),
+        (PIXELS, [], "allowed: 12 integers"),
+    ],
+)
+def test_wrong_arrays(images, labels, says):
+    with pytest.raises(ValueError, match=says):
+        from_arrays(images, labels)
+
+
+def test_arrays_in_all_forms():
+    images = from_arrays(PIXELS / 255.0, np.eye(3)[LABELS])
+    np.testing.assert_array_equal(images.source, PIXELS)
+    np.testing.assert_array_equal(images.labels, LABELS)
+    assert from_arrays(PIXELS[..., 0]).source.shape == (12, 20, 24, 1)
+
+
+def test_split_holds_out_a_share_of_each_class():
+    images = from_arrays(PIXELS, LABELS)
+    rest, held = images.split(0.25, seed=0)
+    assert (rest.count, held.count) == (9, 3)
+    np.testing.assert_array_equal(np.sort(held.labels), [0, 1, 2])
+    assert not {x.tobytes() for x in rest.source} & {x.tobytes() for x in held.source}
+
+
+def test_split_leaves_something_to_train_on():
+    images = from_arrays(PIXELS, [0] * 11 + [1])
+    rest, held = images.split(0.1, seed=0)
+    assert (sorted(set(rest.labels)), list(held.labels)) == ([0, 1], [0])
+    for fraction in (0, 1.5, float("nan")):
+        with pytest.raises(ValueError, match="allowed: over 0, less than 1"):
+            images.split(fraction, seed=0)
+    with pytest.raises(ValueError, match="batch_size=13; allowed: at most 12"):
+        batches(images, batch_size=13, image_size=16, training=True, **PLAIN)
+
+
+def test_as_many_images_and_classes_as_imagenet_has():
+    """A table of their labels in the graph would be too large for it."""
+    images = from_arrays(np.zeros((540_000, 1, 1, 3), "uint8"), np.arange(540_000) % 1000)
+    _, labels = next(iter(batches(images, batch_size=2, image_size=1, training=True, label_smoothing=0.1, **PLAIN)))
+    np.testing.assert_allclose(np.asarray(labels).max(axis=1), 0.9001, rtol=1e-6)
+
+
+def test_an_epoch_is_the_same_in_any_process_and_others_are_not(tmp_path, fresh_process):
+    write(tmp_path, ("png",) * 4)
+    code = """
+import sys, numpy as np
+from tests.images.test_data import PLAIN, STRONG, arrays
+from vitgraph.training.data import batches, from_folder
+for i, batch in enumerate(arrays(batches(from_folder(sys.argv[1]), batch_size=5, image_size=16, augmentation=STRONG,
+                                         training=True, **PLAIN))):
+    np.savez(f"{sys.argv[1]}/{i}.npz", *batch)
+"""
+    images = from_folder(tmp_path)
+    options = {"batch_size": 5, "image_size": 16, "augmentation": STRONG, "training": True}
+    here = arrays(batches(images, **options, **PLAIN))
+    assert len(here) == 2  # the last two images are left out
+    assert_same(here, arrays(batches(images, **options, **PLAIN)))
+    fresh_process(code, tmp_path)
+    for i, batch in enumerate(here):
+        with np.load(tmp_path / f"{i}.npz") as there:
+            assert_same([batch], [[there[name] for name in there.files]])
+    other = arrays(batches(images, **options, **{**PLAIN, "epoch": 3}))
+    assert not np.array_equal(here[0][0], other[0][0])
+
+
+def test_augmentation_mixes_images_and_labels():
+    images = from_arrays(PIXELS, LABELS)
+    options = {"batch_size": 12, "image_size": (20, 24), "training": True, **PLAIN}
+    (mixed, labels), *_ = arrays(batches(images, augmentation=Augmentation(mixup=1.0), label_smoothing=0.3, **options))
+    np.testing.assert_allclose(labels.sum(axis=1), 1, atol=1e-5)
+    assert labels.min() > 0.05 and not np.isin(labels.max(axis=1).round(3), 0.8).all()
+    (plain, sharp), *_ = arrays(batches(images, **options))
+    assert set(np.unique(sharp)) == {0, 1}
+    assert {x.tobytes() for x in plain} == {x.tobytes() for x in PIXELS.astype("float32") / 255}
+    assert not {x.tobytes() for x in plain} & {x.tobytes() for x in mixed}
+    (turned, _), *_ = arrays(batches(images, augmentation=Augmentation(flip=1.0), **options))
+    np.testing.assert_array_equal(turned, plain[:, :, ::-1])
+
+
+@pytest.mark.parametrize("policy", ["float32", "mixed_float16"])
+def test_labels_say_what_cutmix_shows(policy):
+    """White images of one class, black ones of the other: the mean of the pixels is the share of the first."""
+    classes = np.arange(64) % 2
+    images = from_arrays(np.broadcast_to(np.uint8(255 * classes[:, None, None, None]), (64, 16, 16, 3)), classes)
+    keras.config.set_dtype_policy(policy)
+    try:
+        options = {"batch_size": 64, "image_size": 16, "training": True, "augmentation": Augmentation(cutmix=1.0)}
+        ((pixels, labels),) = arrays(batches(images, **options, **PLAIN))
+    finally:
+        keras.config.set_dtype_policy("float32")
+    np.testing.assert_allclose(labels[:, 1], pixels.mean(axis=(1, 2, 3)), atol=1e-5)
+    assert ((labels[:, 1] > 0.05) & (labels[:, 1] < 0.95)).sum() > 10
+
+
+def test_colour_jitter_goes_both_ways():
+    red = from_arrays(np.broadcast_to(np.uint8([150, 100, 100]), (256, 2, 2, 3)))
+    options = {"batch_size": 256, "image_size": 2, "training": True, "augmentation": Augmentation(color_jitter=0.2)}
+    ((pixels,),) = arrays(batches(red, **options, **PLAIN))
+    pixels = pixels[:, 0, 0]
+    brightness = pixels.max(axis=-1) * 255 - 150
+    # Brightness is added before saturation is multiplied: what it was then is known from the brightest channel.
+    saturation = (np.ptp(pixels, axis=-1) / pixels.max(axis=-1)) * (150 + brightness) / 50
+    for low, high, values in ((-51, 51, brightness), (0.8, 1.2, saturation)):
+        near = (high - low) / 20
+        assert low - 0.01 < values.min() < low + near and high - near < values.max() < high + 0.01
+
+
+def test_preview_is_a_picture(tmp_path):
+    images = from_arrays(np.concatenate([PIXELS, PIXELS]), np.concatenate([LABELS, LABELS]))
+    preview(images, Augmentation(mixup=0.8, flip=0.5), tmp_path / "sheet.png", image_size=32)
+    assert (tmp_path / "sheet.png").read_bytes().startswith(b"\x89PNG")
+
+
+@pytest.mark.parametrize(
+    ("numbers", "says"),
+    [
+        ({"crop_scale": (0.5, 0.2)}, "crop_scale"),
+        ({"flip": 2}, "flip=2; allowed: 0 ... 1"),
+        ({"rand_augment": -1}, "rand_augment=-1"),
+        ({"mixup": "much"}, "mixup='much'"),
+    ],
+)
+def test_wrong_numbers(numbers, says):
+    with pytest.raises((ValueError, TypeError), match=says):
+        Augmentation(**numbers)

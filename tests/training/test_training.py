@@ -1,0 +1,502 @@
+"""Training: the papers' numbers, what decays, and a loop that goes on exactly, whatever happens to it."""
+
+import _thread
+import csv
+import dataclasses
+import json
+import os
+import resource
+import signal
+import subprocess
+import sys
+import threading
+import time
+
+import keras
+import numpy as np
+import pytest
+
+import vitgraph
+from tests import ROOT
+from tests.variants import TINY, assert_close, shared, value
+from vitgraph import objectives
+from vitgraph.checkpoints import read_checkpoint
+from vitgraph.cli import training as cli_training
+from vitgraph.cli.main import main
+from vitgraph.training import checkpoint, list_recipes, pretrain, recipe, train
+from vitgraph.training.data import from_arrays
+from vitgraph.training.net import find_net
+from vitgraph.training.optimizer import LayerwiseAdamW, decays, depths, learning_rates
+from vitgraph.training.train import _Job
+
+NAME = "vit_tiny_patch16_224"
+SMALL = {"patch_size": 8, "dim": 16, "depth": 1, "num_heads": 2, "mlp_ratio": 2, "img_size": 16}
+ARRAYS = np.random.default_rng(0).integers(0, 256, (24, 16, 16, 3), "uint8"), np.arange(24) % 3
+
+
+def short(**options):
+    """Arguments of a training of two steps an epoch."""
+    numbers = {"batch_size": 12, "epochs": 2, "warmup_epochs": 1}
+    return {"input_size": 16, "model_arguments": SMALL, **numbers, "silent": True, **options}
+
+
+# Recipes
+
+
+@pytest.mark.parametrize(
+    ("name", "numbers"),
+    [
+        ("deit", {"epochs": 300, "batch_size": 1024, "learning_rate": 1e-3, "weight_decay": 0.05, "warmup_epochs": 5}),
+        ("mae", {"epochs": 800, "batch_size": 4096, "learning_rate": 2.4e-3, "beta_2": 0.95, "warmup_epochs": 40}),
+        ("finetune", {"epochs": 100, "batch_size": 1024, "learning_rate": 4e-3, "layer_decay": 0.75}),
+    ],
+)
+def test_recipes_are_the_papers(name, numbers):
+    read = recipe(name)
+    assert {number: pytest.approx(getattr(read, number)) for number in numbers} == numbers
+    assert "arXiv" in read.source and "table" in read.source
+    assert name in list_recipes()
+
+
+def test_recipe_of_a_file_and_overrides(tmp_path):
+    numbers = {"epochs": 3, "batch_size": 8, "base_learning_rate": 0.1, "augmentation": {"mixup": 0.5}}
+    (tmp_path / "own.json").write_text(json.dumps(numbers))
+    read = recipe(tmp_path / "own.json", epochs=4, mixup=0.2)
+    assert (read.epochs, read.batch_size, read.augmentation.mixup) == (4, 8, 0.2)
+    rates = learning_rates(recipe(tmp_path / "own.json", warmup_epochs=1, min_learning_rate=1e-3, batch_size=256), 5)
+    np.testing.assert_allclose([rates(step) for step in (0, 1, 5, 10, 15)], [0, 0.02, 0.1, 0.0505, 0.001], rtol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("name", "overrides", "message"),
+    [
+        ("diet", {}, r"recipe 'diet' is unknown \(did you mean 'deit'\?\); allowed: deit, finetune, mae, a .json file"),
+        ("deit", {"epoch": 3}, "unknown key 'epoch' .did you mean 'epochs'"),
+        ("deit", {"augmentation": {"mixupp": 1}}, "unknown key 'mixupp' .did you mean 'mixup'"),
+        ("deit", {"warmup_epochs": 300}, "warmup_epochs=300; allowed: less than epochs=300"),
+        ("deit", {"accumulation": 3}, "accumulation=3; allowed: a divisor of batch_size=1024"),
+        ("deit", {"epochs": 1.5}, "epochs=1.5; allowed: an integer"),
+        ("deit", {"layer_decay": 1.1}, "layer_decay=1.1; allowed: over 0, at most 1"),
+        ("deit", {"label_smoothing": 1}, "label_smoothing=1; allowed: 0 or more, and less than 1"),
+        ("deit", {"weight_decay": "much"}, "weight_decay='much'; allowed: a number"),
+        ("deit", {"min_learning_rate": 1.0}, "min_learning_rate=1.0; allowed: at most the learning rate, 0.001"),
+    ],
+)
+def test_wrong_recipes(name, overrides, message):
+    with pytest.raises((ValueError, TypeError), match=message):
+        recipe(name, **overrides)
+
+
+def test_files_that_are_no_recipe(tmp_path):
+    path = tmp_path / "own.json"
+    for text, message in (("{", "is no JSON file"), ("[]", "must be a dictionary"), ('{"epochs": 1}', "no batch_size")):
+        path.write_text(text)
+        with pytest.raises(ValueError, match=message):
+            recipe(path)
+
+
+# The optimizer
+
+
+@pytest.mark.parametrize("name", TINY)
+def test_what_decays_and_how_deep_it_stands(name):
+    model = shared(name)
+    small = ("bias", "q_bias", "v_bias", "beta", "gamma", "scale", "logit_scale", "table", "token", "latent")
+    for variable in model.trainable_variables:
+        assert variable.name in (*small, "kernel")
+        assert decays(variable) == (variable.name == "kernel" and "_cpb_" not in variable.path)
+    found = depths(model)
+    assert list(found) == [variable.path for variable in model.weights]
+    last = max(found.values())
+    assert set(found.values()) == set(range(last + 1))
+    assert {depth for path, depth in found.items() if path.startswith("head")} == {last}
+    assert {depth for path, depth in found.items() if path.startswith(("patch_embed", "stage_1_embed"))} <= {0}
+    reached = [0]
+    for path, depth in found.items():
+        if "block_" in path:
+            assert 0 < depth < last
+            reached.append(depth)
+    if name != "crossvit":  # whose branches stand side by side
+        assert reached == sorted(reached)
+
+
+def test_depths_need_blocks():
+    image = keras.Input((4,), name="image")
+    with pytest.raises(ValueError, match="'plain' has no layers named after blocks"):
+        depths(keras.Model(image, keras.layers.Dense(2)(image), name="plain"))
+
+
+STEPS = """
+import keras
+import numpy as np
+from vitgraph.training import LayerwiseAdamW
+def steps(optimizer, variables):
+    optimizer.build(variables)
+    for i in range(3):
+        optimizer.apply([keras.ops.convert_to_tensor(np.full(v.shape, 0.1 * (i + 1), "float32")) for v in variables])
+    return [keras.ops.convert_to_numpy(v).tolist() for v in variables]
+def variables():
+    return [keras.Variable(np.full((2, 2), 1.0, "float32"), name=name) for name in ("kernel", "table")]
+def layerwise(**options):
+    paths = [v.path for v in variables()]
+    scales, decayed = dict(zip(paths, (0.5, 1.0))), paths[:1]
+    return LayerwiseAdamW(0.01, 0.1, scales=scales, decayed=decayed, **options)
+"""
+
+
+def test_each_variable_has_its_own_rate():
+    """As two of Keras' optimizers: half the rate with decay for one variable, the whole without for the other."""
+    scope: dict = {}
+    exec(STEPS, scope)
+    kernel, table = scope["steps"](scope["layerwise"](), scope["variables"]())
+    assert_close(kernel, scope["steps"](keras.optimizers.AdamW(0.005, 0.1), scope["variables"]()[:1])[0])
+    assert_close(table, scope["steps"](keras.optimizers.Adam(0.01), scope["variables"]()[1:])[0])
+    with pytest.raises(ValueError, match="scales has nothing for other"):
+        scope["layerwise"]().build([keras.Variable(np.zeros((2, 2)), name="other")])
+
+
+@pytest.mark.parametrize("backend", ["jax", "torch"])
+def test_other_backends_take_the_same_steps(backend, fresh_process):
+    code = f"import os\nos.environ['KERAS_BACKEND'] = '{backend}'\n{STEPS}"
+    code += "print(steps(layerwise(gradient_accumulation_steps=2, use_ema=True, global_clipnorm=0.2), variables()))"
+    scope: dict = {}
+    exec(STEPS, scope)
+    options = {"gradient_accumulation_steps": 2, "use_ema": True, "global_clipnorm": 0.2}
+    expected = scope["steps"](scope["layerwise"](**options), scope["variables"]())
+    assert_close(json.loads(fresh_process(code)), expected)
+
+
+def test_layerwise_optimizer_is_saved(tmp_path):
+    model = TINY["vit"].build((16, 16, 3), dim=8, depth=1)
+    scales = {variable.path: 0.5 for variable in model.trainable_variables}
+    decayed = [variable.path for variable in model.trainable_variables if decays(variable)]
+    model.compile(LayerwiseAdamW(0.01, scales=scales, decayed=decayed), "mse", run_eagerly=True)
+    data = np.ones((4, 16, 16, 3), "float32"), np.ones((4, 5), "float32")
+    model.fit(*data, verbose=0)
+    model.save(tmp_path / "model.keras")
+    again = keras.saving.load_model(tmp_path / "model.keras")
+    assert again.optimizer.get_config() == model.optimizer.get_config()
+    for m in (model, again):
+        m.fit(*data, verbose=0)
+    for a, b in zip(model.weights, again.weights, strict=True):
+        assert_close(a, b)
+
+
+# A whole training, and what may happen to it
+
+
+@pytest.fixture(scope="module")
+def folders(tmp_path_factory):
+    """Folders of images to train and to validate on: of each class another brightness."""
+    root, random = tmp_path_factory.mktemp("images"), np.random.default_rng(0)
+    for part, count in (("train", 32), ("val", 8)):
+        for i in range(count):
+            folder = root / part / f"class_{i % 4}"
+            folder.mkdir(parents=True, exist_ok=True)
+            pixels = (random.integers(0, 60, (16, 16, 3)) + 45 * (i % 4)).astype("uint8")
+            keras.utils.save_img(folder / f"{i}.png", pixels, data_format="channels_last", scale=False)
+    return root
+
+
+def command(folders, out):
+    """A training in which everything runs: half batches, averages, layer-wise rates, stochastic depth."""
+    numbers = {
+        "epochs": 8, "batch-size": 16, "accumulation": 2, "base-learning-rate": 0.3, "warmup-epochs": 1,
+        "layer-decay": 0.8, "ema-momentum": 0.8, "drop-path-rate": 0.2, "clip-norm": 1.0, "input-size": 16,
+    }  # fmt: skip
+    line = ["train", NAME, folders / "train", "--validation", folders / "val", "--out", out]
+    line += [word for name, number in numbers.items() for word in (f"--{name}", number)]
+    line += [word for name, number in SMALL.items() for word in ("--model", f"{name}={number}")]
+    return list(map(str, line))
+
+
+def process(arguments):
+    """The command in a process of its own."""
+    code = "import sys\nfrom vitgraph.cli import main\nsys.exit(main(sys.argv[1:]))"
+    return subprocess.Popen(
+        [sys.executable, "-c", code, *arguments],
+        env={**os.environ, "PYTHONPATH": str(ROOT)}, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+    )  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def whole(folders, tmp_path_factory):
+    """The folder of a training that nothing happened to."""
+    out = tmp_path_factory.mktemp("whole")
+    assert main(command(folders, out)) == 0
+    return out
+
+
+def history(folder):
+    return checkpoint.read_state(folder / "last.safetensors")["history"]
+
+
+def assert_same_training(folder, other):
+    assert history(folder) == history(other)
+    for name in ("last", "best", "weights"):
+        a, b = (read_checkpoint(path / f"{name}.safetensors") for path in (folder, other))
+        assert a.keys() == b.keys()
+        for key in a:
+            np.testing.assert_array_equal(a[key], b[key], err_msg=key)
+
+
+def test_what_a_training_leaves(whole, folders):
+    names = {path.name for path in whole.iterdir()}
+    assert names == {
+        "run.json", "last.safetensors", "best.safetensors", "history.csv", "history.png", "tensorboard", "model.keras",
+        "weights.safetensors",
+    }  # fmt: skip
+    figures = history(whole)
+    assert {len(values) for values in figures.values()} == {8}
+    assert figures["loss"][-1] < figures["loss"][0]
+    with (whole / "history.csv").open() as file:
+        rows = list(csv.DictReader(file))
+    assert [float(row["val_loss"]) for row in rows] == figures["val_loss"]
+    assert (whole / "history.png").read_bytes().startswith(b"\x89PNG")
+    assert json.loads((whole / "run.json").read_text())["recipe"]["epochs"] == 8
+
+    model = keras.saving.load_model(whole / "model.keras")
+    again = vitgraph.create(NAME, whole / "weights.safetensors", input_shape=(16, 16, 3), num_classes=4, **SMALL)
+    for a, b in zip(model.weights, again.weights, strict=True):
+        np.testing.assert_array_equal(value(a), value(b))
+    # What is kept are the averages: they answer as it says that they did.
+    mean, std = (np.array(numbers) for numbers in json.loads((whole / "run.json").read_text())["normalization"])
+    files = sorted((folders / "val").glob("*/*.png"))
+    x = np.stack([(keras.utils.img_to_array(keras.utils.load_img(path)) / 255 - mean) / std for path in files])
+    y = np.array([int(path.parent.name[-1]) for path in files])
+    scores = model.predict(x, verbose=0)
+    assert -np.log(scores[np.arange(8), y]).mean() == pytest.approx(figures["val_ema_loss"][-1], rel=1e-4)
+    assert (scores.argmax(-1) == y).mean() == figures["val_ema_accuracy"][-1]
+    assert figures["val_ema_loss"] != figures["val_loss"]
+
+
+def test_tensorboard(whole):
+    import tensorflow as tf
+
+    found: dict = {}
+    for path in (whole / "tensorboard").iterdir():
+        for record in tf.data.TFRecordDataset(str(path)):
+            for entry in tf.compat.v1.Event.FromString(record.numpy()).summary.value:
+                found.setdefault(entry.tag, []).append(entry.simple_value)
+    for name, values in history(whole).items():
+        np.testing.assert_allclose(found[name], values, rtol=1e-6)
+    assert min(found["images_per_second"]) > 0
+
+
+def test_a_finished_training_is_left_alone(whole, folders, capsys):
+    before = {path: path.stat().st_mtime_ns for path in whole.iterdir() if path.name != "run.json"}
+    start = time.perf_counter()
+    assert main(command(folders, whole)) == 0
+    assert time.perf_counter() - start < 3
+    assert "finished  8 epochs: loss" in capsys.readouterr().out
+    assert {path: path.stat().st_mtime_ns for path in before} == before
+
+
+def test_another_training_in_its_folder_is_refused(whole, folders, capsys):
+    before = {path: path.read_bytes() for path in whole.iterdir() if path.is_file()}
+    assert main([*command(folders, whole), "--epochs", "9", "--seed", "1"]) == 2
+    message = capsys.readouterr().err
+    assert "holds another training" in message and "seed: 0 there, 1 here (and 1 more)" in message
+    assert {path: path.read_bytes() for path in before} == before
+
+
+@pytest.mark.heavy
+def test_killed_it_goes_on_exactly(whole, folders, tmp_path, capsys):
+    running = process(command(folders, tmp_path))
+    lines = []
+    while not lines or "epoch 3/8   done" not in lines[-1]:
+        lines.append(running.stdout.readline())
+        assert lines[-1], running.stderr.read()[-3000:]
+    running.send_signal(signal.SIGKILL)
+    running.communicate(timeout=60)
+    assert 3 <= checkpoint.read_state(tmp_path / "last.safetensors")["epoch"] < 8
+    (tmp_path / ".last.safetensors.half").write_bytes(b"what a killed process was writing")
+
+    assert main(command(folders, tmp_path)) == 0
+    shown = capsys.readouterr().out
+    assert "goes on   after epoch" in shown and "epoch 3/8" not in shown
+    assert_same_training(tmp_path, whole)
+    assert not list(tmp_path.glob(".*"))
+
+
+def test_interrupted_and_then_without_space(folders, tmp_path, capsys):
+    """The second time no file may become as large as the checkpoint."""
+    path = tmp_path / "last.safetensors"
+
+    def interrupt():
+        while not path.exists():
+            time.sleep(0.001)
+        _thread.interrupt_main()
+
+    watcher = threading.Thread(target=interrupt)
+    watcher.start()
+    try:
+        assert main(command(folders, tmp_path)) == 130
+    except KeyboardInterrupt:
+        pytest.fail("the training ended before it was interrupted")
+    finally:
+        watcher.join()
+    done = checkpoint.read_state(path)["epoch"]
+    assert f"interrupted; the same command goes on after epoch {done}" in capsys.readouterr().err
+
+    before = path.read_bytes()
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (len(before) - 1, hard))
+    try:
+        assert main(command(folders, tmp_path)) == 2
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    message = capsys.readouterr().err
+    assert "can't be written to" in message and "File too large" in message and message.count("\n") == 1
+    assert f"the state after epoch {done} is in" in message
+    assert path.read_bytes() == before
+    assert not list(tmp_path.glob(".*"))
+
+
+def test_broken_checkpoints_are_refused(whole, folders, tmp_path, capsys):
+    (tmp_path / "last.safetensors").write_bytes((whole / "last.safetensors").read_bytes()[:5000])
+    assert main(command(folders, tmp_path)) == 2
+    assert "is no whole checkpoint of a training" in capsys.readouterr().err
+    tensors, _ = checkpoint.read(whole / "last.safetensors")
+    model = TINY["vit"].build()
+    optimizer = keras.optimizers.AdamW(name="adamw")
+    optimizer.build(model.trainable_variables)
+    before = [value(variable) for variable in model.weights]
+    with pytest.raises(ValueError, match="doesn't fit 'vit'; nothing was restored:\n  missing: model/block_1_norm1"):
+        checkpoint.restore(model, optimizer, tensors)
+    for a, b in zip(before, model.weights, strict=True):
+        np.testing.assert_array_equal(a, value(b))
+
+
+def test_a_loss_that_is_not_finite_stops(tmp_path):
+    """The warm-up's first step is of length 0, the second too long by far: that is seen in the second epoch."""
+    with pytest.raises(FloatingPointError, match=r"isn't finite in epoch 2.*the state after epoch 1 is in .*clip_norm"):
+        train(NAME, ARRAYS, tmp_path, **short(epochs=3, base_learning_rate=1e25))
+    tensors, state = checkpoint.read(tmp_path / "last.safetensors")
+    assert state["epoch"] == 1
+    assert all(np.isfinite(tensor).all() for tensor in tensors.values())
+
+
+def test_images_are_prepared_as_the_weights_that_training_begins_with_want():
+    name, tag = "beit_base_patch16_224", "in22k_ft_in22k"
+    numbers = recipe("finetune", batch_size=8)
+    net = find_net("train", name, numbers, {}, input_size=None, channels=3, weights=tag, arguments={})
+    job = _Job("train", net, from_arrays(*ARRAYS), None, numbers, None, 0, True)
+    assert job.normalization == ((0.5,) * 3, (0.5,) * 3)
+    assert job.preparation == {"interpolation": "bicubic", "crop_pct": 0.9, "crop_mode": "center"}
+
+
+def test_a_graph_in_half_precision_under_xla(tmp_path):
+    graph = TINY["vit"].build((16, 16, 3), patch_size=8, depth=1, num_classes=3, dtype="mixed_float16")
+    before = graph.get_weights()
+    result = train(graph, ARRAYS, tmp_path, recipe="finetune", jit_compile=True, **short(model_arguments=None))
+    assert np.isfinite(result.history["loss"]).all()
+    assert "optimizer/loss_scale/dynamic_scale" in checkpoint.read(result.state)[0]
+    assert not any(np.array_equal(a, b) for a, b in zip(before, graph.get_weights(), strict=True) if a.any())
+    assert result.best is None
+
+
+# Pre-training
+
+
+class Recall(objectives.Objective):
+    """A tiny objective with random draws: features times noise are to be 1."""
+
+    def __init__(self, encoder, strength=1.0, seed=None, name="recall"):
+        super().__init__(encoder, seed, name)
+        self.strength = strength
+        noise = keras.Input((), name="noise")
+        image = encoder.input
+        features = keras.layers.Dense(4, name="projector")(keras.layers.Flatten()(encoder(image)))
+        loss = keras.ops.mean(keras.ops.square(strength * features * noise[:, None] - 1))
+        self.connect(keras.Model({"image": image, "noise": noise}, {"loss": loss}))
+
+    def draw(self, images):
+        return {"noise": keras.random.uniform(keras.ops.shape(images)[:1], seed=self.seed_generator)}
+
+
+def test_pretraining_and_what_follows(tmp_path, monkeypatch):
+    monkeypatch.setattr(objectives, "recall", Recall, raising=False)
+    arguments = {**SMALL, "global_pool": "avg", "fc_norm": True}
+    options = short(model_arguments=arguments, objective="recall", validation=0.5, batch_size=6)
+    result = pretrain(NAME, ARRAYS[0], tmp_path / "a", objective_arguments={"strength": 0.5}, **options)
+    assert list(result.history) == ["loss", "learning_rate", "val_loss"]
+    encoder = keras.saving.load_model(result.model)
+    assert encoder.output_shape == (None, 2, 2, 16)
+    model = vitgraph.create(NAME, result.weights, skip_head=True, input_shape=(16, 16, 3), num_classes=3, **arguments)
+    for variable in encoder.weights:
+        layer, name = variable.path.split("/")
+        assert_close(getattr(model.get_layer(layer), name), variable)
+
+    options = short(model_arguments=arguments, recipe="finetune", weights=result.weights)
+    tuned = train(NAME, ARRAYS, tmp_path / "b", **options)
+    assert np.isfinite(tuned.history["loss"]).all()
+
+
+# Wrong input
+
+SIMPLE = vitgraph.list_models("*simple*")[0]
+WRONG = {  # what is said before the first step
+    "unknown model 'vit_tinny_patch16_224'; nearest: vit_tiny_patch16_224": {"model": "vit_tinny_patch16_224"},
+    "batch_size=25; allowed: at most 24": {"batch_size": 25},
+    "height and width of at least 8": {"input_size": 7},
+    "input_size=0; allowed": {"input_size": 0},
+    "images of 1 classes; allowed: 2 or more": {"images": (ARRAYS[0], np.zeros(24, int))},
+    "unknown argument 'depht' .did you mean 'depth'": {"model_arguments": {"depht": 2}},
+    "validation=1.5; allowed": {"validation": 1.5},
+    "unknown key 'epoch'": {"epoch": 2},
+    "no checkpoint at 'absent.safetensors'": {"weights": "absent.safetensors"},
+    "build_simple_vit has no such argument": {"model": SIMPLE, "drop_rate": 0.1},
+    "File exists|Not a directory": {"out": __file__},
+}
+
+
+@pytest.mark.parametrize("message", WRONG)
+def test_wrong_input(message, tmp_path):
+    options = {"model": NAME, "images": ARRAYS, "out": tmp_path / "out", **WRONG[message]}
+    with pytest.raises((ValueError, TypeError, OSError), match=message):
+        train(options.pop("model"), options.pop("images"), options.pop("out"), **short(**options))
+    assert not (tmp_path / "out" / "last.safetensors").exists()
+
+
+def test_wrong_graphs(tmp_path):
+    tiny = TINY["vit"]
+    for graph, message in (
+        (tiny.build((16, 16, 3), patch_size=8, include_top=False), "has no top"),
+        (tiny.build((16, 16, 3), patch_size=8, num_classes=7), "gives 7 scores, the images have 3 classes"),
+        (tiny.build((16, 16, 3), patch_size=8, classifier_activation="sigmoid"), "classifier_activation='sigmoid'"),
+        (tiny.build_open(patch_size=8), "takes images of any size; say which: input_size"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            train(graph, ARRAYS, tmp_path, **short(model_arguments=None, input_size=None))
+    for options in ({"weights": "in1k"}, {"model_arguments": {"depth": 1}}, {"drop_path_rate": 0.1}):
+        with pytest.raises(ValueError, match="goes with a variant's name; a graph is taken as it is"):
+            train(graph, ARRAYS, tmp_path, **{**short(model_arguments=None), **options})
+
+
+def test_wrong_objectives(tmp_path, monkeypatch):
+    monkeypatch.setattr(objectives, "recall", Recall, raising=False)
+    with pytest.raises(ValueError, match=r"unknown objective 'recal' \(did you mean 'recall'\?\); allowed: .*recall"):
+        pretrain(NAME, ARRAYS[0], tmp_path, objective="recal", **short())
+    with pytest.raises(ValueError, match=r"no argument 'strenght' \(did you mean 'strength'\?\); allowed: strength"):
+        pretrain(NAME, ARRAYS[0], tmp_path, objective="recall", objective_arguments={"strenght": 1}, **short())
+
+
+# The command line
+
+
+def test_every_number_of_a_recipe_has_a_flag():
+    fields = {field.name for field in dataclasses.fields(vitgraph.training.Recipe)}
+    assert set(cli_training.NUMBERS) == fields - {"augmentation", "source"}
+
+
+@pytest.mark.parametrize("name", ["train", "pretrain"])
+def test_help_is_worth_reading(name, capsys):
+    with pytest.raises(SystemExit) as stopped:
+        main([name, "--help"])
+    assert stopped.value.code == 0
+    shown = capsys.readouterr().out
+    for heading in ("images:", "model:", "recipe:", "run:", "examples:"):
+        assert f"\n{heading}\n" in shown
+    assert shown.count(f"\n  vitgraph {name} ") >= 2
+    assert max(map(len, shown.splitlines())) <= 120

@@ -1,0 +1,77 @@
+"""Rules that join several arguments, which no single type can say. They stand in the first lines of a function.
+
+`public` and `builder` add who was called and what was given.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from vitgraph.blocks.base import is_static
+
+_AS_GIVEN = object()
+
+
+class Broken(Exception):
+    """A rule that the arguments break: which argument is named, what is allowed."""
+
+    def __init__(self, argument: str, allowed: str, value: Any, error: type[Exception]):
+        super().__init__(argument, allowed)
+        self.argument = argument
+        self.allowed = allowed
+        self.value = value
+        self.error = error
+
+    def message(self, caller: str, arguments: dict[str, Any]) -> str:
+        """Who was called, the argument, its value, what is allowed."""
+        value = arguments.get(self.argument) if self.value is _AS_GIVEN else self.value
+        return f"{caller}: {self.argument}={shown(value)}; allowed: {self.allowed}"
+
+
+def require(
+    condition: object, argument: str, allowed: str, *, value: Any = _AS_GIVEN, error: type[Exception] = ValueError
+) -> None:
+    """Refuses an argument unless `condition` holds; `value` is shown in place of what was given."""
+    if not condition:
+        raise Broken(argument, allowed, value, error)
+
+
+def heads_divide(dims: int | Sequence[int], num_heads: int | Sequence[int], argument: str = "num_heads") -> None:
+    """Every width is a multiple of its number of heads."""
+    for dim, heads in zip(entries(dims), entries(num_heads), strict=True):
+        require(dim % heads == 0, argument, f"divisors of the width, here {heads} of {dim}")
+
+
+def has_hidden(dims: int | Sequence[int], ratios: float | Sequence[float], argument: str) -> None:
+    """A feed-forward layer of every width has at least one hidden channel."""
+    for dim, ratio in zip(entries(dims), entries(ratios), strict=True):
+        require(int(dim * ratio) >= 1, argument, f"at least 1 / width, here {ratio} of {dim}")
+
+
+def at_least(size: int, shape: Sequence[int | None], argument: str = "input_shape") -> None:
+    """Height and width are unknown, or at least `size`."""
+    good = all(n is None or n >= size for n in shape[:2])
+    require(good, argument, f"height and width of at least {size}", value=tuple(shape))
+
+
+def known(shape: Sequence[int | None], why: str) -> None:
+    """Height and width are known."""
+    require(is_static(*shape[:2]), "input_shape", f"a known height and width: {why}", value=tuple(shape))
+
+
+def shown(value: Any) -> str:
+    """A value in one line of an error message."""
+    if isinstance(value, np.ndarray) and value.size > 8:
+        return f"<array {value.shape} {value.dtype}>"
+    try:
+        text = repr(value)
+    except Exception as error:  # a foreign object's own
+        text = f"<{type(value).__name__} without a repr: {type(error).__name__}>"
+    text = " ".join(text.split())
+    return text if len(text) <= 200 else text[:197] + "..."
+
+
+def entries(value: Any) -> Sequence[Any]:
+    """The entries of an argument that is one value or a sequence, such as `OneOrPerStage`."""
+    return value if isinstance(value, (tuple, list)) else (value,)

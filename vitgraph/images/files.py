@@ -1,0 +1,66 @@
+"""Which files are images, and which of them can't be read whole."""
+
+import os
+import pathlib
+import sys
+
+import keras
+
+from vitgraph.images.reading import decode
+
+READABLE = (".jpg", ".jpeg", ".png", ".bmp", ".gif", ".webp")
+
+
+def image_files(folder):
+    """Image files at any depth, sorted by path."""
+    found = (pathlib.Path(root, name) for root, _, names in os.walk(folder) for name in names)
+    return sorted(path for path in found if is_image(path))
+
+
+def is_image(path):
+    """Whether a path has an image's ending and isn't hidden."""
+    return path.suffix.lower() in READABLE and path.name[0] != "." and not path.is_dir()
+
+
+def unreadable(paths):
+    """{path: why} of the files that can't be decoded whole. Shows a progress bar where there are many."""
+    bar = keras.utils.Progbar(len(paths), unit_name="image") if len(paths) > 1000 and sys.stderr.isatty() else None
+    bad = {}
+    for i, path in enumerate(paths):
+        why = _why_unreadable(path)
+        if why:
+            bad[path] = why
+        if bar is not None and (i % 100 == 99 or i + 1 == len(paths)):
+            bar.update(i + 1)
+    return bad
+
+
+def _why_unreadable(path):
+    """Why a file can't be decoded whole and with its own colours; None if it can."""
+    import tensorflow as tf
+
+    try:
+        content = path.read_bytes()
+        if not content:
+            return "empty"
+        if content[8:16] == b"WEBPVP8X" and len(content) > 20 and content[20] & 2:
+            # TensorFlow 2.21, asked for the first picture only, writes beyond that picture's memory.
+            return "an animated WebP"
+        if content[:2] == b"BM" and _has_palette(content):  # indices into the palette would be taken for grey levels
+            return "a BMP with a palette of colours"
+        if content[:3] == b"\xff\xd8\xff":  # all bytes are read, but only one pixel in 8 x 8 is computed
+            tf.io.decode_jpeg(content, channels=3, ratio=8, dct_method="INTEGER_FAST", fancy_upscaling=False)
+        else:
+            decode(content)
+    except (tf.errors.InvalidArgumentError, OSError) as error:
+        text = getattr(error, "message", None) or str(error)
+        return text.split("[Op")[0].split("}} ")[-1].splitlines()[0][:80]
+    return None
+
+
+def _has_palette(bmp):
+    """Whether a BMP of one byte per pixel is compressed, or has another palette than the grey levels 0 to 255."""
+    begin, bits, packing = (int.from_bytes(bmp[i : i + n], "little") for i, n in ((14, 4), (28, 2), (30, 4)))
+    greys = b"".join(bytes((i, i, i)) for i in range(256))
+    colours = b"".join(bmp[14 + begin + 4 * i :][:3] for i in range(256))
+    return bits == 8 and (packing != 0 or colours != greys)
