@@ -9,13 +9,14 @@ import pathlib
 import statistics
 import tempfile
 
-from benchmarks import candidates, tables
+from benchmarks import candidates
 from benchmarks.candidates import PEERS, largest
-from benchmarks.figures import is_measured
 from benchmarks.options import add_common, check_common, check_words, opened, set_environment, words
 from benchmarks.processes import Worker, backend_of, python_of
 from benchmarks.progress import Progress
-from benchmarks.results import write
+from benchmarks.report import tables
+from benchmarks.report.ratios import is_measured
+from benchmarks.report.store import write
 
 MODES = ("graph", "xla", "jax", "torch")
 SETTINGS = ("modes", "peers", "rounds", "tuned")
@@ -51,7 +52,7 @@ def ask(options, candidate, model, mode):
             backend_of(mode),
             timeout=options.timeout,
             legacy=candidate == "kecam",
-            module="benchmarks.building",
+            program="build_net",
         )
         figures = worker.ask(
             candidate=candidate, model=model, mode=mode, weights=str(pathlib.Path(folder, "weights.safetensors"))

@@ -12,12 +12,12 @@ import statistics
 import sys
 import tempfile
 
-from benchmarks import tables
-from benchmarks.figures import geometric_mean, is_measured, median_of_ratios
 from benchmarks.options import add_common, check_common, check_words, numbers, opened, set_environment, words
 from benchmarks.processes import Worker, python_of
 from benchmarks.progress import Progress
-from benchmarks.results import write
+from benchmarks.report import tables
+from benchmarks.report.ratios import geometric_mean, is_measured, median_of_ratios
+from benchmarks.report.store import write
 from benchmarks.turns import enter, take_turns
 
 FORMS = ("float32", "float16", "dynamic_int8", "int8", "saved_model")
@@ -67,7 +67,7 @@ def measure(options, model, progress):
 def opened_file(options, row):
     """[`Entrant`] of a file that runs, [] of one that doesn't."""
     threads = row["threads"]
-    worker = Worker(sys.executable, threads=threads, timeout=options.timeout, module="benchmarks.files")
+    worker = Worker(sys.executable, threads=threads, timeout=options.timeout, program="run_file")
     return enter(worker, row, options.seconds, path=row["path"], images=row["images"], threads=threads)
 
 
@@ -79,7 +79,7 @@ def export(options, model, candidate, folder, progress):
         progress.say(f"{model}: exporting {candidate} {form}")
         if worker is None:
             python = python_of(candidate, options.peer_python)
-            worker = Worker(python, timeout=options.timeout, legacy=candidate == "kecam", module="benchmarks.exporting")
+            worker = Worker(python, timeout=options.timeout, legacy=candidate == "kecam", program="export_net")
         files[form] = worker.ask(candidate=candidate, model=model, form=form, folder=str(folder))
         if worker.process.poll() is not None:
             worker.close()

@@ -6,7 +6,7 @@ import platform
 import sys
 
 from benchmarks.candidates import GOALS, check_published, largest
-from benchmarks.results import Results
+from benchmarks.report.store import Results
 
 TUNED = {
     "TF_ENABLE_ONEDNN_OPTS": "1",

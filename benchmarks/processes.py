@@ -1,4 +1,4 @@
-"""Candidates in processes of their own: what the asking side does. worker.py is the other side."""
+"""Candidates in processes of their own: the side that asks. The side that answers is `benchmarks.children`."""
 
 import json
 import os
@@ -27,10 +27,10 @@ class Worker:
         threads: it may use so many cores; 0: all.
         timeout: seconds until an answer counts as an error and the process is ended.
         legacy: whether TensorFlow's `keras` is Keras 2.
-        module: what it runs.
+        program: the module of `benchmarks.children` that it runs.
     """
 
-    def __init__(self, python, backend="tensorflow", threads=0, timeout=None, legacy=False, module="benchmarks.worker"):
+    def __init__(self, python, backend="tensorflow", threads=0, timeout=None, legacy=False, program="run_net"):
         self.timeout = timeout
         self.stderr = tempfile.TemporaryFile("w+", errors="replace")  # noqa: SIM115  (`close` closes it)
         environment = {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3", "KERAS_BACKEND": backend}
@@ -42,7 +42,7 @@ class Worker:
         if legacy:
             environment["TF_USE_LEGACY_KERAS"] = "1"
         self.process = subprocess.Popen(
-            [python, "-m", module],
+            [python, "-m", f"benchmarks.children.{program}"],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self.stderr,
@@ -90,33 +90,3 @@ def python_of(candidate, peer_python):
 def backend_of(mode):
     """The framework, and Keras backend, of a mode."""
     return BACKENDS[mode.split("_")[0]]
-
-
-def serve(answer):
-    """The answering side: calls `answer(**request)` for each line of standard input and prints what it gives.
-
-    What libraries print goes to standard error. An exception is an answer too: {"error": ...}.
-    """
-    out = os.fdopen(os.dup(1), "w")
-    os.dup2(2, 1)
-    keep_cores()
-    for line in sys.stdin:
-        try:
-            given = answer(**json.loads(line))
-        except Exception as error:  # the asking side puts it into its table
-            given = {"error": f"{type(error).__name__}: {error}"}
-        print(json.dumps(given), file=out, flush=True)
-
-
-def keep_cores():
-    """Keeps this process to the first BENCHMARK_CORES cores, where the system can do that."""
-    count = int(os.environ.get("BENCHMARK_CORES", 0))
-    if count and hasattr(os, "sched_setaffinity"):
-        os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:count])
-
-
-def resident():
-    """The largest memory of this process so far, in MiB."""
-    import resource
-
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / (2**20 if sys.platform == "darwin" else 2**10)

@@ -8,13 +8,13 @@ import argparse
 import itertools
 import sys
 
-from benchmarks import bars, tables
 from benchmarks.candidates import MODES, PEERS, modes
-from benchmarks.figures import add_flops, compare, is_measured, summarise
 from benchmarks.options import add_common, check_common, check_words, numbers, opened, set_environment, words
 from benchmarks.processes import Worker, backend_of, python_of
 from benchmarks.progress import Progress
-from benchmarks.results import write
+from benchmarks.report import plots, tables
+from benchmarks.report.ratios import add_flops, compare, is_measured, summarise
+from benchmarks.report.store import write
 from benchmarks.turns import enter, take_turns
 
 TASKS = ("inference", "training")
@@ -142,7 +142,7 @@ def report(options, results):
     for title, members in groups(results).items():
         parts.append(f"## {title.capitalize()}\n\n{tables.summary(members)}")
         picture = options.out / f"throughput_{title.replace(', ', '_').replace(' ', '')}.png"
-        if bars.draw(members, picture, title):
+        if plots.draw(members, picture, title):
             parts.append(f"![Bars of these ratios]({picture.name})")
         parts += [f"{tables.title(entry)}\n\n{tables.of_model(entry)}" for entry in members]
     parts.append(f"## Matrix products\n\n{rates(results)}")

@@ -1,10 +1,9 @@
 """Workers that take turns: what throughput and latency do alike."""
 
-import time
 from typing import Any, NamedTuple
 
-from benchmarks.figures import is_measured
 from benchmarks.processes import Worker
+from benchmarks.report.ratios import is_measured
 
 
 class Entrant(NamedTuple):
@@ -57,16 +56,3 @@ def take_turns(rounds, entrants, progress, text):
     for entrant in entrants:
         entrant.worker.close()
     return [entrant for entrant in entrants if is_measured(entrant.row)]
-
-
-def timed(step, count):
-    """{"wall_s", "cpu_s"} of so many steps, after one that isn't counted.
-
-    Args:
-        step: function of whether to wait for what it computes.
-    """
-    step(True)
-    wall, cpu = time.perf_counter(), time.process_time()
-    for i in range(count):
-        step(i + 1 == count)
-    return {"wall_s": time.perf_counter() - wall, "cpu_s": time.process_time() - cpu}

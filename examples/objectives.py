@@ -30,7 +30,7 @@ def swin():
     """A hierarchical encoder: patches of 2 x 2 pixels, windows of 4 x 4, a last map of 8 x 8."""
     return vitgraph.build_swin(
         (SIZE, SIZE, 1), include_top=False, pooling="avg", patch_size=2, dim=16, depths=(2, 2), num_heads=(1, 2),
-        window_size=4, mlp_ratio=2,
+        mlp_ratios=(2, 2), window_sizes=4,
     )  # fmt: skip
 
 

@@ -63,9 +63,9 @@ def test_attention_takes_tensors(tmp_path):
 
 def test_wrong_shapes_are_refused(tmp_path):
     path = tmp_path / "picture.png"
-    with pytest.raises(ValueError, match=r"plot_pyramid: image of shape \(32, 48\)"):
+    with pytest.raises(ValueError, match=r"plot_pyramid: image=<array \(32, 48\) uint8>; allowed: \(H, W, 3\)"):
         plots.plot_pyramid(IMAGE[..., 0], {}, path)
-    with pytest.raises(ValueError, match=r"plot_pyramid: P2 of shape \(2, 8, 12, 4\)"):
+    with pytest.raises(ValueError, match=r"plot_pyramid: maps=.* not 'P2' of shape \(2, 8, 12, 4\)"):
         plots.plot_pyramid(IMAGE, {"P2": np.zeros((2, 8, 12, 4))}, path)
     with pytest.raises(ValueError, match=r"grid=\(3, 3\); allowed: at most 7 patches"):
         plots.plot_probabilities(IMAGE, np.ones((2, 7, 7)), path, grid=(3, 3))

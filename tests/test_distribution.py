@@ -21,7 +21,8 @@ IMAGES = np.random.default_rng(0).random((16, 32, 32, 3)).astype("float32")
 LABELS = np.arange(16) % 4
 CLASSIFIERS = {
     "vit": lambda: vitgraph.build_vit((32, 32, 3), patch_size=8, dim=16, depth=1, num_heads=4, num_classes=4),
-    "swin": lambda: vitgraph.build_swin((32, 32, 3), dim=8, depths=(2,), num_heads=(4,), window_size=4, num_classes=4),
+    "swin": lambda: vitgraph.build_swin((32, 32, 3), dim=8, depths=(2,), num_heads=(4,), mlp_ratios=(4,),
+                                        window_sizes=4, num_classes=4),
     "pvt_v2": lambda: vitgraph.build_pvt_v2((32, 32, 3), dims=(8,), depths=(1,), num_heads=(4,), mlp_ratios=(4,),
                                             sr_ratios=(2,), num_classes=4),
 }

@@ -59,9 +59,9 @@ def test_list_models():
 
 
 def test_unknown_name_suggests_the_nearest():
-    with pytest.raises(ValueError, match=r"'pvt_v2_bo'; nearest: pvt_v2_b.*; vitgraph.list_models\(\)"):
+    with pytest.raises(ValueError, match=r"create: name='pvt_v2_bo'; allowed: one of .*; nearest: pvt_v2_b"):
         vitgraph.create("pvt_v2_bo")
-    with pytest.raises(ValueError, match=r"unknown model 'qqq'; vitgraph.list_models\(\)"):
+    with pytest.raises(ValueError, match=r"create: name='qqq'; allowed: one of vitgraph.list_models\(\), .* \d+$"):
         vitgraph.create("qqq")
 
 

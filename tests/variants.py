@@ -40,7 +40,7 @@ class Tiny(NamedTuple):
 
     def build_open(self, **overrides):
         """For images of any size, with tables for the usual one."""
-        has_tables = "img_size" in inspect.signature(self.builder).parameters and "window_size" not in self.arguments
+        has_tables = "img_size" in inspect.signature(self.builder).parameters and "window_sizes" not in self.arguments
         planned = {"img_size": (64, 64)} if has_tables else {}
         return self.build((None, None, 3), **planned, **overrides)
 
@@ -97,7 +97,7 @@ TINY = {
         },
     ),
     "swin": Tiny(
-        vitgraph.build_swin, {"dim": 8, "depths": (2, 2), "num_heads": (2, 4), "window_size": 4, "mlp_ratio": 2}
+        vitgraph.build_swin, {"dim": 8, "depths": (2, 2), "num_heads": (2, 4), "window_sizes": 4, "mlp_ratios": (2, 2)}
     ),
     "cvt": Tiny(
         vitgraph.build_cvt,
@@ -112,8 +112,8 @@ TINY = {
     "levit": Tiny(
         vitgraph.build_levit,
         {
-            "patch_size": 8, "dims": (8, 12), "depths": (1, 1), "num_heads": (1, 2), "key_dim": 4,
-            "attn_ratios": (2, 2), "mlp_ratios": (2, 2),
+            "stem_stride": 8, "dims": (8, 12), "depths": (1, 1), "num_heads": (1, 2), "key_dim": 4,
+            "attn_ratios": (2, 2), "mlp_ratios": (2, 2), "distilled": True,
         },
         tied="the biases of attention are tables of the offsets on one grid",
         # All that reads the stream is linear and then normed over the batch, which takes away what is added to it all.
@@ -144,15 +144,15 @@ TINY = {
     "scalablevit": Tiny(
         vitgraph.build_scalablevit,
         {
-            "dims": (8, 16), "depths": (2, 2), "num_heads": (1, 2), "mlp_ratios": (2, 2), "window_size": (4, None),
-            "sr_ratios": (2, 1), "c_ratios": (1.25, 1.25), "head_hidden": 32,
+            "dims": (8, 16), "depths": (2, 2), "num_heads": (1, 2), "mlp_ratios": (2, 2), "window_sizes": (4, None),
+            "sr_ratios": (2, 1), "c_ratios": (1.25, 1.25), "representation_size": 32,
         },
     ),
     "regionvit": Tiny(
         vitgraph.build_regionvit,
         {
-            "dims": (8, 16), "depths": (1, 2), "num_heads": (1, 2), "mlp_ratio": 2, "window_size": 3,
-            "downsampling": (1, 2), "peg": True,
+            "dims": (8, 16), "depths": (1, 2), "num_heads": (1, 2), "mlp_ratios": (2, 2), "window_sizes": 3,
+            "strides": (1, 2), "peg": True,
         },
         inert="stage_2_block_1_attn_bias/table",
     ),
@@ -176,7 +176,7 @@ TINY = {
     ),
     "nest": Tiny(
         vitgraph.build_nest,
-        {"patch_size": 8, "dims": (8, 16), "depths": (1, 2), "num_heads": (2, 4), "mlp_ratio": 2},
+        {"patch_size": 8, "dims": (8, 16), "depths": (1, 2), "num_heads": (2, 4), "mlp_ratios": (2, 2)},
         tied="a table holds the position of every token of every block",
     ),
     "patch_merger_vit": Tiny(
@@ -194,7 +194,7 @@ TINY = {
     "swin_v2": Tiny(
         vitgraph.build_swin_v2,
         {
-            "dim": 8, "depths": (2, 1), "num_heads": (2, 4), "window_size": 4, "mlp_ratio": 2,
+            "dim": 8, "depths": (2, 1), "num_heads": (2, 4), "window_sizes": 4, "mlp_ratios": (2, 2),
             "pretrained_window_sizes": (0, 6),
         },
     ),

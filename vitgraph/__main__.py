@@ -2,6 +2,6 @@
 
 import sys
 
-from vitgraph.cli.main import main
+from vitgraph.cli import main
 
 sys.exit(main())

@@ -1,4 +1,4 @@
-"""The main job: a photograph's pyramid and attention, a classifier trained on real images, its exports checked.
+"""The demonstration: what two nets see in a photograph, and a classifier that is trained, exported and checked.
 
 The photograph and the handwritten digits come with scikit-learn; nothing is downloaded.
 """
@@ -11,6 +11,7 @@ import time
 import keras
 from keras import layers
 
+from vitgraph import contract as c
 from vitgraph import export
 from vitgraph.builders import build_pvt_v2
 from vitgraph.create import create
@@ -19,30 +20,37 @@ from vitgraph.graphs.pyramid import pyramid
 from vitgraph.plots import plot_probabilities, plot_pyramid
 
 PHOTOGRAPH = "china.jpg of scikit-learn, by danielbuechele, CC BY 2.0"
-SIZE = 48  # the digits' side in pixels; as they come it is 8
+SIZE = 48  # side of the digits in pixels, upscaled from 8
 BATCH = 64
 
 
 class CheckFailed(Exception):
-    """Something that the demonstration promises did not hold."""
+    """The classifier, or an export of it, isn't as good as it must be."""
 
 
-def run(out="out", *, epochs=15, accuracy=0.95, weights=None):
+@c.public
+def run(
+    out: c.Path = "out",
+    *,
+    epochs: c.Count = 15,
+    accuracy: c.Share = 0.95,
+    weights: tuple[c.Path, c.Path] | None = None,
+) -> None:
     """Runs the demonstration and prints what it does.
 
     Args:
-        out: the folder to write pictures and models to; made where it is missing.
         epochs: passes over the training images.
-        accuracy: the fraction of held-out images that must be classified rightly.
-        weights: None for random ones, or two checkpoints as `create` takes them: of pvt_v2_b0 and of
-            vit_tiny_patch16_224.
+        accuracy: share of the held-out images that must be classified correctly.
+        weights: checkpoints of pvt_v2_b0 and vit_tiny_patch16_224, as `create` takes them; None: random weights.
 
     Raises:
-        CheckFailed: the classifier is less accurate than was asked for, or an artifact classifies otherwise.
-        ValueError, OSError: numbers, a checkpoint or a folder that can't be used.
+        CheckFailed: the classifier is less accurate, or one of its exports classifies an image differently.
+        ValueError, TypeError: an argument that isn't allowed; the message says what is.
+        OSError: a file can't be read or written.
+
+    Example:
+        >>> vitgraph.demo.run("demonstration", epochs=2, accuracy=0.0)  # doctest: +SKIP
     """
-    if epochs < 1 or not 0 <= accuracy <= 1:
-        raise ValueError(f"epochs={epochs!r}, accuracy={accuracy!r}; allowed: 1 or more, and 0 ... 1")
     start, out = time.perf_counter(), pathlib.Path(out)
     out.mkdir(parents=True, exist_ok=True)
     keras.utils.set_random_seed(0)
@@ -62,7 +70,7 @@ def look(out, weights):
     """Draws PVT v2-B0's pyramid and ViT-Ti's attention on the photograph."""
     from sklearn.datasets import load_sample_image
 
-    photograph = load_sample_image("china.jpg")[:416]  # the lowest rows are left out: 32 divides 416 and 640
+    photograph = load_sample_image("china.jpg")[:416]  # without the lowest rows: 416 and 640 are multiples of 32
     _say("photograph", f"{PHOTOGRAPH}, {_size(photograph.shape)}")
 
     backbone = create("pvt_v2_b0", weights[0], input_shape=photograph.shape, include_top=False)
@@ -79,13 +87,13 @@ def look(out, weights):
     probabilities = _answer(attention(export.with_preprocessing(vit, mean=0.5, std=0.5)), photograph)
     name, values = list(probabilities.items())[-1]
     grid = tuple(n // 16 for n in photograph.shape[:2])
-    _say(f"  {name}", f"{_size(values.shape[1:])}, of {len(probabilities)} attention layers the last")
+    _say(f"  {name}", f"{_size(values.shape[1:])}, the last of {len(probabilities)} attention layers")
     plot_probabilities(photograph, values, out / "attention.png", grid=grid)
     _say("  picture", out / "attention.png")
 
 
 def digits():
-    """scikit-learn's handwritten digits, upscaled: (images (B, 48, 48, 1) in -1 ... 1, classes), a fifth held out."""
+    """scikit-learn's handwritten digits, upscaled: (images (B, 48, 48, 1) from -1 to 1, classes), and a fifth held out."""
     from sklearn.datasets import load_digits
     from sklearn.model_selection import train_test_split
 
@@ -98,7 +106,7 @@ def digits():
 
 
 def classifier():
-    """A PVT v2 with one narrow block a stage: (B, 48, 48, 1) -> (B, 10) probabilities."""
+    """A PVT v2 with one narrow block per stage: (B, 48, 48, 1) -> (B, 10) probabilities."""
     model = build_pvt_v2(
         (SIZE, SIZE, 1),
         num_classes=10,
@@ -114,7 +122,7 @@ def classifier():
 
 
 def fit(model, train, held_out, epochs):
-    """Trains with AdamW, warm-up and cosine decay, on images that are shifted by up to a tenth."""
+    """Trains with AdamW, a warm-up and a cosine, on images that are shifted by up to a tenth of their side."""
     shift = layers.RandomTranslation(0.1, 0.1, fill_mode="constant", fill_value=-1.0, data_format="channels_last")
     trainer = keras.Sequential([keras.Input(model.input.shape[1:]), shift, model])
     steps = epochs * -(-len(train[0]) // BATCH)
@@ -127,7 +135,7 @@ def fit(model, train, held_out, epochs):
 
 
 def check_exports(model, images, out):
-    """Writes both artifacts and compares them with the model on all held-out images."""
+    """Exports the model as both kinds of file and compares their answers with the model's on all held-out images."""
     wanted = keras.ops.convert_to_numpy(model(images, training=False))
     writers = {"SavedModel": (export.to_saved_model, "digits"), "LiteRT": (export.to_litert, "digits.tflite")}
     for label, (write, name) in writers.items():
@@ -140,11 +148,11 @@ def check_exports(model, images, out):
             f"{same} of {len(images)} classified as by the model, largest difference {abs(given - wanted).max():.1e}",
         )
         if same != len(images):
-            raise CheckFailed(f"{report.path} classifies {len(images) - same} of {len(images)} images otherwise")
+            raise CheckFailed(f"{report.path} classifies {len(images) - same} of {len(images)} images differently")
 
 
 class ProgressBar(keras.callbacks.Callback):
-    """One line for the whole training on a terminal; elsewhere a line an epoch."""
+    """One line for the whole training on a terminal; elsewhere a line per epoch."""
 
     WIDTH = 24
 
@@ -175,9 +183,9 @@ def _check_accuracy(model, held_out, wanted):
     images, classes = held_out
     right = int((keras.ops.convert_to_numpy(model(images, training=False)).argmax(axis=-1) == classes).sum())
     reached = right / len(classes)
-    _say("held out", f"{right} of {len(classes)} right: {reached:.1%} (asked for: {wanted:.1%})")
+    _say("held out", f"{right} of {len(classes)} correct: {reached:.1%} (asked for: {wanted:.1%})")
     if reached < wanted:
-        raise CheckFailed(f"{reached:.1%} of the held-out images are classified rightly; asked for: {wanted:.1%}")
+        raise CheckFailed(f"{reached:.1%} of the held-out images are classified correctly; asked for: {wanted:.1%}")
 
 
 @contextlib.contextmanager

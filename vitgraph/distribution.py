@@ -1,22 +1,27 @@
 """Which weights of a graph are spread over devices, for `keras.distribution.ModelParallel`.
 
 Source: Shoeybi et al., "Megatron-LM", arXiv:1909.08053, section 3. Of two linear layers with attention or an activation
-between them, the first is cut by outputs and the second by inputs: each device computes some heads, some hidden units,
-and one sum over the devices follows.
+between them, the first is cut by outputs and the second by inputs: each device computes some heads and some hidden
+units, and one sum over the devices follows.
 """
 
 import re
 
 import keras
 
+from vitgraph import contract as c
+
 BY_OUTPUTS = r".*attn_(qkv|kqv|q|k|v|kv)|.*mlp_fc1|.*_in_proj"
 BY_INPUTS = r".*attn_proj|.*mlp_fc2|.*_out_proj"
 
 
-def layout_map(model, device_mesh, axis="model"):
+@c.public
+def layout_map(
+    model: c.Model, device_mesh: keras.distribution.DeviceMesh, axis: str = "model"
+) -> keras.distribution.LayoutMap:
     """The layouts of a graph's weights: projections of attention and feed-forward layers are cut, all else is whole.
 
-    A graph's variables are laid out when they are made, so the map is of a graph like the one to be trained:
+    A graph's variables are laid out when they are made, so the map is made from a graph like the one to be trained:
 
         mesh = keras.distribution.DeviceMesh((2, 4), ("batch", "model"))
         layouts = vitgraph.layout_map(vitgraph.create("vit_large_patch16_224"), mesh)
@@ -28,16 +33,18 @@ def layout_map(model, device_mesh, axis="model"):
         model: a graph of this package, or an objective around one.
         device_mesh: a `keras.distribution.DeviceMesh`.
         axis: the mesh's axis over which weights are cut; sides that its length doesn't divide stay whole. Heads aren't
-            counted: where the axis doesn't divide them, what is computed is the same, but more is sent.
+            counted: if the axis doesn't divide their number the result is the same, but more is sent between devices.
 
     Returns:
         A `keras.distribution.LayoutMap` with an entry for each variable that is cut.
 
-    Raises:
-        ValueError: an axis that the mesh hasn't.
+    Example:
+        >>> mesh = keras.distribution.DeviceMesh((1, 2), ("batch", "model"), ["cpu:0", "cpu:1"])
+        >>> vit = vitgraph.build_vit((32, 32, 3), dim=16, depth=1, num_heads=2)
+        >>> list(vitgraph.layout_map(vit, mesh))[0]
+        '^block_0_attn_qkv/kernel$'
     """
-    if axis not in device_mesh.axis_names:
-        raise ValueError(f"layout_map: axis={axis!r}; allowed: {', '.join(device_mesh.axis_names)}")
+    c.require(axis in device_mesh.axis_names, "axis", f"an axis of the mesh: {', '.join(device_mesh.axis_names)}")
     parts = device_mesh.shape[device_mesh.axis_names.index(axis)]
     wanted: dict = {}
     for variable in model.weights:  # Keras finds layouts by path, and two nets in one model may have the same
@@ -57,6 +64,7 @@ def _cut(variable, parts):
 
 
 def _axis(variable):
+    """The axis along which a variable may be cut, or None."""
     layer, _, leaf = variable.path.rpartition("/")
     if leaf == "kernel" and len(variable.shape) in (2, 4):
         if re.fullmatch(BY_OUTPUTS, layer):

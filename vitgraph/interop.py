@@ -1,4 +1,4 @@
-"""What other libraries want of a backbone beyond what every model of this package has: an adapter for SegFormer."""
+"""What other libraries need of a backbone beyond what every graph of this package has: an adapter for SegFormer."""
 
 from vitgraph.graphs.segformer import as_mit
 

@@ -9,9 +9,9 @@ import keras
 import numpy as np
 
 from vitgraph import contract as c
-from vitgraph.export.graphs import IMAGENET_MEAN, IMAGENET_STD
-from vitgraph.graphs.attention import attention, attention_rollout
+from vitgraph.graphs.attention import attention_maps, rollout
 from vitgraph.graphs.levels import stages_of
+from vitgraph.images.preprocessing import IMAGENET_MEAN, IMAGENET_STD
 
 _WIDTH, _TITLE, _GAP = 2.1, 0.45, 0.08  # of a panel, in inches
 _DPI, _LARGEST = 100, 2**14  # pixels per inch, and along a picture's longer side
@@ -110,11 +110,11 @@ def plot_attention(
     for argument, values in (("mean", mean), ("std", std)):
         c.require(np.shape(values) in ((), (3,)), argument, "one number, or 3, one per channel")
     if layer == "rollout":
-        probabilities = attention_rollout(model).output[:, None]
+        probabilities = rollout(model)[:, None]
     else:
-        layers = list(attention(model).output.values())
-        c.require(-len(layers) <= layer < len(layers), "layer", f"'rollout', or one of {len(layers)} layers")
-        probabilities = layers[layer]
+        maps = list(attention_maps(model).values())
+        c.require(-len(maps) <= layer < len(maps), "layer", f"'rollout', or one of {len(maps)} layers")
+        probabilities = maps[layer]
     if None not in shape:
         image = keras.ops.image.resize(image, shape[:2], data_format="channels_last")
         image = np.clip(keras.ops.convert_to_numpy(image), 0, 1)

@@ -6,8 +6,9 @@ import math
 import numpy as np
 import pytest
 
-from benchmarks import bars, build, candidates, depthwise, figures, latency, options, results, steps, tables, throughput
+from benchmarks import build, candidates, depthwise, latency, options, steps, throughput
 from benchmarks.processes import Worker, backend_of
+from benchmarks.report import plots, ratios, store, tables
 from tests.variants import CLASSES, TINY
 from vitgraph import list_models
 
@@ -17,7 +18,7 @@ def row(candidate, mode, rounds, **more):
     turns = [{"wall_s": 8 / speed, "cpu_s": 16 / speed, "memory_mib": 900.0} for speed in rounds]
     made = {"candidate": candidate, "mode": mode, "versions": [f"{candidate} 1.0"], "parameters": 1234567}
     made |= {"build_s": 1.0, "compile_s": 2.0}
-    figures.summarise(made, turns, batch=8, steps=1)
+    ratios.summarise(made, turns, batch=8, steps=1)
     return {**made, **more}
 
 
@@ -29,22 +30,22 @@ def entry(model="pvt_v2_b0", task="inference"):
         row("kecam", "graph", [20, 20, 20]),
         {"candidate": "zeromodels", "mode": "graph", "error": "LookupError: no | such net\nand more"},
     ]
-    figures.compare(rows)
-    figures.add_flops(rows, 1e9, 40e9)
+    ratios.compare(rows)
+    ratios.add_flops(rows, 1e9, 40e9)
     return {"model": model, "task": task, "dtype": "float32", "batch": 8, "size": 224, "rows": rows}
 
 
 def test_ratios_are_of_rounds_side_by_side():
-    assert figures.median_of_ratios([10, 20, 30], [5, 40, 10]) == {"median": 2, "low": 0.5, "high": 3}
+    assert ratios.median_of_ratios([10, 20, 30], [5, 40, 10]) == {"median": 2, "low": 0.5, "high": 3}
     with pytest.raises(ValueError):
-        figures.median_of_ratios([1, 2], [1])
+        ratios.median_of_ratios([1, 2], [1])
     with pytest.raises(ValueError, match="no rounds"):
-        figures.median_of_ratios([], [])
+        ratios.median_of_ratios([], [])
 
 
 def test_geometric_mean():
-    assert figures.geometric_mean([0.5, 2, 8]) == pytest.approx(2)
-    assert figures.geometric_mean([]) is None
+    assert ratios.geometric_mean([0.5, 2, 8]) == pytest.approx(2)
+    assert ratios.geometric_mean([]) is None
 
 
 def test_a_row_holds_medians_spread_and_shares():
@@ -57,10 +58,10 @@ def test_a_row_holds_medians_spread_and_shares():
 
 
 def test_our_fastest_mode_is_compared_with_each_peer_that_was_measured():
-    ratios = figures.against_peers(entry()["rows"])
-    assert list(ratios) == ["timm", "kecam"]
-    assert ratios["timm"]["median"] == 2
-    assert figures.against_peers(entry()["rows"][2:]) == {}
+    found = ratios.against_peers(entry()["rows"])
+    assert list(found) == ["timm", "kecam"]
+    assert found["timm"]["median"] == 2
+    assert ratios.against_peers(entry()["rows"][2:]) == {}
 
 
 def test_tables():
@@ -75,27 +76,27 @@ def test_tables():
 
 
 def test_pictures(tmp_path):
-    assert bars.draw([entry(), entry("pit_s_224")], tmp_path / "bars.png", "inference")
+    assert plots.draw([entry(), entry("pit_s_224")], tmp_path / "bars.png", "inference")
     assert (tmp_path / "bars.png").read_bytes().startswith(b"\x89PNG")
-    assert not bars.draw([{**entry(), "rows": entry()["rows"][-1:]}], tmp_path / "none.png", "nothing measured")
+    assert not plots.draw([{**entry(), "rows": entry()["rows"][-1:]}], tmp_path / "none.png", "nothing measured")
     assert [path.name for path in tmp_path.iterdir()] == ["bars.png"]
 
 
 def test_figures_are_kept_and_gone_on_with(tmp_path):
     path, about = tmp_path / "out" / "figures.json", {"cpus": 2, "rounds": 7}
-    kept = results.Results(path, about)
+    kept = store.Results(path, about)
     kept["one"] = {"rows": []}
     with pytest.raises(FileExistsError, match="--resume"):
-        results.Results(path, about)
+        store.Results(path, about)
     with pytest.raises(ValueError, match="rounds=7"):
-        results.Results(path, {**about, "rounds": 3}, resume=True)
-    again = results.Results(path, about, resume=True)
+        store.Results(path, {**about, "rounds": 3}, resume=True)
+    again = store.Results(path, about, resume=True)
     assert "one" in again
     assert "two" not in again
     assert [file.name for file in path.parent.iterdir()] == ["figures.json"]
     path.write_text("{}")
     with pytest.raises(ValueError, match="no figures"):
-        results.Results(path, about, resume=True)
+        store.Results(path, about, resume=True)
 
 
 def test_a_rerun_skips_what_is_there(tmp_path, monkeypatch, capsys):
@@ -197,8 +198,8 @@ def test_dropout_is_found():
 def test_a_process_that_ends_is_an_error():
     import sys
 
-    worker = Worker(sys.executable, module="benchmarks.nowhere")
-    assert "No module named benchmarks.nowhere" in worker.ask(steps=1)["error"]
+    worker = Worker(sys.executable, program="nowhere")
+    assert "No module named benchmarks.children.nowhere" in worker.ask(steps=1)["error"]
     worker.close()
 
 

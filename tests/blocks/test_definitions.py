@@ -1,4 +1,4 @@
-"""Do the blocks compute what their definitions say? Each is compared with the definition, spelled out in numpy."""
+"""Do the layers compute what their definitions say? Each is compared with the definition, spelled out in numpy."""
 
 import itertools
 import math

@@ -1,4 +1,4 @@
-"""Does every block say its shapes, for sizes that are known and not, and come back from its configuration?"""
+"""Does every layer say its shapes, for sizes that are known and not, and come back from its configuration?"""
 
 import keras
 import numpy as np
@@ -116,7 +116,7 @@ from vitgraph.blocks import (
 
 MAP, TOKENS = (2, 6, 10, 8), (2, 61, 8)
 
-ROWS = [  # a block, and the shapes of its inputs
+ROWS = [  # a layer, and the shapes of its inputs
     (GELU(), MAP),
     (GELU(approximate=True), TOKENS),
     (QuickGELU(), MAP),
@@ -270,13 +270,13 @@ ROWS = [  # a block, and the shapes of its inputs
 rows = pytest.mark.parametrize("row", ROWS, ids=lambda row: f"{type(row[0]).__name__}-{row[1:]}")
 
 
-def call(block, inputs):
-    return block(inputs) if isinstance(block, AttentionMap) else block(*inputs)
+def call(layer, inputs):
+    return layer(inputs) if isinstance(layer, AttentionMap) else layer(*inputs)
 
 
-def opened(block, shapes):
+def opened(layer, shapes):
     """The shapes with no size known but the width: heads' number and width, where they are split."""
-    known = 2 if isinstance(block, HeadsAttention) else 1
+    known = 2 if isinstance(layer, HeadsAttention) else 1
     return [(None,) * (len(shape) - known) + shape[-known:] for shape in shapes]
 
 
@@ -285,24 +285,24 @@ def arrays(shapes):
     return [random.standard_normal(shape).astype("float32") for shape in shapes]
 
 
-def built(block, inputs):
-    call(block, inputs)
-    return with_random_weights(block)
+def built(layer, inputs):
+    call(layer, inputs)
+    return with_random_weights(layer)
 
 
-def test_every_block_is_asked():
-    elsewhere = {"AttentionRollout", "Block", "GraphModel", "RandomResizedCrop"}  # a list of inputs; random sizes
+def test_every_layer_is_asked():
+    elsewhere = {"AttentionRollout", "GraphModel", "Layer", "RandomResizedCrop"}  # a list of inputs; random sizes
     assert {type(row[0]).__name__ for row in ROWS} == set(blocks.__all__) - elsewhere
 
 
 @rows
 def test_shape(row):
-    """The shape that a block says is the shape that it gives, with as many sizes unknown as may be."""
-    block, *shapes = row
+    """The shape that a layer says is the shape that it returns, with as many sizes unknown as possible."""
+    layer, *shapes = row
     inputs = arrays(shapes)
-    actual = [tuple(y.shape) for y in keras.tree.flatten(call(block, inputs))]
-    for known, planned in ((True, [(None, *shape[1:]) for shape in shapes]), (False, opened(block, shapes))):
-        symbolic = call(block, [keras.Input(batch_shape=shape) for shape in planned])
+    actual = [tuple(y.shape) for y in keras.tree.flatten(call(layer, inputs))]
+    for known, planned in ((True, [(None, *shape[1:]) for shape in shapes]), (False, opened(layer, shapes))):
+        symbolic = call(layer, [keras.Input(batch_shape=shape) for shape in planned])
         for said, is_so in zip(keras.tree.flatten(symbolic), actual, strict=True):
             assert len(said.shape) == len(is_so)
             assert all(a in (None, b) for a, b in zip(said.shape, is_so, strict=True))
@@ -311,24 +311,24 @@ def test_shape(row):
 
 @rows
 def test_unknown_sizes_compute_the_same(row):
-    block, *shapes = row
+    layer, *shapes = row
     inputs = arrays(shapes)
-    expected = call(built(block, inputs), inputs)
-    signature = [tf.TensorSpec(shape) for shape in opened(block, shapes)]
-    function = tf.function(lambda *x: call(block, x), input_signature=signature)
+    expected = call(built(layer, inputs), inputs)
+    signature = [tf.TensorSpec(shape) for shape in opened(layer, shapes)]
+    function = tf.function(lambda *x: call(layer, x), input_signature=signature)
     for one, other in zip(keras.tree.flatten(function(*inputs)), keras.tree.flatten(expected), strict=True):
         np.testing.assert_allclose(one, other, rtol=1e-5, atol=1e-5)
 
 
 @rows
 def test_config(row):
-    block, *shapes = row
+    layer, *shapes = row
     inputs = arrays(shapes)
-    expected = call(built(block, inputs), inputs)
-    twin = type(block).from_config(block.get_config())
-    assert twin.get_config() == block.get_config()
+    expected = call(built(layer, inputs), inputs)
+    twin = type(layer).from_config(layer.get_config())
+    assert twin.get_config() == layer.get_config()
     call(twin, inputs)
-    twin.set_weights(block.get_weights())
+    twin.set_weights(layer.get_weights())
     for one, other in zip(keras.tree.flatten(call(twin, inputs)), keras.tree.flatten(expected), strict=True):
         np.testing.assert_array_equal(value(one), value(other))
 
@@ -336,11 +336,11 @@ def test_config(row):
 @rows
 def test_half_precision(row):
     """What goes in as float16 comes out so, except for probabilities, which are float32, and numbers of tokens."""
-    block, *shapes = row
-    config = {**block.get_config(), "dtype": "mixed_float16", "name": "half"}
-    half = type(block).from_config(config)
+    layer, *shapes = row
+    config = {**layer.get_config(), "dtype": "mixed_float16", "name": "half"}
+    half = type(layer).from_config(config)
     for y in keras.tree.flatten(call(half, arrays(shapes))):
         losses = (CentredCrossEntropy, SwappedCosine, HiddenPixelsError, MaskedCrossEntropy, MaskedSquaredError)
         expected = dict.fromkeys((AttentionMap, *losses), "float32")
         expected |= dict.fromkeys((ColourBins, PatchIds, PickIds, TokenSampler), "int32")
-        assert keras.backend.standardize_dtype(y.dtype) == expected.get(type(block), "float16")
+        assert keras.backend.standardize_dtype(y.dtype) == expected.get(type(layer), "float16")

@@ -57,7 +57,7 @@ def test_the_hubs_names():
 def test_class_tokens_and_methods_of_every_stage():
     options = {"dims": (8, 16, 24), "depths": (1, 1, 2), "num_heads": (1, 2, 3)}
     model = vitgraph.build_cvt(
-        (64, 48, 3), class_token=True, qkv_method=("linear", "avg", "dw_bn"), init="xavier", **options
+        (64, 48, 3), class_token=True, qkv_method=("linear", "avg", "dw_bn"), weight_init="xavier", **options
     )
     assert [tuple(stage.output.shape[1:]) for stage in model.stages] == [(193, 8), (49, 16), (13, 24)]
     assert model.output_shape == (None, 1000)

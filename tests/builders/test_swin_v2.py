@@ -71,7 +71,7 @@ def test_continuous_window_bias_reads_its_table_as_window_bias_does(size, shift)
 
 def test_weights_fit_windows_of_any_size():
     """No variable has another shape, and with the window of before as reference all offsets mean what they meant."""
-    model = take_weights(TINY["swin_v2"].build(window_size=8, pretrained_window_sizes=(4, 6)), "swin_v2")
+    model = take_weights(TINY["swin_v2"].build(window_sizes=8, pretrained_window_sizes=(4, 6)), "swin_v2")
     before = shared("swin_v2").get_layer("stage_1_block_0_attn_bias").output
     assert before.shape[-1] == 16 and model.get_layer("stage_1_block_0_attn_bias").output.shape[-1] == 64
     old, new = (

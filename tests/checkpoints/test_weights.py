@@ -39,8 +39,8 @@ def tiny_vit(**overrides):
 
 
 def tiny_swin(input_shape, **overrides):
-    numbers = {"dim": 8, "depths": (2, 2), "num_heads": (2, 4), "window_size": 4, "num_classes": 10}
-    return vitgraph.build_swin(input_shape, **{**numbers, **overrides})
+    numbers = {"dim": 8, "depths": (2, 2), "num_heads": (2, 4), "mlp_ratios": (4, 4), "window_sizes": 4}
+    return vitgraph.build_swin(input_shape, **{**numbers, "num_classes": 10, **overrides})
 
 
 def values(model):
@@ -203,7 +203,7 @@ def test_another_input_size_resamples_the_position_table():
 
 def test_another_window_resamples_the_bias_tables():
     _, weights, _, _ = golden("swin_eps")
-    model = tiny_swin((64, 64, 3), window_size=8)
+    model = tiny_swin((64, 64, 3), window_sizes=8)
     load_weights(model, weights)
     table = keras.ops.convert_to_numpy(model.get_layer("stage_1_block_0_attn_bias").table).reshape(15, 15, -1)
     source = weights["layers.0.blocks.0.attn.relative_position_bias_table"].reshape(7, 7, -1)
@@ -324,9 +324,9 @@ def test_published_checkpoints():
     assert tags["in1k"].num_classes == 1000
     assert tags["in1k"].mean == (0.485, 0.456, 0.406)
     assert all(vitgraph.list_weights(name) is not None for name in vitgraph.list_models())
-    with pytest.raises(ValueError, match=r"weights='in1kk' of pvt_v2_b0 \(did you mean 'in1k'\?\)"):
+    with pytest.raises(ValueError, match=r"create: weights='in1kk'; allowed: .* pvt_v2_b0 \(did you mean 'in1k'\?\)"):
         vitgraph.create("pvt_v2_b0", "in1kk")
-    with pytest.raises(ValueError, match="have no head; allowed: with include_top=False"):
+    with pytest.raises(ValueError, match="create: weights='lvd142m'; allowed: others, as these have no head"):
         vitgraph.create("vit_small_patch14_dinov2", "lvd142m")
 
 

@@ -90,7 +90,7 @@ def test_litert_of_one_image_has_only_static_shapes(name, tmp_path):
     report = export.to_litert(shared(name), tmp_path / "net.tflite", batch_size=1)
     assert_static(report)
     assert_answers_like(report.path, shared(name), images(1))
-    with pytest.raises(ValueError, match=r"takes \(1, 64, 64, 3\); given: \(2, 64, 64, 3\)"):
+    with pytest.raises(ValueError, match=r"takes \(1, 64, 64, 3\), float32; given: \(2, 64, 64, 3\), float32"):
         only_output(report.path, images(2))
 
 
@@ -226,8 +226,8 @@ np.testing.assert_array_equal(keras.models.load_model(sys.argv[1])(case["x"]), c
 @pytest.mark.parametrize(
     ("message", "options"),
     [
-        (r"mean=\(0.5, 0.5\); allowed: 3 numbers", {"mean": (0.5, 0.5)}),
-        (r"std=\(1, 0, 1\); allowed: 3 numbers, std above 0", {"std": (1, 0, 1)}),
+        (r"mean=\(0.5, 0.5\); allowed: one number, or 3", {"mean": (0.5, 0.5)}),
+        (r"std=\(1, 0, 1\); allowed: .* from 1e-6", {"std": (1, 0, 1)}),
     ],
 )
 def test_bad_preprocessing(message, options):
@@ -236,16 +236,16 @@ def test_bad_preprocessing(message, options):
 
 
 def test_models_that_take_no_preprocessing():
-    with pytest.raises(ValueError, match="with_preprocessing: 'vit' takes uint8 already"):
+    with pytest.raises(ValueError, match="with_preprocessing: model=.*; allowed: a model that takes floats, not uint8"):
         export.with_preprocessing(export.with_preprocessing(shared("vit")))
-    with pytest.raises(ValueError, match="with_preprocessing: 'chain' is Sequential; allowed: a Functional"):
+    with pytest.raises(ValueError, match="with_preprocessing: model=<Sequential name=chain.*; allowed: a Functional"):
         export.with_preprocessing(keras.Sequential([keras.Input((64, 64, 3)), shared("vit")], name="chain"))
 
 
 def test_what_litert_has_no_operation_for_is_not_written(tmp_path):
     inputs = keras.Input((8, 8, 3))
     model = keras.Model(inputs, keras.ops.erf(inputs))
-    with pytest.raises(ValueError, match=r"net.tflite: .* not built into its format: FlexErf"):
+    with pytest.raises(ValueError, match="to_litert: model=.*; allowed: .* files have built in, unlike FlexErf"):
         export.to_litert(model, tmp_path / "net.tflite")
     assert not list(tmp_path.iterdir())
 
@@ -254,7 +254,7 @@ def test_what_litert_has_no_operation_for_is_not_written(tmp_path):
 def test_what_onnx_has_no_operation_for_is_not_written(tmp_path):
     inputs = keras.Input((8, 8, 3))
     model = keras.Model(inputs, keras.ops.gelu(inputs, approximate=False))
-    with pytest.raises(ValueError, match=r"net.onnx: .* not built into its format: Erfc"):
+    with pytest.raises(ValueError, match="to_onnx: model=.*; allowed: .* .onnx files have built in, unlike Erfc"):
         export.to_onnx(model, tmp_path / "net.onnx")
     assert not list(tmp_path.iterdir())
 
@@ -289,7 +289,7 @@ def test_a_successful_export_replaces_what_was_there(small, tmp_path):
 
 def test_a_folder_of_other_things_is_left_alone(small, tmp_path):
     (tmp_path / "thesis.tex").write_text("chapter one")
-    with pytest.raises(FileExistsError, match="to_saved_model: .* is no SavedModel"):
+    with pytest.raises(FileExistsError, match="to_saved_model: .* isn't a SavedModel"):
         export.to_saved_model(small, tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == ["thesis.tex"]
 
@@ -307,8 +307,8 @@ def test_a_missing_folder(file, small, tmp_path):
 @pytest.mark.parametrize(
     ("message", "options"),
     [
-        ("image_size=.32, 32.; allowed: .* where the input .None, 8, 8, 3. of .* leaves", {"image_size": (32, 32)}),
-        ("batch_size=0, .* allowed: sizes of at least 1", {"batch_size": 0}),
+        ("image_size=.32, 32.; allowed: None, or the model's own .* input .None, 8, 8, 3.", {"image_size": (32, 32)}),
+        ("batch_size=0; allowed: None, or an integer from 1", {"batch_size": 0}),
     ],
 )
 def test_bad_sizes(file, small, message, options, tmp_path):
@@ -322,8 +322,8 @@ def test_bad_arguments(small, tmp_path):
         export.to_litert(small, "net.lite")
     with pytest.raises(ValueError, match="to_onnx: path='net'; allowed: a name that ends in '.onnx'"):
         export.to_onnx(small, "net")
-    with pytest.raises(ValueError, match="to_litert: model=None; allowed: a Functional"):
+    with pytest.raises(TypeError, match="to_litert: model=None; allowed: a Functional"):
         export.to_litert(None, tmp_path / "net.tflite")
     vector = keras.Input((7,))
-    with pytest.raises(ValueError, match=r"inputs \[\(None, 7\)\]; allowed: one input \(B, H, W, C\)"):
+    with pytest.raises(ValueError, match=r"to_saved_model: model=.*; allowed: .* of one input \(B, H, W, C\)"):
         export.to_saved_model(keras.Model(vector, keras.layers.Dense(2)(vector)), tmp_path / "net")

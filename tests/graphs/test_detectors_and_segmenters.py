@@ -32,7 +32,7 @@ BACKBONES = {
         vitgraph.build_pvt_v2, include_top=False, dims=(8, 16, 24, 32), depths=(1, 1, 1, 1), num_heads=(1, 2, 3, 4)
     ),
     "swin": functools.partial(
-        vitgraph.build_swin, include_top=False, dim=8, depths=(2, 2, 1, 1), num_heads=(1, 2, 2, 4), window_size=2
+        vitgraph.build_swin, include_top=False, dim=8, depths=(2, 2, 1, 1), num_heads=(1, 2, 2, 4), window_sizes=2
     ),
     "vit": lambda shape, **options: vitgraph.pyramid(
         vitgraph.simple_feature_pyramid(
@@ -260,14 +260,14 @@ def test_as_mit_counts_levels_from_one_and_leaves_the_model_alone(tmp_path):
 @pytest.mark.parametrize(
     ("model", "error", "message"),
     [
-        (lambda: BACKBONES["pvt_v2"](OPEN), ValueError, r"as_mit: model 'pvt_v2' has input_shape=\(None, None, 3\)"),
-        (lambda: BACKBONES["vit"](CLOSED), ValueError, r"widths \[16, 16, 16\]; allowed: .*different"),
+        (lambda: BACKBONES["pvt_v2"](OPEN), ValueError, r"as_mit: model=.* of a known size, here \(None, None, 3\)"),
+        (lambda: BACKBONES["vit"](CLOSED), ValueError, r"allowed: .* different widths, here \[16, 16, 16\]"),
         (
             lambda: vitgraph.build_vit(CLOSED, dim=16, depth=1, num_heads=2),
             ValueError,
-            r"'vit' has levels of widths \[\]",
+            r"allowed: .* different widths, here \[\]",
         ),
-        (lambda: keras.Sequential(), TypeError, "as_mit: model=<Sequential.*allowed: a model that a builder"),
+        (lambda: keras.Sequential(), ValueError, "as_mit: model=<Sequential.*allowed: a graph of this package"),
     ],
 )
 def test_as_mit_refuses(model, error, message):

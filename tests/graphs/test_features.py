@@ -281,5 +281,5 @@ def test_rollout_is_the_product_over_blocks():
 
 @pytest.mark.parametrize("name", ["swin", "pvt_v2", "cait", "ats_vit", "pit"])
 def test_no_rollout_where_tokens_are_not_the_same(name):
-    with pytest.raises(ValueError, match="attention_rollout: model .* allowed: a plain net"):
+    with pytest.raises(ValueError, match="attention_rollout: model=.* allowed: a plain net"):
         vitgraph.attention_rollout(TINY[name].build())

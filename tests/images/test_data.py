@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from vitgraph.training.augmentation import Augmentation, preview
-from vitgraph.training.data import batches, from_arrays, from_folder
+from vitgraph.images import Augmentation, Images, from_arrays, from_folder
+from vitgraph.training import batches, preview
 
 RANDOM = np.random.default_rng(0)
 PIXELS = RANDOM.integers(0, 256, (12, 20, 24, 3), "uint8")
@@ -85,7 +85,7 @@ def test_files_that_would_be_read_wrongly_are_refused(tmp_path):
     picture.save(tmp_path / "moving.webp", save_all=True, append_images=[picture.rotate(90)])
     picture.save(tmp_path / "cut.jpg", quality=95)
     (tmp_path / "cut.jpg").write_bytes((tmp_path / "cut.jpg").read_bytes()[:-40])
-    with pytest.raises(ValueError, match="3 of 3(?s:.*)colours of its own(?s:.*)cut.jpg(?s:.*)a moving WebP"):
+    with pytest.raises(ValueError, match="3 of 3(?s:.*)a palette of colours(?s:.*)cut.jpg(?s:.*)an animated WebP"):
         from_folder(tmp_path, labelled=False)
 
 
@@ -120,41 +120,47 @@ def test_unreadable_files_are_named_or_left_out(tmp_path):
 
 
 def test_wrong_folders(tmp_path):
-    with pytest.raises(OSError, match="is no folder"):
+    with pytest.raises(OSError, match="^from_folder: folder=.*absent'.*; allowed: a folder that exists"):
         from_folder(tmp_path / "absent")
-    with pytest.raises(ValueError, match="0 folders; allowed"):
+    with pytest.raises(ValueError, match="2 or more classes, not 0 folders"):
         from_folder(tmp_path)
     (tmp_path / "one").mkdir()
     with pytest.raises(ValueError, match="the one folder 'one'"):
         from_folder(tmp_path)
     (tmp_path / "two").mkdir()
-    with pytest.raises(ValueError, match="has no images"):
+    with pytest.raises(ValueError, match="allowed: a folder that has images"):
         from_folder(tmp_path)
     Image.fromarray(PIXELS[0]).save(tmp_path / "one" / "0.png")
-    with pytest.raises(ValueError, match="no images in .* of: two"):
+    with pytest.raises(ValueError, match="allowed: images of every class; no images of: two"):
         from_folder(tmp_path)
     Image.fromarray(PIXELS[0]).save(tmp_path / "two" / "0.png")
     Image.fromarray(PIXELS[0]).save(tmp_path / "stray.png")
-    with pytest.raises(ValueError, match="in no class's folder: stray.png"):
+    with pytest.raises(ValueError, match="not beside them: stray.png"):
         from_folder(tmp_path)
 
 
 @pytest.mark.parametrize(
     ("images", "labels", "says"),
     [
-        (PIXELS[0, 0], None, r"shape \(24, 3\)"),
-        (PIXELS.astype("float32"), None, "allowed: uint8, or floats in 0 ... 1"),
-        (np.full((2, 4, 4, 3), np.nan), None, "floats in 0 ... 1"),
-        (PIXELS, LABELS[:5], r"labels of shape \(5,\).* 12 integers"),
-        (PIXELS, LABELS - 1, "-1 ... 1; allowed: 12 integers from 0"),
-        (PIXELS, LABELS + 0.5, "allowed: 12 integers"),
-        (PIXELS, np.full((12, 3), 0.5), "one 1 a row"),
-        (PIXELS, ["cat"] * 12, "allowed: 12 integers"),
-        (PIXELS, [], "allowed: 12 integers"),
+        (PIXELS[0, 0], None, r"images=.*; allowed: \(N, H, W, C\).* not \(24, 3\)"),
+        (PIXELS[:, :0], None, r"each at least 1, not \(12, 0, 24, 3\)"),
+        (None, None, "images=None; allowed: an array"),
+        ([[1], [1, 2]], None, "images=.*; allowed: an array"),
+        (np.full((2, 4, 4, 3), 1j), None, "not complex128"),
+        (PIXELS, np.r_[np.inf, LABELS[1:]], "to inf"),
+        (PIXELS, LABELS + 2**40, "12 integers from 0 to 1048575"),
+        (PIXELS.astype("float32"), None, "allowed: uint8, or floats from 0 to 1, not from 0.0 to 255.0"),
+        (np.full((2, 4, 4, 3), np.nan), None, "floats from 0 to 1"),
+        (PIXELS, LABELS[:5], r"12 integers from 0 .* int64 \(5,\)"),
+        (PIXELS, LABELS - 1, "12 integers from 0 .* from -1 to 1"),
+        (PIXELS, LABELS + 0.5, "allowed: as labels 12 integers"),
+        (PIXELS, np.full((12, 3), 0.5), "a single 1 per row"),
+        (PIXELS, ["cat"] * 12, "allowed: as labels 12 integers"),
+        (PIXELS, [], "allowed: as labels 12 integers"),
     ],
 )
 def test_wrong_arrays(images, labels, says):
-    with pytest.raises(ValueError, match=says):
+    with pytest.raises((ValueError, TypeError), match=f"^from_arrays: .*{says}"):
         from_arrays(images, labels)
 
 
@@ -178,7 +184,7 @@ def test_split_leaves_something_to_train_on():
     rest, held = images.split(0.1, seed=0)
     assert (sorted(set(rest.labels)), list(held.labels)) == ([0, 1], [0])
     for fraction in (0, 1.5, float("nan")):
-        with pytest.raises(ValueError, match="allowed: over 0, less than 1"):
+        with pytest.raises(ValueError, match="split: fraction=.*; allowed: a number over 0, less than 1"):
             images.split(fraction, seed=0)
     with pytest.raises(ValueError, match="batch_size=13; allowed: at most 12"):
         batches(images, batch_size=13, image_size=16, training=True, **PLAIN)
@@ -196,7 +202,8 @@ def test_an_epoch_is_the_same_in_any_process_and_others_are_not(tmp_path, fresh_
     code = """
 import sys, numpy as np
 from tests.images.test_data import PLAIN, STRONG, arrays
-from vitgraph.training.data import batches, from_folder
+from vitgraph.images import from_folder
+from vitgraph.training import batches
 for i, batch in enumerate(arrays(batches(from_folder(sys.argv[1]), batch_size=5, image_size=16, augmentation=STRONG,
                                          training=True, **PLAIN))):
     np.savez(f"{sys.argv[1]}/{i}.npz", *batch)
@@ -266,11 +273,50 @@ def test_preview_is_a_picture(tmp_path):
     ("numbers", "says"),
     [
         ({"crop_scale": (0.5, 0.2)}, "crop_scale"),
-        ({"flip": 2}, "flip=2; allowed: 0 ... 1"),
+        ({"flip": 2}, "flip=2; allowed: a number from 0 to 1"),
         ({"rand_augment": -1}, "rand_augment=-1"),
+        ({"rand_augment": 2**20}, "rand_augment=1048576; allowed: an integer from 0 to 8"),
+        ({"rand_augment": True}, "rand_augment=True"),
         ({"mixup": "much"}, "mixup='much'"),
+        ({"mixup": (1,)}, r"mixup=\(1,\)"),
+        ({"magnitude": float("nan")}, "magnitude=nan; allowed: a number from 0 to 10"),
+        ({"crop_scale": (1e-300, 1)}, r"crop_scale=\(1e-300, 1\)"),
+        ({"crop_ratio": None}, "crop_ratio=None"),
     ],
 )
 def test_wrong_numbers(numbers, says):
-    with pytest.raises((ValueError, TypeError), match=says):
+    with pytest.raises((ValueError, TypeError), match=f"^Augmentation: {says}"):
         Augmentation(**numbers)
+
+
+GOOD = {"batch_size": 4, "image_size": 8, "training": True, **PLAIN}
+WRONG = [
+    ({"batch_size": 13}, "batch_size=13; allowed: at most 12"),
+    ({"batch_size": True}, "batch_size=True; allowed: an integer"),
+    ({"image_size": 2**40}, "image_size=1099511627776; allowed"),
+    ({"channels": 5}, "channels=5; allowed: 1 or 3 for these images"),
+    ({"channels": 1, "augmentation": Augmentation(color_jitter=0.5)}, "channels=1; allowed: 3 with color_jitter"),
+    ({"normalization": ((0.0,) * 2, (1.0,) * 3)}, "normalization=.*; allowed: .* 3, one per channel"),
+    ({"normalization": ((0.0,) * 3, (1e-300,) * 3)}, "normalization=.*; allowed: a sequence of 2"),
+    ({"augmentation": {"mixup": 1}}, "augmentation=.*; allowed: None, or a vitgraph Augmentation"),
+    ({"label_smoothing": 1.0}, "label_smoothing=1.0; allowed: 0 <= rate < 1"),
+    ({"seed": -1}, "seed=-1; allowed: an integer from 0"),
+    ({"epoch": 2**40}, "epoch=1099511627776; allowed: an integer from 0"),
+    ({"interpolation": "nearest"}, "interpolation='nearest'; allowed: 'bicubic', 'bilinear'"),
+    ({"crop_pct": 1e-9}, "crop_pct=1e-09; allowed: a number from 0.1 to 1"),
+    ({"crop_mode": None}, "crop_mode=None; allowed: 'center', 'squash'"),
+]
+
+
+@pytest.mark.parametrize(("options", "says"), WRONG)
+def test_wrong_batches(options, says):
+    with pytest.raises((ValueError, TypeError), match=f"^batches: {says}"):
+        batches(from_arrays(PIXELS, LABELS), **{**GOOD, "normalization": (0.0, 1.0), **options})
+
+
+def test_images_must_fit_together():
+    for wrong in ({"source": PIXELS[0]}, {"labels": LABELS[:5]}, {"labels": LABELS + 1}, {"class_names": ("a",)}):
+        with pytest.raises(ValueError, match=f"^Images: {next(iter(wrong))}="):
+            Images(**{"source": PIXELS, "labels": LABELS, "class_names": None, "num_classes": 3, **wrong})
+    with pytest.raises(ValueError, match="images=.*; allowed: at least 16 images, not 12"):
+        preview(from_arrays(PIXELS), Augmentation(), "absent/sheet.png")

@@ -24,8 +24,8 @@ def vit(**arguments):
 
 def swin(**arguments):
     """Tiny, with 64 patches, and a last map of 4 x 4."""
-    plain = {"include_top": False, "dim": 8, "depths": (1, 1), "num_heads": (1, 2), "window_size": 4, "mlp_ratio": 2}
-    return vitgraph.build_swin((32, 32, 3), **{**plain, **arguments})
+    plain = {"dim": 8, "depths": (1, 1), "num_heads": (1, 2), "mlp_ratios": (2, 2), "window_sizes": 4}
+    return vitgraph.build_swin((32, 32, 3), **{"include_top": False, **plain, **arguments})
 
 
 def crop(seed):

@@ -66,9 +66,9 @@ def test_picture(tmp_path):
     plot_reconstruction(model, np.concatenate([photographs] * 2), tmp_path / "four.png")
     two, four = (imread(tmp_path / name) for name in ("two.png", "four.png"))
     assert four.shape[0] > 1.7 * two.shape[0] and four.shape[1] == two.shape[1]
-    with pytest.raises(ValueError, match=r"images of shape \(2, 16, 32, 3\)"):
+    with pytest.raises(ValueError, match=r"images=<array \(2, 16, 32, 3\) float64>; allowed: \(B, 32, 32, 3\)"):
         plot_reconstruction(model, photographs[:, :16], tmp_path / "none.png")
-    with pytest.raises(ValueError, match="model 'vit'; allowed: one that can reconstruct"):
+    with pytest.raises(TypeError, match="plot_reconstruction: model=.*; allowed: a masked autoencoder or SimMIM"):
         plot_reconstruction(model.encoder, photographs, tmp_path / "none.png")
 
 

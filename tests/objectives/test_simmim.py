@@ -52,7 +52,8 @@ def test_own_weights_start_fine_tuning(pretrained):
 
 
 def test_simmim_checkpoint_of_a_swin():
-    sizes = {"patch_size": 2, "dim": 8, "depths": (2, 2, 1), "num_heads": (1, 2, 4), "window_size": 4, "mlp_ratio": 2}
+    sizes = {"patch_size": 2, "dim": 8, "depths": (2, 2, 1), "num_heads": (1, 2, 4), "mlp_ratios": (2, 2, 2)}
+    sizes["window_sizes"] = 4
     model, weights = vitgraph.build_swin((32, 32, 3), num_classes=5, **sizes), checkpoint("swin")
     assert vitgraph.load_weights(model, weights, skip_head=True) == "swin/simmim"
     assert_same(model.get_layer("norm").beta, weights["encoder.norm.bias"])

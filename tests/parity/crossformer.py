@@ -49,6 +49,7 @@ def official_crossformer(config, image_shape, weights):
     ratios = ours["mlp_ratios"]
     ours["mlp_ratios"] = ratios[:stages] if isinstance(ratios, list) else [ratios] * stages
     ours["intervals"] = None if ours.pop("adaptive_interval") else ours["intervals"][:stages]
+    ours["pos_embed"] = "learn" if ours["pos_embed"] else "none"
     ours["centre_padding"] = bool(ours["centre_padding"])
     ours["mask_padding"] = not ours.pop("no_mask")
     ours["qk_scale"] = ours["qk_scale"] or None

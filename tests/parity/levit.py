@@ -15,7 +15,7 @@ def levit(config, image_shape, weights, distilled=False):
     for name in ("num_heads", "attn_ratios", "mlp_ratios"):
         if isinstance(ours[name], (int, float)):
             ours[name] = (ours[name],) * len(ours["dims"])
-    ours["patch_size"] = {"s16": 16, "s8": 8}[kwargs.pop("stem_type", "s16")]
+    ours["stem_stride"] = {"s16": 16, "s8": 8}[kwargs.pop("stem_type", "s16")]
     ours["act"] = activation_of(kwargs.pop("act_layer", "hard_swish"))
     attn_act = kwargs.pop("attn_act_layer", None)
     ours["attn_act"] = attn_act and activation_of(attn_act)

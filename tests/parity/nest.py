@@ -4,7 +4,7 @@ from tests.parity import Port, channels_first
 from tests.parity.timm import activation_of, begin, finish, hierarchical, norm_of, top_of
 from vitgraph import build_nest
 
-NEST = {"patch_size": "patch_size", "mlp_ratio": "mlp_ratio", "qkv_bias": "qkv_bias"}
+NEST = {"patch_size": "patch_size", "qkv_bias": "qkv_bias"}
 PER_LEVEL = {  # timm's name: ours, timm's default
     "embed_dims": ("dims", (128, 256, 512)),
     "num_heads": ("num_heads", (4, 8, 16)),
@@ -19,6 +19,7 @@ def nest(config, image_shape, weights):
     for theirs, (mine, default) in PER_LEVEL.items():
         value = kwargs.pop(theirs, default)
         ours[mine] = (value,) * levels if isinstance(value, int) else value
+    ours["mlp_ratios"] = (kwargs.pop("mlp_ratio", 4.0),) * levels
     pad_type = (kwargs.pop("pad_type", "") or "").lower()
     if pad_type == "valid":
         raise NotImplementedError("pad_type='valid'")

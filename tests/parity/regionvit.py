@@ -5,16 +5,24 @@ from tests.parity.official import no_more
 from vitgraph import build_regionvit
 
 SAME = {  # with their defaults
-    "patch_size": 16,
     "patch_conv_type": "3conv",
-    "mlp_ratio": 4.0,
     "qkv_bias": True,
     "qk_scale": None,
     "norm_eps": 1e-6,
     "peg": False,
     "det_norm": False,
 }
-RENAMED = ("embed_dim", "depth", "num_heads", "kernel_sizes", "downsampling", "num_classes", "computed_cls_token")
+RENAMED = (
+    "patch_size",
+    "mlp_ratio",
+    "embed_dim",
+    "depth",
+    "num_heads",
+    "kernel_sizes",
+    "downsampling",
+    "num_classes",
+    "computed_cls_token",
+)
 WITHOUT_EFFECT = ("img_size", "in_chans", "drop_rate", "attn_drop_rate", "drop_path_rate")
 
 
@@ -27,12 +35,14 @@ def official_regionvit(config, image_shape, weights):
     model = build_regionvit(
         image_shape,
         **top_of(config.get("num_classes", 1000)),
-        embed_dim=config["embed_dim"][0],
+        stem_stride=config.get("patch_size", 16),
+        stem_dim=config["embed_dim"][0],
         dims=tuple(config["embed_dim"][1:]),
         depths=tuple(config["depth"][:stages]),
         num_heads=tuple(config["num_heads"][:stages]),
-        window_size=tuple(config["kernel_sizes"][:stages]),
-        downsampling=tuple(2 if "c" in mode and "s" in mode else 1 for mode in config["downsampling"][:stages]),
+        mlp_ratios=per_stage(config.get("mlp_ratio", 4.0), stages),
+        window_sizes=tuple(config["kernel_sizes"][:stages]),
+        strides=tuple(2 if "c" in mode and "s" in mode else 1 for mode in config["downsampling"][:stages]),
         **{**ours, "qk_scale": ours["qk_scale"] or None, "patch_conv_type": _type(ours["patch_conv_type"])},
     )
     outputs = {"logits": ("predictions", same)}
@@ -42,6 +52,10 @@ def official_regionvit(config, image_shape, weights):
         last = f"{stage}_peg_regional_res" if ours["peg"] and depth == 1 else f"{stage}_block_{depth - 1}_regional"
         outputs[f"features/{i}/regional"] = (last, channels_first)
     return Port(model, "regionvit/official", outputs)
+
+
+def per_stage(ratio, stages):
+    return tuple(ratio[:stages]) if isinstance(ratio, (list, tuple)) else (ratio,) * stages
 
 
 def _type(name):

@@ -9,7 +9,7 @@ PER_STAGE = {  # theirs may be longer than the net is deep
     "num_heads": ("num_heads", (1, 2, 4)),
     "mlp_ratios": ("mlp_ratios", (4, 4, 4)),
     "depths": ("depths", (4, 4, 4)),
-    "wss": ("window_size", (7, 7, 7)),
+    "wss": ("window_sizes", (7, 7, 7)),
     "sr_ratios": ("sr_ratios", (4, 2, 1)),
     "c_ratios": ("c_ratios", (1.25, 1.25, 1.25, 1.25)),
 }
@@ -20,9 +20,11 @@ def official_scalablevit(config, image_shape, weights):
     stages = len(config.get("depths", (4, 4, 4)))
     ours = {mine: tuple(config.get(name, default))[:stages] for name, (mine, default) in PER_STAGE.items()}
     plain_head = config.get("plain_head", False)
-    ours["head_hidden"] = None if plain_head else 4096
+    ours["representation_size"] = None if plain_head else 4096
     ours["qkv_bias"] = config.get("qkv_bias", False)
-    ours.update({k: config[k] for k in ("patch_size", "norm_eps") if k in config})
+    ours.update(
+        {mine: config[k] for k, mine in (("patch_size", "stem_stride"), ("norm_eps", "norm_eps")) if k in config}
+    )
     no_more(config, (*PER_STAGE, *WITHOUT_EFFECT, "plain_head", "qkv_bias", "patch_size", "norm_eps", "num_classes"))
     classes = config.get("num_classes", 1000)
     if classes:

@@ -52,8 +52,8 @@ def vit(config, image_shape):
 
 
 def swin(config, image_shape):
-    names = {"embed_dim": "dim", "depths": "depths", "num_heads": "num_heads", "window_size": "window_size"}
-    names |= {"mlp_ratio": "mlp_ratio", "qkv_bias": "qkv_bias", "patch_size": "patch_size"}
+    names = {"embed_dim": "dim", "depths": "depths", "num_heads": "num_heads", "window_size": "window_sizes"}
+    names |= {"mlp_ratio": "mlp_ratios", "qkv_bias": "qkv_bias", "patch_size": "patch_size"}
     fixed = {"ape": False, "patch_norm": True, "qk_scale": None}
     kwargs = config["encoder"]
     rates = ("drop_rate", "attn_drop_rate", "drop_path_rate", "use_checkpoint")
@@ -62,6 +62,7 @@ def swin(config, image_shape):
     if other:
         raise NotImplementedError(f"a Swin with other values of {other}")
     ours = {mine: kwargs[theirs] for theirs, mine in names.items() if theirs in kwargs}
+    ours["mlp_ratios"] = (ours.get("mlp_ratios", 4.0),) * len(ours.get("depths", (2, 2, 6, 2)))
     return build_swin(image_shape, include_top=False, norm_eps=config.get("norm_eps", 1e-5), **ours)
 
 

@@ -10,8 +10,6 @@ SWIN = {
     "depths": "depths",
     "num_heads": "num_heads",
     "head_dim": "head_dim",
-    "window_size": "window_size",
-    "mlp_ratio": "mlp_ratio",
     "qkv_bias": "qkv_bias",
     "patch_size": "patch_size",
 }
@@ -19,6 +17,9 @@ SWIN = {
 
 def swin(config, image_shape, weights):
     kwargs, ours = begin(config, SWIN)
+    stages = len(ours.get("depths", (2, 2, 6, 2)))
+    ours["mlp_ratios"] = (kwargs.pop("mlp_ratio", 4.0),) * stages
+    ours["window_sizes"] = per_stage(kwargs.pop("window_size", 7), stages)
     img_size = pair(kwargs.pop("img_size", 224))
     fixed = kwargs.pop("strict_img_size", True)
     ours["clip_windows"] = not kwargs.pop("always_partition", False)
@@ -28,6 +29,12 @@ def swin(config, image_shape, weights):
     shape = image_shape if fixed else (None, None, image_shape[-1])
     model = build_swin(shape, img_size=None if fixed else img_size, **top_of(ours, pooling="avg"), **ours)
     return Port(model, "swin/timm", hierarchical(model, "norm", same))
+
+
+def per_stage(window_size, stages):
+    """timm's window: an integer or (rows, columns) for all stages, or another number of entries, one per stage."""
+    alike = isinstance(window_size, int) or len(window_size) == 2
+    return (window_size,) * stages if alike else window_size
 
 
 TRANSLATIONS = {"timm.models.swin_transformer.SwinTransformer": swin}

@@ -9,7 +9,6 @@ SWIN_V2 = {
     "embed_dim": "dim",
     "depths": "depths",
     "num_heads": "num_heads",
-    "mlp_ratio": "mlp_ratio",
     "qkv_bias": "qkv_bias",
     "patch_size": "patch_size",
 }
@@ -20,8 +19,9 @@ def swin_v2(config, image_shape, weights):
     img_size = pair(kwargs.pop("img_size", 224))
     fixed = kwargs.pop("strict_img_size", True) and not kwargs.pop("dynamic_img_size", False)
     ours["clip_windows"] = not kwargs.pop("always_partition", False)
-    ours["window_size"] = kwargs.pop("window_size", 7)
     stages = len(ours.get("depths", (2, 2, 6, 2)))
+    ours["mlp_ratios"] = (kwargs.pop("mlp_ratio", 4.0),) * stages
+    ours["window_sizes"] = (kwargs.pop("window_size", 7),) * stages
     ours["pretrained_window_sizes"] = kwargs.pop("pretrained_window_sizes", (0,) * stages)[:stages]
     ours["act"] = activation_of(kwargs.pop("act_layer", None))
     ours.update(norm_of(kwargs.pop("norm_layer", None), 1e-5))

@@ -23,11 +23,11 @@ from vitgraph import objectives
 from vitgraph.checkpoints import read_checkpoint
 from vitgraph.cli import training as cli_training
 from vitgraph.cli.main import main
+from vitgraph.images import from_arrays
 from vitgraph.training import checkpoint, list_recipes, pretrain, recipe, train
-from vitgraph.training.data import from_arrays
+from vitgraph.training.job import Job
 from vitgraph.training.net import find_net
 from vitgraph.training.optimizer import LayerwiseAdamW, decays, depths, learning_rates
-from vitgraph.training.train import _Job
 
 NAME = "vit_tiny_patch16_224"
 SMALL = {"patch_size": 8, "dim": 16, "depth": 1, "num_heads": 2, "mlp_ratio": 2, "img_size": 16}
@@ -70,29 +70,55 @@ def test_recipe_of_a_file_and_overrides(tmp_path):
 @pytest.mark.parametrize(
     ("name", "overrides", "message"),
     [
-        ("diet", {}, r"recipe 'diet' is unknown \(did you mean 'deit'\?\); allowed: deit, finetune, mae, a .json file"),
-        ("deit", {"epoch": 3}, "unknown key 'epoch' .did you mean 'epochs'"),
-        ("deit", {"augmentation": {"mixupp": 1}}, "unknown key 'mixupp' .did you mean 'mixup'"),
+        ("diet", {}, r"name_or_path='diet'; allowed: deit, finetune, mae, or a .json file \(did you mean 'deit'\?\)"),
+        (None, {}, "name_or_path=None; allowed: one of list_recipes"),
+        ("deit", {"epoch": 3}, "unknown argument 'epoch' .did you mean 'epochs'"),
+        ("deit", {"augmentation": {"mixupp": 1}}, "unknown argument 'mixupp' .did you mean 'mixup'"),
+        ("deit", {"augmentation": 5}, "augmentation=5; allowed: a dictionary of arguments of Augmentation"),
         ("deit", {"warmup_epochs": 300}, "warmup_epochs=300; allowed: less than epochs=300"),
+        ("deit", {"warmup_epochs": float("nan")}, "warmup_epochs=nan; allowed: a number from 0"),
         ("deit", {"accumulation": 3}, "accumulation=3; allowed: a divisor of batch_size=1024"),
         ("deit", {"epochs": 1.5}, "epochs=1.5; allowed: an integer"),
-        ("deit", {"layer_decay": 1.1}, "layer_decay=1.1; allowed: over 0, at most 1"),
-        ("deit", {"label_smoothing": 1}, "label_smoothing=1; allowed: 0 or more, and less than 1"),
+        ("deit", {"epochs": True}, "epochs=True; allowed: an integer"),
+        ("deit", {"layer_decay": 1.1}, "layer_decay=1.1; allowed: a number over 0, at most 1"),
+        ("deit", {"label_smoothing": 1}, "label_smoothing=1; allowed: 0 <= rate < 1"),
         ("deit", {"weight_decay": "much"}, "weight_decay='much'; allowed: a number"),
+        ("deit", {"beta_1": (0.9,)}, r"beta_1=\(0.9,\); allowed: a number"),
+        ("deit", {"mixup": (1,)}, r"mixup=\(1,\); allowed: a number from 0 to 100"),
         ("deit", {"min_learning_rate": 1.0}, "min_learning_rate=1.0; allowed: at most the learning rate, 0.001"),
     ],
 )
 def test_wrong_recipes(name, overrides, message):
-    with pytest.raises((ValueError, TypeError), match=message):
+    with pytest.raises((ValueError, TypeError), match=f"^recipe: {message}"):
         recipe(name, **overrides)
 
 
-def test_files_that_are_no_recipe(tmp_path):
+def test_numpy_numbers_and_lists_become_plain():
+    made = recipe("deit", epochs=np.int64(30), mixup=np.float64(0.5), crop_scale=[0.5, 1])
+    assert type(made.epochs) is int and type(made.augmentation.mixup) is float
+    assert made.augmentation.crop_scale == (0.5, 1)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("{", "a whole JSON file"),
+        ("\xff", "a whole JSON file"),
+        ("[" * 100_000, "a whole JSON file"),
+        ("[]", "a JSON file with a dictionary"),
+        ('{"augmentation": []}', "a JSON file with a dictionary"),
+        ('{"epochs": 1}', "not without batch_size, base_learning_rate"),
+        ('{"epoch": 1}', "no key 'epoch' .did you mean 'epochs'"),
+        ('{"augmentation": {"epochs": 1}}', "no key 'epochs'"),
+        ('{"epochs": "1", "batch_size": 8, "base_learning_rate": 0.1}', "epochs='1'; allowed: an integer"),
+        ('{"epochs": 1, "batch_size": 8, "base_learning_rate": NaN}', "base_learning_rate=nan; allowed: a number"),
+    ],
+)
+def test_files_that_are_no_recipe(text, message, tmp_path):
     path = tmp_path / "own.json"
-    for text, message in (("{", "is no JSON file"), ("[]", "must be a dictionary"), ('{"epochs": 1}', "no batch_size")):
-        path.write_text(text)
-        with pytest.raises(ValueError, match=message):
-            recipe(path)
+    path.write_bytes(text.encode("latin-1"))
+    with pytest.raises((ValueError, TypeError), match=f"^recipe: .*{message}"):
+        recipe(path)
 
 
 # The optimizer
@@ -122,7 +148,7 @@ def test_what_decays_and_how_deep_it_stands(name):
 
 def test_depths_need_blocks():
     image = keras.Input((4,), name="image")
-    with pytest.raises(ValueError, match="'plain' has no layers named after blocks"):
+    with pytest.raises(ValueError, match="depths: model=.*; allowed: a graph of this package"):
         depths(keras.Model(image, keras.layers.Dense(2)(image), name="plain"))
 
 
@@ -151,7 +177,7 @@ def test_each_variable_has_its_own_rate():
     kernel, table = scope["steps"](scope["layerwise"](), scope["variables"]())
     assert_close(kernel, scope["steps"](keras.optimizers.AdamW(0.005, 0.1), scope["variables"]()[:1])[0])
     assert_close(table, scope["steps"](keras.optimizers.Adam(0.01), scope["variables"]()[1:])[0])
-    with pytest.raises(ValueError, match="scales has nothing for other"):
+    with pytest.raises(ValueError, match="scales has no entry for other"):
         scope["layerwise"]().build([keras.Variable(np.zeros((2, 2)), name="other")])
 
 
@@ -296,7 +322,7 @@ def test_another_training_in_its_folder_is_refused(whole, folders, capsys):
     before = {path: path.read_bytes() for path in whole.iterdir() if path.is_file()}
     assert main([*command(folders, whole), "--epochs", "9", "--seed", "1"]) == 2
     message = capsys.readouterr().err
-    assert "holds another training" in message and "seed: 0 there, 1 here (and 1 more)" in message
+    assert "without a training that has other settings" in message and "seed: 0 there, 1 here (and 1 more)" in message
     assert {path: path.read_bytes() for path in before} == before
 
 
@@ -314,7 +340,7 @@ def test_killed_it_goes_on_exactly(whole, folders, tmp_path, capsys):
 
     assert main(command(folders, tmp_path)) == 0
     shown = capsys.readouterr().out
-    assert "goes on   after epoch" in shown and "epoch 3/8" not in shown
+    assert "resumes   after epoch" in shown and "epoch 3/8" not in shown
     assert_same_training(tmp_path, whole)
     assert not list(tmp_path.glob(".*"))
 
@@ -337,7 +363,7 @@ def test_interrupted_and_then_without_space(folders, tmp_path, capsys):
     finally:
         watcher.join()
     done = checkpoint.read_state(path)["epoch"]
-    assert f"interrupted; the same command goes on after epoch {done}" in capsys.readouterr().err
+    assert f"interrupted; the same command resumes after epoch {done}" in capsys.readouterr().err
 
     before = path.read_bytes()
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
@@ -356,7 +382,7 @@ def test_interrupted_and_then_without_space(folders, tmp_path, capsys):
 def test_broken_checkpoints_are_refused(whole, folders, tmp_path, capsys):
     (tmp_path / "last.safetensors").write_bytes((whole / "last.safetensors").read_bytes()[:5000])
     assert main(command(folders, tmp_path)) == 2
-    assert "is no whole checkpoint of a training" in capsys.readouterr().err
+    assert "isn't a whole checkpoint of a training" in capsys.readouterr().err
     tensors, _ = checkpoint.read(whole / "last.safetensors")
     model = TINY["vit"].build()
     optimizer = keras.optimizers.AdamW(name="adamw")
@@ -380,8 +406,8 @@ def test_a_loss_that_is_not_finite_stops(tmp_path):
 def test_images_are_prepared_as_the_weights_that_training_begins_with_want():
     name, tag = "beit_base_patch16_224", "in22k_ft_in22k"
     numbers = recipe("finetune", batch_size=8)
-    net = find_net("train", name, numbers, {}, input_size=None, channels=3, weights=tag, arguments={})
-    job = _Job("train", net, from_arrays(*ARRAYS), None, numbers, None, 0, True)
+    net = find_net(name, numbers, {}, input_size=None, channels=3, weights=tag, dtype=None, arguments={})
+    job = Job("train", net, from_arrays(*ARRAYS), None, numbers, None, 0, True)
     assert job.normalization == ((0.5,) * 3, (0.5,) * 3)
     assert job.preparation == {"interpolation": "bicubic", "crop_pct": 0.9, "crop_mode": "center"}
 
@@ -403,20 +429,21 @@ class Recall(objectives.Objective):
     """A tiny objective with random draws: features times noise are to be 1."""
 
     def __init__(self, encoder, strength=1.0, seed=None, name="recall"):
-        super().__init__(encoder, seed, name)
-        self.strength = strength
+        super().__init__(encoder, seed, name, strength=strength)
+
+    def wire(self):
         noise = keras.Input((), name="noise")
-        image = encoder.input
-        features = keras.layers.Dense(4, name="projector")(keras.layers.Flatten()(encoder(image)))
-        loss = keras.ops.mean(keras.ops.square(strength * features * noise[:, None] - 1))
-        self.connect(keras.Model({"image": image, "noise": noise}, {"loss": loss}))
+        image = self.encoder.input
+        features = keras.layers.Dense(4, name="projector")(keras.layers.Flatten()(self.encoder(image)))
+        loss = keras.ops.mean(keras.ops.square(self.strength * features * noise[:, None] - 1))
+        return keras.Model({"image": image, "noise": noise}, {"loss": loss})
 
     def draw(self, images):
         return {"noise": keras.random.uniform(keras.ops.shape(images)[:1], seed=self.seed_generator)}
 
 
 def test_pretraining_and_what_follows(tmp_path, monkeypatch):
-    monkeypatch.setattr(objectives, "recall", Recall, raising=False)
+    monkeypatch.setitem(objectives.OBJECTIVES, "recall", Recall)
     arguments = {**SMALL, "global_pool": "avg", "fc_norm": True}
     options = short(model_arguments=arguments, objective="recall", validation=0.5, batch_size=6)
     result = pretrain(NAME, ARRAYS[0], tmp_path / "a", objective_arguments={"strength": 0.5}, **options)
@@ -441,13 +468,23 @@ WRONG = {  # what is said before the first step
     "batch_size=25; allowed: at most 24": {"batch_size": 25},
     "height and width of at least 8": {"input_size": 7},
     "input_size=0; allowed": {"input_size": 0},
-    "images of 1 classes; allowed: 2 or more": {"images": (ARRAYS[0], np.zeros(24, int))},
+    "images of 2 or more classes, not 1": {"images": (ARRAYS[0], np.zeros(24, int))},
     "unknown argument 'depht' .did you mean 'depth'": {"model_arguments": {"depht": 2}},
     "validation=1.5; allowed": {"validation": 1.5},
-    "unknown key 'epoch'": {"epoch": 2},
+    "unknown argument 'epoch' .did you mean 'epochs'": {"epoch": 2},
+    "unknown argument 'valdation' .did you mean 'validation'": {"valdation": 0.1},
     "no checkpoint at 'absent.safetensors'": {"weights": "absent.safetensors"},
-    "build_simple_vit has no such argument": {"model": SIMPLE, "drop_rate": 0.1},
-    "File exists|Not a directory": {"out": __file__},
+    "build_simple_vit has no such argument": {"model": SIMPLE, "drop_path_rate": 0.1},
+    "out=.*; allowed: a folder": {"out": __file__},
+    "arguments of build_vit except input_shape.* not 'num_classes'": {"model_arguments": {"num_classes": 3}},
+    "depth=-1; allowed": {"model_arguments": {"depth": -1}},
+    "channels=5; allowed: 1 or 3": {"channels": 5},
+    "normalization=.*; allowed: .* 3, one per channel": {"normalization": ((0.5, 0.5), (0.5, 0.5))},
+    "std.*|normalization=.*; allowed": {"normalization": ((0.5,) * 3, (0.0,) * 3)},
+    "jit_compile='x'; allowed": {"jit_compile": "x"},
+    "seed=-1; allowed": {"seed": -1},
+    "warmup_epochs=nan; allowed": {"warmup_epochs": float("nan")},
+    "images=.*; allowed: .*not .*object": {"images": np.array([None])},
 }
 
 
@@ -456,29 +493,31 @@ def test_wrong_input(message, tmp_path):
     options = {"model": NAME, "images": ARRAYS, "out": tmp_path / "out", **WRONG[message]}
     with pytest.raises((ValueError, TypeError, OSError), match=message):
         train(options.pop("model"), options.pop("images"), options.pop("out"), **short(**options))
-    assert not (tmp_path / "out" / "last.safetensors").exists()
+    assert not list(tmp_path.iterdir())
 
 
 def test_wrong_graphs(tmp_path):
     tiny = TINY["vit"]
     for graph, message in (
-        (tiny.build((16, 16, 3), patch_size=8, include_top=False), "has no top"),
-        (tiny.build((16, 16, 3), patch_size=8, num_classes=7), "gives 7 scores, the images have 3 classes"),
-        (tiny.build((16, 16, 3), patch_size=8, classifier_activation="sigmoid"), "classifier_activation='sigmoid'"),
-        (tiny.build_open(patch_size=8), "takes images of any size; say which: input_size"),
+        (tiny.build((16, 16, 3), patch_size=8, include_top=False), "a graph with include_top=True"),
+        (tiny.build((16, 16, 3), patch_size=8, num_classes=7), "a graph with 3 scores, .* not 7"),
+        (tiny.build((16, 16, 3), patch_size=8, classifier_activation="sigmoid"), "classifier_activation .* 'sigmoid'"),
+        (tiny.build_open(patch_size=8), "input_size=None; allowed: a size"),
     ):
-        with pytest.raises(ValueError, match=message):
+        with pytest.raises(ValueError, match=f"^train: .*{message}"):
             train(graph, ARRAYS, tmp_path, **short(model_arguments=None, input_size=None))
+    with pytest.raises(TypeError, match="^train: model=.*; allowed: one of vitgraph.list_models"):
+        train(keras.layers.Dense(2), ARRAYS, tmp_path, **short(model_arguments=None))
     for options in ({"weights": "in1k"}, {"model_arguments": {"depth": 1}}, {"drop_path_rate": 0.1}):
-        with pytest.raises(ValueError, match="goes with a variant's name; a graph is taken as it is"):
+        with pytest.raises(ValueError, match="none with a graph, which is taken as it is"):
             train(graph, ARRAYS, tmp_path, **{**short(model_arguments=None), **options})
 
 
 def test_wrong_objectives(tmp_path, monkeypatch):
-    monkeypatch.setattr(objectives, "recall", Recall, raising=False)
-    with pytest.raises(ValueError, match=r"unknown objective 'recal' \(did you mean 'recall'\?\); allowed: .*recall"):
+    monkeypatch.setitem(objectives.OBJECTIVES, "recall", Recall)
+    with pytest.raises(ValueError, match=r"objective='recal'; allowed: byol, .*recall, .*\(did you mean 'recall'\?\)"):
         pretrain(NAME, ARRAYS[0], tmp_path, objective="recal", **short())
-    with pytest.raises(ValueError, match=r"no argument 'strenght' \(did you mean 'strength'\?\); allowed: strength"):
+    with pytest.raises(ValueError, match=r"arguments of recall: strength, .* \(did you mean 'strength'\?\)"):
         pretrain(NAME, ARRAYS[0], tmp_path, objective="recall", objective_arguments={"strenght": 1}, **short())
 
 

@@ -1,4 +1,4 @@
-"""The layers that graphs are made of, beside Keras' own. A saved model needs nothing else of this package."""
+"""The layers of the graphs, in addition to Keras' own. A saved model needs nothing else of this package."""
 
 from vitgraph.blocks.activations import GELU, GatedActivation, QuickGELU
 from vitgraph.blocks.attention.core import (
@@ -20,7 +20,7 @@ from vitgraph.blocks.attention.random_features import RandomFeatureAttention
 from vitgraph.blocks.attention.reattention import MapAttention, MixHeads
 from vitgraph.blocks.attention.residual import AttentionScores, ScoredAttention
 from vitgraph.blocks.attention.talking_heads import HeadMixture, TalkingHeadsAttention
-from vitgraph.blocks.base import Block
+from vitgraph.blocks.base import Layer
 from vitgraph.blocks.convolution.convolution import DepthwiseConv2D, PatchConv2D
 from vitgraph.blocks.convolution.overlapping import OverlappingPatches
 from vitgraph.blocks.convolution.pooling import AdaptiveAveragePooling, AveragePooling, MaxPooling
@@ -102,7 +102,6 @@ __all__ = [
     "AttentionScores",
     "AveragePooling",
     "BatchNorm",
-    "Block",
     "BlockPositions",
     "CentredCrossEntropy",
     "ClearPadding",
@@ -138,6 +137,7 @@ __all__ = [
     "JoinRegional",
     "KeepTokens",
     "Latent",
+    "Layer",
     "LayerNorm",
     "LocalitySelfAttention",
     "MapAttention",

@@ -1,19 +1,19 @@
-"""Activations that no stock Keras layer is named after."""
+"""Activations that Keras has no layer for."""
 
 import keras
 from keras import ops
 
-from vitgraph.blocks.base import Block, dense_rows
+from vitgraph.blocks.base import Layer, dense_rows
 
 
-class GELU(Block):
-    """x Phi(x), exact or by tanh, of the shape of x.
+class GELU(Layer):
+    """x Phi(x), exact or approximated by tanh; the shape is that of x.
 
-    On TensorFlow it is written with erf, not with erfc as TensorFlow's own: ONNX has no erfc, and oneDNN has a faster
-    erf and fuses this form with a bias and a matrix product right before it. A `Dense` layer reshapes between the two,
-    which is in the way, so the bias is added again before that reshape; the first addition is then unused, and dropped.
-    Measured on one AVX-512 core in the TF graph: 8 x 56 x 56 x 256 behind a depthwise convolution 8.8 ms, with erfc
-    16.5; the fusion alone makes Swin-T 3.5 % and ViT-S 1.6 % faster.
+    On TensorFlow it is written with erf, not with erfc as TensorFlow's own: ONNX doesn't have erfc, and oneDNN's erf is
+    faster and is fused with a bias and a matrix product right before it. The reshape in a `Dense` layer would prevent
+    that, so the bias is added again before it; the first addition is then unused and dropped. Measured on one AVX-512
+    core in the TF graph: 8 x 56 x 56 x 256 after a depthwise convolution takes 8.8 ms, with erfc 16.5; the fusion alone
+    makes Swin-T 3.5 % and ViT-S 1.6 % faster.
     """
 
     def __init__(self, approximate=False, **kwargs):
@@ -28,14 +28,14 @@ class GELU(Block):
         return y if shape is None else ops.reshape(y, shape)
 
 
-class QuickGELU(Block):
-    """x sigmoid(1.702 x), of the shape of x: the GELU of OpenAI's CLIP and of CvT."""
+class QuickGELU(Layer):
+    """x sigmoid(1.702 x), in the shape of x: the GELU of OpenAI's CLIP and of CvT."""
 
     def call(self, x):
         return x * ops.sigmoid(1.702 * x)
 
 
-class GatedActivation(Block):
+class GatedActivation(Layer):
     """(..., 2 C) -> (..., C): activation(first half) * second half, the gate of SwiGLU (Shazeer, arXiv:2002.05202)."""
 
     def __init__(self, activation="silu", **kwargs):

@@ -7,7 +7,7 @@ import keras
 PACKAGE = "vitgraph"
 
 
-class Block(keras.layers.Layer):
+class Layer(keras.layers.Layer):
     """A Keras layer whose configuration is its constructor's signature.
 
     A subclass stores each constructor argument under its own name, takes plain values only, and is registered for
@@ -23,39 +23,40 @@ class Block(keras.layers.Layer):
         return {**super().get_config(), **own}
 
     def compute_output_shape(self, input_shape):
-        """Unless a subclass says otherwise, the output has the shape of the first input."""
+        """The shape of the first input, unless a subclass overrides this."""
         return input_shape
 
 
 def own_arguments(cls):
-    """The names of a constructor's arguments, but for those that it hands on."""
+    """The names of a constructor's arguments, without those that it passes on."""
     parameters = inspect.signature(cls.__init__).parameters.values()
     return [p.name for p in parameters if p.name != "self" and p.kind is not p.VAR_KEYWORD]
 
 
 def sizes(x):
-    """Height and width of a map (B, H, W, C): integers where the graph knows them, scalar tensors elsewhere."""
+    """Height and width of a map (B, H, W, C): integers where the graph knows them, otherwise scalar tensors."""
     return keras.ops.shape(x)[1:3]
 
 
 def is_static(*values):
+    """Whether all are integers, and none a size that is known only at run time."""
     return all(isinstance(value, int) for value in values)
 
 
 def pad_end(x, bottom, right):
-    """Zeros below and to the right of a map (B, H, W, C), as many rows and columns as said."""
+    """Adds rows of zeros at the bottom of a map (B, H, W, C) and columns of zeros at its right."""
     return pad_map(x, (0, bottom), (0, right))
 
 
 def pad_map(x, rows, columns):
-    """Zeros around a map (B, H, W, C): `rows` above and below it, `columns` to its left and right."""
+    """Adds zeros around a map (B, H, W, C): `rows` (above, below) and `columns` (left, right)."""
     if is_static(*rows, *columns) and not any((*rows, *columns)):
         return x
     height, width = sizes(x)
     padded = keras.ops.pad(x, ((0, 0), rows, columns, (0, 0)))
     if is_static(height, width):
         return padded
-    # A padding known at run time only makes exporters forget the number of channels, and convolutions need it.
+    # If the padding is known only at run time, exporters forget the number of channels, which convolutions need.
     return keras.ops.reshape(padded, (-1, height + sum(rows), width + sum(columns), x.shape[-1]))
 
 
@@ -65,11 +66,11 @@ def pair(value):
 
 
 def dense_rows(x):
-    """rows (M, C), shape, so that x is reshape(rows, shape), where x comes from a `Dense` layer; elsewhere x, None.
+    """If x is the output of a `Dense` layer in a TensorFlow graph: its 2-D rows, and the shape that restores x.
 
-    In a TensorFlow graph such a layer multiplies (M, C), reshapes and then adds its bias. Here the bias is added before
-    the reshape, where TensorFlow computes it with the product in one operation, and often what follows as well; the
-    first addition is then unused, and dropped.
+    Otherwise (x, None). Such a layer multiplies (M, C), reshapes and then adds its bias. Here the bias is added before
+    the reshape, where TensorFlow fuses it with the product, and often with the operation that follows. The layer's own
+    addition is then unused and dropped.
     """
     if keras.backend.backend() != "tensorflow":
         return x, None
@@ -85,7 +86,7 @@ def dense_rows(x):
 
 
 def on_cpu():
-    """Whether there is no accelerator that the backend would compute on."""
+    """Whether the backend computes on the CPU, because there is no accelerator."""
     if keras.backend.backend() == "jax":
         import jax
 

@@ -1,18 +1,18 @@
-"""What every builder returns, and the marks in its stream from which everything else is derived."""
+"""The model that every builder returns, and the markers in its stream that everything else is derived from."""
 
 import keras
 
-from vitgraph.blocks.base import PACKAGE, Block, pair
+from vitgraph.blocks.base import PACKAGE, Layer, pair
 
 
-class Stage(Block):
-    """An identity that stands in the stream where it may be read as a map: at the end of a stage, or of a plain block.
+class Stage(Layer):
+    """An identity that marks where the stream can be read as a map: the end of a stage, or of a plain net's block.
 
     Args:
         stride: input pixels per position, a number or (rows, columns).
-        prefix: number of leading tokens that are no patches, where the stream is tokens (B, N, C).
-        grid: where the stream is tokens, the name of the layer whose output (B, H, W, .) they are the positions of;
-            None: the stream is a map (B, H, W, C).
+        prefix: number of leading tokens that aren't patches, if the stream is tokens (B, N, C).
+        grid: if the stream is tokens, the name of the layer whose output (B, H, W, .) has their positions; None: the
+            stream is a map (B, H, W, C).
     """
 
     def __init__(self, stride, prefix=0, grid=None, **kwargs):
@@ -24,7 +24,7 @@ class Stage(Block):
 
     @property
     def level(self):
-        """The pyramid's name for this stride: "P2" for 4, "P5" for 32; "stride_14" for what is no power of two."""
+        """The pyramid's name for this stride: "P2" for 4, "P5" for 32; "stride_14" if it isn't a power of two."""
         if isinstance(self.stride, int) and self.stride.bit_count() == 1:
             return f"P{self.stride.bit_length() - 1}"
         return "stride_" + "x".join(map(str, self.stride if isinstance(self.stride, (tuple, list)) else [self.stride]))
@@ -34,7 +34,7 @@ class Stage(Block):
 
 
 def layers_within(model):
-    """All layers of a model, with those of models within it in the place of these."""
+    """All layers of a model; a model within it is replaced by its layers."""
     for layer in model.layers:
         if isinstance(layer, keras.Model):
             yield from layers_within(layer)
@@ -46,8 +46,8 @@ def layers_within(model):
 class GraphModel(keras.Model):
     """A Functional `keras.Model` that detectors and segmenters can read.
 
-    It holds nothing of its own: what keras-cv and keras-hub ask a backbone for is derived from the `Stage` layers, so
-    it is there again after `.keras`, `clone_model` and `from_config`.
+    It stores nothing itself: what keras-cv and keras-hub ask of a backbone is derived from the `Stage` layers, so it
+    survives `.keras` files, `clone_model` and `from_config`.
     """
 
     def __init__(self, *args, **kwargs):
@@ -81,7 +81,7 @@ class GraphModel(keras.Model):
 
 @keras.saving.register_keras_serializable(package=PACKAGE)
 class MiTModel(GraphModel):
-    """A `GraphModel` whose levels are counted from "P1" whatever their strides, as the libraries' MiT backbones do."""
+    """A `GraphModel` whose levels are numbered from "P1" whatever their strides, as in the libraries' MiT backbones."""
 
     @property
     def pyramid_level_inputs(self):

@@ -10,26 +10,26 @@ import numpy as np
 from vitgraph.blocks.base import PACKAGE, pair
 
 KEPT = 2.0
-"""Deviations from the mean beyond which a truncated normal distribution has nothing, as Keras cuts it."""
+"""Where the normal distribution is cut, in standard deviations: Keras' value."""
 
 SHRINKAGE = 0.87962566103423978
-"""Standard deviation of a normal distribution of deviation 1 after it was cut there."""
+"""Standard deviation that a normal distribution of deviation 1 has after that cut."""
 
 PART = 2**17
-"""Weights drawn at a time, so that they stay in a core's cache."""
+"""Number of weights drawn at a time, so that they stay in a core's cache."""
 
 
 @keras.saving.register_keras_serializable(package=PACKAGE)
 class TruncatedNormal(keras.initializers.TruncatedNormal):
-    """Keras' initializer of that name, drawn by NumPy: the same seed gives the same weights on every backend.
+    """Keras' initializer of this name, drawn by NumPy: a seed gives the same weights on every backend.
 
-    Each weight is one of the distribution's 65536 quantiles. A kernel of 1024 x 4096 takes 22 ms so and 66 by
-    TensorFlow's own operation. JAX compiles its operation for every shape anew, which was 25 of the 28 seconds that
-    MobileViT-S took to build there.
+    Each weight is one of the distribution's 65536 quantiles. A kernel of 1024 x 4096 takes 22 ms; with TensorFlow's
+    operation 66. JAX compiles its operation again for every shape, which took 25 of the 28 seconds needed to build
+    MobileViT-S there.
 
     Args:
         mean, stddev: of the normal distribution before it is cut.
-        seed: an integer; None for one that `keras.utils.set_random_seed` decides.
+        seed: an integer; None: one that follows from `keras.utils.set_random_seed`.
     """
 
     def __call__(self, shape, dtype=None):
@@ -43,12 +43,12 @@ class TruncatedNormal(keras.initializers.TruncatedNormal):
 
 
 def of_deviation(stddev):
-    """A truncated normal distribution whose own deviation, after it was cut, is `stddev`."""
+    """Returns a truncated normal distribution whose standard deviation after the cut is `stddev`."""
     return TruncatedNormal(stddev=stddev / SHRINKAGE)
 
 
 def fan_out(filters, kernel_size):
-    """For a convolution before a ReLU: the variance is 2 / (filters x kernel_size^2) (He et al., 2015)."""
+    """The initializer of a convolution before a ReLU: variance 2 / (filters x kernel_size^2) (He et al., 2015)."""
     return of_deviation(math.sqrt(2.0 / (filters * math.prod(pair(kernel_size)))))
 
 

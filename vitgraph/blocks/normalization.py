@@ -1,18 +1,18 @@
-"""Layer and batch normalisation, in forms that TensorFlow runs faster than Keras' own."""
+"""Layer and batch normalisation, in forms that run faster on TensorFlow than Keras' own."""
 
 import keras
 from keras import ops
 
-from vitgraph.blocks.base import PACKAGE, Block, on_cpu, under_xla
+from vitgraph.blocks.base import PACKAGE, Layer, on_cpu, under_xla
 
 
-class LayerNorm(Block):
-    """(..., C) -> (..., C): each vector less its mean, over its standard deviation, times `gamma`, plus `beta`.
+class LayerNorm(Layer):
+    """(..., C) -> (..., C): each vector minus its mean, divided by its standard deviation, times `gamma`, plus `beta`.
 
-    Ba et al., arXiv:1607.06450. Weights and values are those of `keras.layers.LayerNormalization`; like there,
-    statistics are float32 or better under any policy. On TensorFlow the centred input is computed once and used for
-    both the variance and the result, which takes fewer passes over memory. Milliseconds on one AVX-512 core, Keras'
-    form and this one:
+    Ba et al., arXiv:1607.06450. Weights and values are those of `keras.layers.LayerNormalization`; as there, statistics
+    are float32 or better under any policy. On TensorFlow the centred input is computed once and used for both the
+    variance and the result, which takes fewer passes over memory. Milliseconds on one AVX-512 core, Keras' form and
+    this one:
 
     | input | TF graph | with gradient | XLA | with gradient |
     |---|---|---|---|---|
@@ -20,14 +20,14 @@ class LayerNorm(Block):
     | 8 x 56 x 56 x 96 | 7.0, 4.8 | 14.6, 9.4 | 2.1, 2.1 | 5.0, 3.3 |
     | 8 x 197 x 384 | 1.13, 0.95 | 2.5, 1.8 | 0.53, 0.52 | 1.0, 0.8 |
 
-    oneDNN has it as one operation, which TensorFlow puts in the place of these in inference, but only if it may not
-    change the order of factors: `tf.config.optimizer.set_experimental_options({"arithmetic_optimization": False})`. On
-    two AVX2 cores that takes 8 x 197 x 384 from 1.5 to 0.8 ms, and 8 x 56 x 56 x 96 from 5.1 to 1.4.
+    oneDNN has a single operation for it, which TensorFlow substitutes in inference, but only if it isn't allowed to
+    reorder factors: `tf.config.optimizer.set_experimental_options({"arithmetic_optimization": False})`. On two AVX2
+    cores that reduces 8 x 197 x 384 from 1.5 to 0.8 ms, and 8 x 56 x 56 x 96 from 5.1 to 1.4.
 
-    Other backends have kernels of their own, which Keras calls.
+    Other backends have their own kernels, which Keras calls.
 
     Args:
-        epsilon: what is added to the variance.
+        epsilon: added to the variance.
         init: initial value of `gamma`.
     """
 
@@ -52,7 +52,7 @@ class LayerNorm(Block):
         return ops.cast(self._scaled(y, ops.mean(ops.square(y), axis=-1, keepdims=True)), x.dtype)
 
     def _fusable(self, rows):
-        """(M, C) -> (M, C), in the operations and the order that TensorFlow replaces by oneDNN's one."""
+        """(M, C) -> (M, C), as the sequence of operations that TensorFlow replaces by oneDNN's single one."""
         import tensorflow as tf
 
         mean = ops.mean(rows, axis=1, keepdims=True)
@@ -65,7 +65,7 @@ class LayerNorm(Block):
 
 
 def _as_written():
-    """Whether TensorFlow has been told to leave products of several factors as they are."""
+    """Whether TensorFlow has been told not to reorder factors."""
     import tensorflow as tf
 
     return tf.config.optimizer.get_experimental_options().get("arithmetic_optimization") is False
@@ -73,16 +73,16 @@ def _as_written():
 
 @keras.saving.register_keras_serializable(package=PACKAGE)
 class BatchNorm(keras.layers.BatchNormalization):
-    """(..., C) -> (..., C): Keras' layer, in training on TensorFlow in a form that it runs faster.
+    """(..., C) -> (..., C): Keras' layer, in training on TensorFlow in a faster form.
 
-    The layer is Ioffe and Szegedy's (arXiv:1502.03167). Keras composes it of ten operations; TensorFlow has it as one,
-    which this calls. On two AVX2 cores, four images, a training step of MobileViT-S takes 731 ms so, and 920 as Keras
-    has it; one of LeViT-256 400 and 423.
+    Ioffe and Szegedy, arXiv:1502.03167. Keras composes it of ten operations; TensorFlow has a single one, which this
+    layer calls. On two AVX2 cores with four images, a training step of MobileViT-S takes 731 ms, with Keras' form 920;
+    one of LeViT-256 takes 400, and 423.
 
-    XLA takes the one operation apart again, and on a CPU sums each channel's products, as they are computed, one after
-    another. There the sums are matrix products with ones, of products computed before. Milliseconds with gradients on
-    the same cores, between two SiLUs, as one operation and so: 4 x 128 x 128 x 64, 21 and 20; 4 x 64 x 64 x 256, 29 and
-    18; 4 x 32 x 32 x 384, 13 and 9; 4 x 16 x 16 x 512, 7.5 and 3.6.
+    XLA splits that operation up again, and on a CPU adds up each channel's products one by one as they are computed.
+    Under XLA the sums are therefore matrix products with ones, of products computed before. Milliseconds with gradients
+    on the same cores, between two SiLUs, as the single operation and as matrix products: 4 x 128 x 128 x 64, 21 and 20;
+    4 x 64 x 64 x 256, 29 and 18; 4 x 32 x 32 x 384, 13 and 9; 4 x 16 x 16 x 512, 7.5 and 3.6.
     """
 
     def call(self, inputs, training=None, mask=None):
@@ -96,7 +96,7 @@ class BatchNorm(keras.layers.BatchNormalization):
         return ops.cast(y, self.compute_dtype)
 
     def _has_operation(self, x):
-        """Whether TensorFlow's operation computes what is asked for: channels last, in single precision."""
+        """Whether TensorFlow's operation applies: channels last, single precision."""
         return (
             keras.backend.backend() == "tensorflow"
             and self.axis in (-1, len(x.shape) - 1)
@@ -109,7 +109,7 @@ class BatchNorm(keras.layers.BatchNormalization):
 
 
 def _as_one(x, gamma, beta, epsilon):
-    """(..., C) -> the same normalised, its mean and its variance (C,), by TensorFlow's operation."""
+    """(..., C) -> the normalised input, its mean and its variance (C,), by TensorFlow's operation."""
     import tensorflow as tf
 
     rows = ops.reshape(x, (-1, 1, 1, x.shape[-1]))
@@ -124,12 +124,12 @@ def _as_one(x, gamma, beta, epsilon):
         is_training=True,
     )
     count = ops.cast(ops.shape(rows)[0], "float32")
-    # As Keras has it: of this batch, not estimated for all.
+    # Keras' variance: that of this batch, not an estimate for all data.
     return ops.reshape(y, ops.shape(x)), mean, variance * (count - 1) / count
 
 
 def _summed(x, gamma, beta, epsilon):
-    """(B, ..., C) -> the same normalised, its mean and its variance (C,); each sum is a matrix product with ones."""
+    """(B, ..., C) -> the normalised input, its mean and its variance (C,); each sum is a matrix product with ones."""
     batch, channels = ops.shape(x)[0], x.shape[-1]
     count = ops.cast(ops.size(x) // channels, "float32")
 

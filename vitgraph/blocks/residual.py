@@ -3,18 +3,18 @@
 import keras
 from keras import ops
 
-from vitgraph.blocks.base import Block, dense_rows
+from vitgraph.blocks.base import Layer, dense_rows
 
 
-class Residual(Block):
+class Residual(Layer):
     """x + drop_path(gamma * dropout(branch)): (..., C), (..., C) -> (..., C).
 
     LayerScale (Touvron et al., arXiv:2103.17239) and stochastic depth (Huang et al., arXiv:1603.09382) are arguments
-    and not layers, so that a graph's names don't depend on its rates.
+    rather than layers, so that the names in a graph don't depend on its rates.
 
     Args:
         init: initial value of the layer scale `gamma` (C,); None: no layer scale.
-        drop_path: probability, per sample, of leaving the branch out in training; what is kept is scaled up.
+        drop_path: probability, per sample, of dropping the branch in training; branches that stay are scaled up.
         dropout: rate of ordinary dropout on the branch.
     """
 
@@ -39,7 +39,7 @@ class Residual(Block):
         if training and self.drop_path:
             noise_shape = (ops.shape(x)[0],) + (1,) * (len(x.shape) - 1)
             branch = keras.random.dropout(branch, self.drop_path, noise_shape, seed=self.seed_generator)
-        rows, shape = dense_rows(branch)  # a product, its bias and this sum are one operation of oneDNN's
+        rows, shape = dense_rows(branch)  # oneDNN computes a product, its bias and this sum in one operation
         if shape is None:
             return x + branch
         return ops.reshape(ops.reshape(x, (-1, x.shape[-1])) + rows, shape)

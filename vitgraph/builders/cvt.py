@@ -124,20 +124,19 @@ def build_cvt(
         (None, 4, 6, 384)
     """
     border = Border(input_shape, include_top, num_classes, classifier_activation, pooling, input_tensor, name)
-    c.require(class_token[-1] or pooling != "token", "pooling", "not the class token: the last stage has none")
+    initializer, tokens = _INITIALIZERS[weight_init], c.entries(class_token)
+    pos_drops, proj_drops, drop_paths = map(c.entries, (pos_drop_rate, proj_drop_rate, drop_path_rate))
+    c.require(tokens[-1] or pooling != "token", "pooling", "not the class token: the last stage has none")
     c.heads_divide(dims, num_heads)
     c.has_hidden(dims, mlp_ratios, "mlp_ratios")
     _check_embeddings(kernel_sizes, strides, paddings)
-    initializer, count = _INITIALIZERS[weight_init], len(dims)
-    attentions = [
-        _Attention(
-            dim=dims[i], num_heads=num_heads[i], qkv_bias=qkv_bias[i], qkv_method=qkv_method[i],
-            kernel_qkv=kernel_qkv[i], stride_kv=stride_kv[i], padding_kv=padding_kv[i], stride_q=stride_q[i],
-            padding_q=padding_q[i], attn_drop_rate=attn_drop_rate[i], initializer=initializer,
-        )
-        for i in range(count)
-    ]  # fmt: skip
-    pixels = [math.prod(strides[: i + 1]) for i in range(count)]
+    per_stage = {
+        "dim": dims, "num_heads": num_heads, "qkv_bias": qkv_bias, "qkv_method": qkv_method, "kernel_qkv": kernel_qkv,
+        "stride_kv": stride_kv, "padding_kv": padding_kv, "stride_q": stride_q, "padding_q": padding_q,
+        "attn_drop_rate": attn_drop_rate, "initializer": [initializer] * len(dims),
+    }  # fmt: skip
+    attentions = [_Attention(**{k: c.entries(v)[i] for k, v in per_stage.items()}) for i in range(len(dims))]
+    pixels = [math.prod(strides[: i + 1]) for i in range(len(dims))]
     c.at_least(max(n * attention.least for n, attention in zip(pixels, attentions, strict=True)), border.shape)
 
     x, patches, needs_token = border.image, None, include_top or pooling == "token"
@@ -146,21 +145,21 @@ def build_cvt(
         x = _without_token(x, patches, f"stage_{i}_map")
         x = w.conv(x, dims[i], kernel_sizes[i], strides[i], f"{stage}_embed", padding=paddings[i])
         x = w.layer_norm(x, norm_eps, f"{stage}_embed_norm")
-        patches = x if class_token[i] else None
-        if class_token[i]:
+        patches = x if tokens[i] else None
+        if tokens[i]:
             x = PrependTokens(name=f"{stage}_cls_token")(ToTokens(name=f"{stage}_tokens")(x))
-        x = w.dropout(x, pos_drop_rate[i], f"{stage}_drop")
-        for j, drop_path in enumerate(w.drop_path_rates(drop_path_rate[i], depths[i])):
-            block, drops = f"{stage}_block_{j}", {"drop_path": drop_path, "dropout": proj_drop_rate[i]}
+        x = w.dropout(x, pos_drops[i], f"{stage}_drop")
+        for j, drop_path in enumerate(w.drop_path_rates(drop_paths[i], depths[i])):
+            block, drops = f"{stage}_block_{j}", {"drop_path": drop_path, "dropout": proj_drops[i]}
             y = attention(w.layer_norm(x, norm_eps, f"{block}_norm1"), patches, f"{block}_attn")
             x = Residual(**drops, name=f"{block}_res1")(x, y)
             y, hidden = w.layer_norm(x, norm_eps, f"{block}_norm2"), int(dims[i] * mlp_ratios[i])
-            y = w.mlp(y, hidden, act, f"{block}_mlp", proj_drop_rate[i], initializer)
+            y = w.mlp(y, hidden, act, f"{block}_mlp", proj_drops[i], initializer)
             x = Residual(**drops, name=f"{block}_res2")(x, y)
         if not needs_token:
             x, patches = _without_token(x, patches, f"{stage}_map"), None
-        tokens = {} if patches is None else {"prefix": 1, "grid": f"{stage}_embed_norm"}
-        x = Stage(pixels[i], **tokens, name=stage)(x)
+        prefix, grid = (0, None) if patches is None else (1, f"{stage}_embed_norm")
+        x = Stage(pixels[i], prefix, grid, name=stage)(x)
     return border.end_with_token(w.layer_norm(x, norm_eps, "norm"), patches, drop_rate)
 
 

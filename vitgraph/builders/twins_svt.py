@@ -50,7 +50,7 @@ def build_twins_svt(
     depths: c.PerStage[c.Depth] = (2, 2, 10, 4),
     num_heads: c.PerStage[c.Count] = (2, 4, 8, 16),
     mlp_ratios: c.PerStage[c.Ratio] = (4, 4, 4, 4),
-    window_sizes: c.OneOrPerStage[c.Kernel] = 7,
+    window_sizes: c.OneOrPerStage[c.Window] = 7,
     sr_ratios: c.PerStage[c.Kernel] = (8, 4, 2, 1),
     peg_kernel_size: c.OddKernel = 3,
     qkv_bias: bool = True,
@@ -86,14 +86,15 @@ def build_twins_svt(
         drop_rate=drop_rate, pos_drop_rate=pos_drop_rate, proj_drop_rate=proj_drop_rate, attn_drop_rate=attn_drop_rate,
         drop_path_rate=drop_path_rate,
     )  # fmt: skip
+    windows = c.entries(window_sizes)
 
     def attention(x, i, j, name):
-        if j % 2 or window_sizes[i] == 1:
+        if j % 2 or windows[i] == 1:
             return twins.global_attention(x, i, j, name)
-        y = WindowPartition(window_sizes[i], clip=False, name=f"{name}_partition")(x)
+        y = WindowPartition(windows[i], clip=False, name=f"{name}_partition")(x)
         y = w.dense(y, 3 * dims[i], f"{name}_qkv", qkv_bias)
         y = SelfAttention(num_heads[i], drop=attn_drop_rate, name=name)(y)
-        y = WindowReverse(window_sizes[i], clip=False, name=f"{name}_reverse")(y, x)
+        y = WindowReverse(windows[i], clip=False, name=f"{name}_reverse")(y, x)
         return w.dense(y, dims[i], f"{name}_proj")
 
     return twins.model(attention)

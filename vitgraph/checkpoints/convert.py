@@ -1,60 +1,101 @@
-"""From a checkpoint's names and axes to a graph's: one engine for all builders' tables."""
+"""From a checkpoint's names and axes to a graph's: one engine for all tables."""
 
 import functools
 import math
+import pathlib
 import re
+from collections import Counter
+from collections.abc import Mapping
+from typing import Annotated, Any
 
 import keras
 import numpy as np
 
+from vitgraph import contract as c
 from vitgraph.blocks import BlockPositions, DepthwiseConv2D, GridBias, OffsetBias, PositionTable, WindowBias
+from vitgraph.blocks.graph import layers_within
 from vitgraph.checkpoints import resample
-from vitgraph.checkpoints.files import read_checkpoint
+from vitgraph.checkpoints.files import read
 from vitgraph.checkpoints.names import SOURCES
 from vitgraph.checkpoints.source import Source
 
 _OWN_HEAD = r"(head|fc_norm|attn_pool|cls_stage)\w*/.*"
-"""What only a graph with its top has, of our own names."""
+"""Our own names of what only a graph with its top has."""
 
 _KINDS = ("vitgraph", *sorted(SOURCES, key=lambda kind: (not kind.startswith("vit/"), kind)))
-"""Where several tables fit a checkpoint alike the first is taken: our own, then ViT's, then by name."""
+"""Of tables that fit a checkpoint equally well the first is taken: our own names, then ViT's tables, then by name."""
 
 
-def load_weights(model, checkpoint, *, source=None, skip_head=False):
+def _arrays(value: Any) -> Any:
+    if not isinstance(value, Mapping):
+        raise TypeError
+    for name, array in value.items():
+        if not isinstance(name, str) or not isinstance(array, np.ndarray):
+            raise TypeError
+        if array.dtype.kind not in "biuf" and not array.dtype.name.startswith(("bfloat", "float")):
+            raise TypeError
+    return dict(value)
+
+
+_Arrays = Annotated[Mapping[str, Any], c.Conversion("a dictionary of NumPy arrays of numbers, by name", _arrays)]
+
+
+@c.public
+def load_weights(
+    model: c.Model, checkpoint: c.Path | _Arrays, *, source: str | Source | None = None, skip_head: bool = False
+) -> str | Source:
     """Loads a whole checkpoint into a graph, or changes nothing.
 
-    Position tables and relative-position tables of another input size are resampled.
+    Tables of positions and of relative positions are resampled if they are of another input size.
 
     Args:
-        model: a graph of this package.
         checkpoint: path of a file (see `read_checkpoint`), or a dictionary of arrays.
-        source: name of the checkpoint's kind, such as "swin/microsoft", or a table (`checkpoints.source.Source`) for one
-            that has no name here; None: found by its tensors' names.
+        source: the checkpoint's kind, such as "swin/microsoft", or a table (`checkpoints.source.Source`) for one that
+            has no name here; None: found by the names of its tensors.
         skip_head: leave the graph's head as it is, for another number of classes.
 
     Returns:
         The checkpoint's kind; "vitgraph" for our own.
 
     Raises:
-        OSError, ValueError: a file that can't be read, or tensors that are missing, unused or of another shape: all of
-            them are listed.
+        ValueError, TypeError: an argument that isn't allowed; tensors that are missing, unused or of another shape: all
+            of them are listed.
+        OSError: a file that can't be read.
+
+    Example:
+        >>> net = vitgraph.build_vit((32, 32, 3), dim=16, depth=1, num_heads=2, num_classes=5)
+        >>> vitgraph.load_weights(net, vitgraph.save_weights(net, "vit.safetensors"))
+        'vitgraph'
     """
-    label = "checkpoint" if isinstance(checkpoint, dict) else f"checkpoint {str(checkpoint)!r}"
-    tensors = checkpoint if isinstance(checkpoint, dict) else read_checkpoint(checkpoint)
-    if not isinstance(source, Source) and source not in (None, "vitgraph", *SOURCES):
-        raise ValueError(f"load_weights: source={source!r}; allowed: None, vitgraph, {', '.join(SOURCES)}")
+    return load(model, checkpoint, "checkpoint", source, skip_head)
+
+
+def load(model, checkpoint, argument, source=None, skip_head=False):
+    """As `load_weights`; `argument` is the one that is refused if the checkpoint doesn't fit."""
+    paths = Counter(variable.path for variable in model.weights)
+    c.require(max(paths.values(), default=1) == 1, "model", "a model each of whose variables has a path of its own")
+    known = isinstance(source, Source) or source in (None, "vitgraph", *SOURCES)
+    c.require(known, "source", f"None, a Source, vitgraph, {', '.join(SOURCES)}")
+    is_file = not isinstance(checkpoint, Mapping)
+    tensors = read(pathlib.Path(checkpoint), argument) if is_file else checkpoint
     kind = source or _find_source(model, tensors)
     values, problems = _convert(model, tensors, kind, skip_head)
-    if problems:
-        head = any("head/" in problem for problem in problems)
-        hint = "\n  another number of classes? skip_head=True keeps this model's own head" if head else ""
-        shown = "".join(f"\n  {problem}" for problem in problems[:20])
-        more = f"\n  and {len(problems) - 20} more" if len(problems) > 20 else ""
-        misfit = f"{label} (read as {kind}) doesn't fit model {model.name!r}; nothing was loaded:"
-        raise ValueError(misfit + shown + more + hint)
+    label = str(checkpoint) if is_file else f"{len(tensors)} arrays"
+    c.require(not problems, argument, _misfit(model, kind, problems), value=label)
     for variable, value in values:
         variable.assign(value)
     return kind
+
+
+def _misfit(model, kind, problems):
+    """The end of an error: all that doesn't fit, or the first twenty."""
+    name = "the given table" if isinstance(kind, Source) else kind
+    shown = "".join(f"\n  {problem}" for problem in problems[:20])
+    more = f"\n  and {len(problems) - 20} more" if len(problems) > 20 else ""
+    head = any("head/" in problem for problem in problems)
+    hint = "\n  another number of classes? skip_head=True keeps this model's own head" if head else ""
+    misfit = f"one for this model. Read as {name} it doesn't fit model {model.name!r}; nothing was loaded:"
+    return misfit + shown + more + hint
 
 
 def _find_source(model, tensors):
@@ -76,23 +117,14 @@ def _table(kind):
     return kind if isinstance(kind, Source) else SOURCES[kind]
 
 
-def _layers(model):
-    """{name: layer}, those of models within the model too."""
-    found: dict = {}
-    for layer in model.layers:
-        found.update(_layers(layer) if isinstance(layer, keras.Model) else {layer.name: layer})
-    return found
-
-
 def _convert(model, tensors, kind, skip_head):
     """([(variable, value)], [problem])."""
-    layers = _layers(model)
+    layers = {layer.name: layer for layer in layers_within(model)}
     values, problems, used = [], [], set()
     for variable in model.weights:
         names, function = _names(kind, variable.path)
         layer = layers.get(variable.path.split("/")[0])
-        if layer is None:
-            raise ValueError(f"load_weights: {model.name!r} is no graph of this package: it nests {variable.path}")
+        c.require(layer is not None, "model", f"a graph of this package, without layers in layers: {variable.path}")
         used.update(names)
         if skip_head and layer.name.startswith("head"):
             continue
@@ -105,7 +137,7 @@ def _convert(model, tensors, kind, skip_head):
         try:
             value = function(arrays, shape) if function else _reorder(arrays[0], layer, variable, kind)
             value = value if value.shape == shape else _resized(layer, value, shape)
-        except (ValueError, IndexError):
+        except (ValueError, IndexError, TypeError):
             value = arrays[0]
         if tuple(value.shape) != shape:
             problems.append(f"misfit: {', '.join(names)} {arrays[0].shape} for {variable.path} {shape}")
@@ -115,6 +147,7 @@ def _convert(model, tensors, kind, skip_head):
 
 
 def _unused(model, tensors, kind, used, skip_head):
+    """The names of tensors that the graph should have a counterpart of, but doesn't have."""
     ignored, head = r"(?!)", _OWN_HEAD
     if kind != "vitgraph":
         ignored, head = _table(kind).ignored, _table(kind).head
@@ -130,7 +163,7 @@ def _reorder(value, layer, variable, kind):
             value = value.reshape(-1, layer.depth_multiplier, *value.shape[2:]).transpose(2, 3, 0, 1)
         elif isinstance(layer, keras.layers.Conv2D):  # (out, in, rows, columns)
             value = value.transpose(2, 3, 1, 0)
-        else:  # (out, in), at times with two axes of length 1
+        else:  # (out, in), sometimes with two axes of length 1
             value = value.reshape(value.shape[:2]).T
     if value.shape != tuple(variable.shape) and _without_ones(value.shape) == _without_ones(variable.shape):
         value = value.reshape(variable.shape)
@@ -143,7 +176,7 @@ def _without_ones(shape):
 
 @functools.singledispatch
 def _resized(layer, value, shape):
-    """A table of another input size as one of `shape`, where its own size can be known; else the value as it is."""
+    """A table of another input size as one of `shape`, if its own size can be told; else the value as it is."""
     return value
 
 

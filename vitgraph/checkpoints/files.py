@@ -9,48 +9,83 @@ import zipfile
 import keras
 import numpy as np
 
-READABLE = ".safetensors, .npz, .keras, .pth, .pt"
+from vitgraph import contract as c
+
+READABLE = (".safetensors", ".npz", ".keras", ".pth", ".pt")
+"""The endings of the files that can be read."""
 
 
-def read_checkpoint(path):
-    """Reads a checkpoint: a dictionary from names to numpy arrays.
+@c.public
+def read_checkpoint(path: c.Path) -> dict[str, np.ndarray]:
+    """Reads a checkpoint file.
 
     `.safetensors` and `.npz` need nothing else; a `.keras` file must hold a model; `.pth` and `.pt` need torch, which
     reads them with `weights_only=True`.
 
+    Args:
+        path: the file to read.
+
+    Returns:
+        A dictionary of NumPy arrays, by name.
+
     Raises:
-        FileNotFoundError: no such file.
-        ValueError: a file of another kind, or one that is truncated or corrupt.
+        ValueError, TypeError: an argument that isn't allowed; a file of another kind, or a damaged one.
+        OSError: there is no such file, or it can't be read.
+
+    Example:
+        >>> net = vitgraph.build_vit((32, 32, 3), dim=16, depth=1, num_heads=2, num_classes=5)
+        >>> path = vitgraph.save_weights(net, "vit.safetensors")
+        >>> vitgraph.checkpoints.read_checkpoint(path)["head/kernel"].shape
+        (16, 5)
     """
-    path = pathlib.Path(path)
+    return read(pathlib.Path(path), "path")
+
+
+def read(path, argument):
+    """As `read_checkpoint`; `argument` is the one that is refused if the file isn't a checkpoint."""
     if not path.is_file():
         raise FileNotFoundError(f"no checkpoint at {str(path)!r}")
-    readers = {".safetensors": _safetensors, ".npz": _npz, ".keras": _keras, ".pth": _torch, ".pt": _torch}
-    if path.suffix not in readers:
-        raise ValueError(f"checkpoint {path.name!r}: unknown kind {path.suffix!r}; allowed: {READABLE}")
-    return readers[path.suffix](path)
+    c.require(path.suffix in READABLE, argument, f"a file that ends in {', '.join(READABLE)}", value=str(path))
+    readers = {".safetensors": _safetensors, ".npz": _npz, ".keras": _keras}
+    try:
+        return readers.get(path.suffix, _torch)(path)
+    except _Unreadable as error:
+        c.require(False, argument, str(error), value=str(path))
 
 
-def save_weights(model, path, *, skip_head=False):
+class _Unreadable(Exception):
+    """What a reader wants of a file."""
+
+
+@c.public
+def save_weights(model: c.Model, path: c.Path, *, skip_head: bool = False) -> pathlib.Path:
     """Writes every weight under its variable's path to a `.safetensors` file, whole or not at all.
 
     Args:
-        model: a graph of this package.
-        path: the file.
+        path: the file to write, ending in ".safetensors".
         skip_head: leave out the head; `load_weights` reads the file with `skip_head=True`.
 
     Returns:
         The path.
 
     Raises:
-        ValueError: the path doesn't end in `.safetensors`.
+        ValueError, TypeError: an argument that isn't allowed; the message says what is.
+        OSError: the file can't be written; what was there before is left as it was.
+
+    Example:
+        >>> net = vitgraph.build_vit((32, 32, 3), dim=16, depth=1, num_heads=2, num_classes=5)
+        >>> vitgraph.save_weights(net, "vit.safetensors").name
+        'vit.safetensors'
     """
     from safetensors.numpy import save
 
     path = pathlib.Path(path)
-    if path.suffix != ".safetensors":
-        raise ValueError(f"save_weights: path={str(path)!r}; allowed: a file name that ends in .safetensors")
+    c.require(path.suffix == ".safetensors", "path", "a file name that ends in .safetensors")
     kept = [v for v in model.weights if not (skip_head and v.path.startswith("head"))]
+    once = len({v.path for v in kept}) == len(kept)
+    c.require(once, "model", "a model each of whose variables has a path of its own")
+    if not path.parent.is_dir():
+        raise FileNotFoundError(f"save_weights: {path}: there is no folder {path.parent}")
     tensors = {v.path: np.ascontiguousarray(keras.ops.convert_to_numpy(v)) for v in kept}
     write_atomically(path, save(tensors, metadata={"format": "vitgraph"}))
     return path
@@ -65,7 +100,7 @@ def save_model(model, path):
 
 
 def write_atomically(path, data):
-    """Writes bytes beside `path` and renames: an interruption leaves what was there."""
+    """Writes bytes beside `path` and renames: after an interruption, what was there before is still there."""
     path = pathlib.Path(path)
     handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     try:
@@ -86,7 +121,7 @@ def _safetensors(path):
         with safe_open(path, framework="numpy") as file:
             return {name: file.get_tensor(name) for name in file.keys()}
     except (SafetensorError, TypeError, AttributeError) as error:
-        raise ValueError(f"checkpoint {path.name!r} is no whole safetensors file of known dtypes: {error}") from error
+        raise _Unreadable(f"a whole safetensors file of known dtypes: {error}") from error
 
 
 def _npz(path):
@@ -94,14 +129,14 @@ def _npz(path):
         with path.open("rb") as stream, np.load(stream, allow_pickle=False) as file:
             return {re.sub(r"^(opt/target/|params/img/|params/)", "", name): file[name] for name in file.files}
     except (ValueError, OSError, EOFError, zipfile.BadZipFile, AttributeError) as error:
-        raise ValueError(f"checkpoint {path.name!r} is no whole .npz file of plain arrays: {error}") from error
+        raise _Unreadable(f"a whole .npz file of plain arrays: {error}") from error
 
 
 def _keras(path):
     try:
         model = keras.saving.load_model(path, compile=False)
     except (ValueError, OSError, KeyError, TypeError, zipfile.BadZipFile) as error:
-        raise ValueError(f"checkpoint {path.name!r} is no whole .keras file: {error}") from error
+        raise _Unreadable(f"a whole .keras file: {error}") from error
     return {v.path: keras.ops.convert_to_numpy(v) for v in model.weights}
 
 
@@ -109,15 +144,17 @@ def _torch(path):
     try:
         import torch
     except ImportError as error:
-        raise ValueError(f"checkpoint {path.name!r}: .pth and .pt files need torch; .safetensors doesn't") from error
+        raise _Unreadable(".safetensors, or with torch .pth and .pt") from error
     import pickle
 
     try:
         content = torch.load(path, map_location="cpu", weights_only=True)
     except (pickle.UnpicklingError, RuntimeError, EOFError, OSError, KeyError) as error:
-        raise ValueError(f"checkpoint {path.name!r} is no whole file of plain tensors: {error}") from error
+        raise _Unreadable(f"a whole file of plain tensors: {error}") from error
     for wrapper in ("model", "state_dict", "teacher"):
         if isinstance(content, dict) and isinstance(content.get(wrapper), dict):
             content = content[wrapper]
-    tensors = {name: value for name, value in content.items() if isinstance(value, torch.Tensor)}
+    if not isinstance(content, dict):
+        raise _Unreadable("a whole file of plain tensors: a dictionary of them, by name")
+    tensors = {str(name): value for name, value in content.items() if isinstance(value, torch.Tensor)}
     return {name.removeprefix("module."): value.float().numpy() for name, value in tensors.items()}

@@ -5,10 +5,13 @@ import pathlib
 
 
 def download(repository, filename="model.safetensors"):
-    """Downloads one file of a hub repository into the hub's cache, with a progress bar, and checks it: its path.
+    """Downloads one file of a hub repository into the hub's cache, with a progress bar, and checks it.
+
+    Returns:
+        The file's path.
 
     Raises:
-        OSError: it could not be had whole; the message says why.
+        OSError: it couldn't be downloaded whole; the message says why.
     """
     from huggingface_hub import hf_hub_download
 

@@ -1,18 +1,19 @@
-"""The published checkpoints of each variant, and what an image must look like for them.
+"""The published checkpoints of each variant, and how images are prepared for them.
 
-`published.csv` lists timm's tags. How an image is prepared goes with the checkpoint and not with the architecture.
+`published.csv` lists timm's tags. How an image is prepared belongs to the checkpoint and not to the architecture.
 """
 
 import csv
 import dataclasses
-import difflib
 import functools
 import importlib.resources
 
-from vitgraph.registry import variant
+from vitgraph import contract as c
+from vitgraph.images.preprocessing import IMAGENET_MEAN, IMAGENET_STD
+from vitgraph.registry import Variant
 
 _NORMALIZATION = {  # mean and standard deviation of each channel, of pixels from 0 to 1
-    "imagenet": ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225)),
+    "imagenet": (IMAGENET_MEAN, IMAGENET_STD),
     "inception": ((0.5, 0.5, 0.5), (0.5, 0.5, 0.5)),
     "clip": ((0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.26130258, 0.27577711)),
     "none": ((0.0, 0.0, 0.0), (1.0, 1.0, 1.0)),
@@ -21,14 +22,15 @@ _NORMALIZATION = {  # mean and standard deviation of each channel, of pixels fro
 
 @dataclasses.dataclass(frozen=True)
 class Published:
-    """One checkpoint: how it was evaluated, and under which licence it is given.
+    """One checkpoint: how it was evaluated, and its licence.
 
     Args:
         num_classes: class scores of its head; 0: it has none.
-        mean, std: normalisation of pixels from 0 to 1, a channel each.
-        interpolation: of the resize before the crop.
-        crop_pct: side of the crop over side of the resized image.
-        crop_mode: "center": the shorter side is resized, then cropped; "squash": both sides are.
+        mean: mean per channel of pixels from 0 to 1.
+        std: standard deviation per channel of pixels from 0 to 1.
+        interpolation: how images are resized before the crop.
+        crop_pct: side of the crop / side of the resized image.
+        crop_mode: "center": the shorter side is resized, then the centre is cropped; "squash": both sides are resized.
         license: SPDX-like name of the licence, as timm states it.
     """
 
@@ -41,35 +43,33 @@ class Published:
     license: str
 
 
-def list_weights(name):
-    """The published checkpoints of a variant, to be given as `create(name, weights=tag)`: {tag: Published}.
+@c.public
+def list_weights(name: Variant) -> dict[str, Published]:
+    """The published checkpoints of a variant: `create(name, weights=tag)` downloads one.
 
-    Raises:
-        ValueError: an unknown variant.
+    Args:
+        name: one of `list_models()`.
+
+    Returns:
+        {tag: `Published`}, empty if there are none.
+
+    Example:
+        >>> vitgraph.list_weights("pvt_v2_b0")["in1k"].num_classes
+        1000
     """
-    variant(name)
     return dict(_table().get(name, {}))
 
 
-def published(name, tag):
-    """The entry of one tag.
-
-    Raises:
-        ValueError: the variant has no such tag; the message says which it has.
-    """
-    tags = list_weights(name)
-    if tag not in tags:
-        near = difflib.get_close_matches(tag, tags, n=1, cutoff=0.5)
-        hint = f" (did you mean {near[0]!r}?)" if near else ""
-        allowed = (
-            f"a path, or one of its published tags: {', '.join(tags)}" if tags else "a path: it has no published tags"
-        )
-        raise ValueError(f"create: weights={tag!r} of {name}{hint}; allowed: {allowed}")
+def published(name: str, tag: str, argument: str = "weights") -> Published:
+    """The entry of one tag; `argument` is the one that is refused if the variant has no such tag."""
+    tags = _table().get(name, {})
+    allowed = f"a path, or a published tag of {name}{c.nearest(tag, tags)}: {', '.join(tags)}"
+    c.require(tag in tags, argument, allowed if tags else f"a path: {name} has no published tags")
     return tags[tag]
 
 
 @functools.cache
-def _table():
+def _table() -> dict[str, dict[str, Published]]:
     table: dict[str, dict[str, Published]] = {}
     with importlib.resources.files(__package__).joinpath("published.csv").open() as file:
         for row in csv.DictReader(file):

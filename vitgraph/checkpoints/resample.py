@@ -1,4 +1,4 @@
-"""Tables of a checkpoint for another input size, resampled the way the official code does it."""
+"""Tables of a checkpoint resampled for another input size, the way the official code does it."""
 
 import math
 
@@ -36,7 +36,7 @@ def blockwise_table(table, block_size):
 
 
 def square_grid(tokens):
-    """Side of the square grid of so many patches, or None."""
+    """(side, side) of the square grid with this number of patches, or None."""
     side = math.isqrt(tokens)
     return (side, side) if side * side == tokens else None
 
@@ -44,7 +44,8 @@ def square_grid(tokens):
 def patch_kernel(kernel, new):
     """A patch embedding's kernel (rows, columns, in, out) for patches of another size (FlexiViT, arXiv:2212.08013).
 
-    The kernel that gives, on patches that are resized too, what the old one gave: by the pseudo-inverse of the resize.
+    On patches that are resized too it gives what the former kernel gave: it is multiplied by the pseudo-inverse of the
+    resize.
     """
     old = kernel.shape[:2]
     rows, columns = (interpolation_matrix(o, n) for o, n in zip(old, new, strict=True))

@@ -1,7 +1,7 @@
-"""Where published checkpoints keep what a graph holds: the form of the tables beside each builder.
+"""The form of the tables in `names/`: where published checkpoints keep what a graph holds.
 
-A table is read from our names to theirs, so that nothing of ours can be forgotten: for each variable the first entry
-that fits names the source's tensor.
+A table is read from our names to theirs, so that none of our weights can be forgotten: for each variable the first
+entry that matches gives the name of the source's tensor.
 """
 
 import dataclasses
@@ -11,7 +11,7 @@ import numpy as np
 
 
 class Index(int):
-    """A number within a layer's name; `{0:-1}` in a template counts from one less."""
+    """A number within a layer's name; `{0:-1}` in a template is that number minus one."""
 
     def __format__(self, offset):
         return str(int(self) + int(offset or 0))
@@ -23,12 +23,13 @@ class Source:
 
     Args:
         renames: entries (pattern, template) or (pattern, templates, function). A pattern without a slash is matched
-            with a layer's name, and the template gets the variable's usual name appended; one with a slash is matched
-            with "layer/variable", and the template is the whole name. Templates are format strings over the pattern's
-            groups. A function (arrays, variable's shape) -> array makes one of ours out of several of theirs.
-        layout: "torch" (out, in, rows, columns) or "jax" (rows, columns, in, out).
-        ignored: pattern of tensors that have no counterpart here.
-        head: pattern of the tensors that only a graph with its top has.
+            against a layer's name, and the source's usual name of the variable is appended to the template. One with a
+            slash is matched against "layer/variable", and the template is the whole name. Templates are format strings
+            over the pattern's groups. The function (arrays, shape) -> array makes the variable, of that shape, from the
+            tensors that the templates name.
+        layout: axes of kernels: "torch" (out, in, rows, columns) or "jax" (rows, columns, in, out).
+        ignored: pattern of the tensors that have no counterpart here.
+        head: pattern of the tensors that only a graph with its top has a counterpart of.
     """
 
     renames: tuple
@@ -37,7 +38,7 @@ class Source:
     head: str = r"head\..*"
 
     def names(self, path):
-        """(names, function or None) in the source for one of our variables, by its path "layer/variable"."""
+        """The names of the tensors for the variable with the path "layer/variable", and the function or None."""
         layer, variable = path.rsplit("/", 1)
         for pattern, templates, *function in self.renames:
             whole = "/" in pattern
@@ -56,7 +57,7 @@ class Source:
 
 
 def within(source, prefix, ignored):
-    """The table of checkpoints that have `source`'s names behind a prefix, and beside them what `ignored` matches."""
+    """The table of checkpoints with a prefix before the names of `source`, and with tensors that `ignored` matches."""
     renames = []
     for pattern, templates, *function in source.renames:
         templates = (templates,) if isinstance(templates, str) else templates
@@ -77,19 +78,19 @@ _TORCH_LEAVES = {
 
 
 def side_by_side(arrays, shape):
-    """Per-head kernels or biases of several projections -> those of one: (in, heads, d) each -> (in, n heads d)."""
+    """Kernels or biases of n projections, head by head -> those of one: (in, heads, d) each -> (in, n heads d)."""
     if len(shape) == 1:
         return np.concatenate([array.reshape(-1) for array in arrays])
     return np.concatenate([array.reshape(shape[0], -1) for array in arrays], axis=1)
 
 
-def heads_to_rows(arrays, shape):
-    """(heads, d, out) -> (heads d, out)."""
+def reshaped(arrays, shape):
+    """One array in our shape, such as (heads, d, out) -> (heads d, out)."""
     return arrays[0].reshape(shape)
 
 
 def fused(arrays, shape):
-    """Kernels (out, in) or biases of linear layers of one input -> those of the dense layer that computes them all."""
+    """Kernels (out, in) or biases of linear layers with one input -> those of the one layer that computes them all."""
     return np.concatenate(arrays).T
 
 

@@ -69,6 +69,8 @@ def said(kind: Any) -> str:
         return f"a sequence, each entry {said(args[0])}"
     if origin is collections.abc.Callable:
         return "a function"
+    if origin in (dict, collections.abc.Mapping):
+        return "a dictionary"
     return _WORDS.get(kind) or f"a {kind.__module__.split('.')[0]} {kind.__name__}"
 
 

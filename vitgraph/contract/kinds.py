@@ -11,7 +11,7 @@ import os
 import pathlib
 import re
 from collections.abc import Callable, Sequence
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, Literal, TypeAlias, TypeVar
 
 import keras
 
@@ -81,9 +81,9 @@ ImageSize = Side | tuple[Side, Side]
 PerStage = Annotated[Sequence[T], Per("stage", 32)]
 PerBlock = Annotated[Sequence[T], Per("block")]
 PerBranch = Annotated[Sequence[T], Per("branch", 2, 2)]
-OneOrPerStage = T | Annotated[Sequence[T], Per("stage", 32)]
-OneOrPerBlock = T | Annotated[Sequence[T], Per("block")]
-OneOrPerChannel = T | Annotated[Sequence[T], Per("channel")]
+OneOrPerStage: TypeAlias = T | Annotated[Sequence[T], Per("stage", 32)]
+OneOrPerBlock: TypeAlias = T | Annotated[Sequence[T], Per("block")]
+OneOrPerChannel: TypeAlias = T | Annotated[Sequence[T], Per("channel")]
 
 Mean = OneOrPerChannel[Annotated[float, Rule("a number from -1024 to 1024", lambda v: abs(v) <= 1024)]]
 Deviation = OneOrPerChannel[Annotated[float, Rule("a number from 1e-6 to 1024", lambda v: 1e-6 <= v <= 1024)]]

@@ -53,14 +53,12 @@ def load(path: c.Path) -> Callable[[Any], dict[str, Any]]:
 def ops_of(path):
     """The names of the operations in a LiteRT or an ONNX file, sorted; () for a SavedModel.
 
-    Raises:
-        ValueError: some of them aren't the format's own, so that not every runtime has them.
+    A model is refused if some of them aren't the format's own, so that not every runtime has them.
     """
     read = {".tflite": _litert_ops, ".onnx": _onnx_ops}.get(path.suffix)
     own, foreign = read(path) if read else ((), ())
-    if foreign:
-        names = ", ".join(sorted(foreign))
-        raise ValueError(f"{path.name}: needs operations that aren't built into its format: {names}; it isn't kept")
+    names = ", ".join(sorted(foreign))
+    c.require(not foreign, "model", f"a model of operations that {path.suffix} files have built in, unlike {names}")
     return tuple(sorted(own))
 
 

@@ -7,8 +7,7 @@ from keras import layers
 from vitgraph import contract as c
 from vitgraph.blocks.base import pair
 from vitgraph.blocks.graph import layers_within
-
-IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+from vitgraph.images.preprocessing import IMAGENET_MEAN, IMAGENET_STD
 
 _LARGEST_INPUT = 2**26  # numbers: what an export is tried with has to fit into memory
 

@@ -27,7 +27,7 @@ def attention(model: c.Graph, *, predictions: bool = False) -> keras.Model:
         >>> vitgraph.attention(vit).output["block_0_attn"].shape  # 4 patches and a class token
         (None, 2, 5, 5)
     """
-    maps = _attention_maps(model)
+    maps = attention_maps(model)
     outputs = {"predictions": model.output, "attention": maps} if predictions else maps
     return GraphModel(input_of(model), outputs, name=model.name)
 
@@ -52,16 +52,21 @@ def attention_rollout(model: c.Graph) -> keras.Model:
         >>> vitgraph.attention_rollout(vit).output_shape
         (None, 5, 5)
     """
-    stages, maps = stages_of(model), list(_attention_maps(model).values())
+    return GraphModel(input_of(model), rollout(model), name=model.name)
+
+
+def rollout(model):
+    """The tensor in which `attention_rollout` ends."""
+    stages, maps = stages_of(model), list(attention_maps(model).values())
     tokens = stages[0].output.shape[1]
     plain = all(len(stage.output.shape) == 3 for stage in stages)
     same = all(matrix.shape[2:] == (tokens, tokens) for matrix in maps)
     c.require(plain and same, "model", "a plain net, each of whose blocks attends from all tokens to all")
-    return GraphModel(input_of(model), AttentionRollout(dtype="float32", name="rollout")(maps), name=model.name)
+    return AttentionRollout(dtype="float32", name="rollout")(maps)
 
 
-def _attention_maps(model):
-    """{attention layer: its probabilities}."""
+def attention_maps(model):
+    """{attention layer: the tensor of its probabilities}."""
     cores = [layer for layer in model.layers if isinstance(layer, AttentionCore)]
     c.require(cores, "model", "a graph with softmax attention")
     there = {layer.name: layer.output for layer in model.layers if isinstance(layer, AttentionMap)}

@@ -20,6 +20,7 @@ from vitgraph.images.files import READABLE, image_files, is_image, unreadable
 
 Fraction = Annotated[float, c.Rule("a number over 0, less than 1", lambda v: 0 < v < 1)]
 Unreadable = Literal["refuse", "skip"]
+_MOST_CLASSES = 2**20
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -65,22 +66,23 @@ class Images:
         """The number of channels before any conversion."""
         return 3 if self.are_files else self.source.shape[-1]
 
-    @c.public
     def split(self, fraction: Fraction, seed: c.Seed) -> tuple["Images", "Images"]:
-        """Holds out images, the same share of each class; of a class with a single image none is held out.
+        """Holds out images, the same share of each class, but never the only one of a class.
 
         Args:
-            fraction: the share that is held out.
+            fraction: share of the images that is held out, over 0, less than 1.
             seed: seed of the choice.
 
         Returns:
             The images that are left, and those that are held out.
-
-        Example:
-            >>> images = vitgraph.images.from_arrays(numpy.zeros((10, 8, 8, 3), "uint8"), numpy.arange(10) % 2)
-            >>> [part.count for part in images.split(0.2, seed=0)]
-            [8, 2]
         """
+        given = {"fraction": fraction, "seed": seed}
+        c.fit_all("split", given, {"fraction": Fraction, "seed": c.Seed})
+        with c.named_errors("split", given):
+            return self.hold_out(**given, argument="fraction")
+
+    def hold_out(self, fraction: float, seed: int, argument: str) -> tuple["Images", "Images"]:
+        """`split`; `argument` is what errors call the fraction."""
         random = np.random.default_rng(seed)
         held: list[Any] = []
         kinds = np.zeros(self.count, int) if self.labels is None else self.labels
@@ -88,7 +90,7 @@ class Images:
             members = random.permutation(np.flatnonzero(kinds == kind))
             held.extend(members[: min(max(1, round(fraction * len(members))), len(members) - 1)])
         chosen = np.isin(np.arange(self.count), held)
-        c.require(chosen.any(), "fraction", "only where a class has 2 or more images")
+        c.require(chosen.any(), argument, "a share of images of which a class has 2 or more")
         return self._part(~chosen), self._part(chosen)
 
     def _part(self, chosen: Any) -> "Images":
@@ -110,11 +112,17 @@ def _source(value: Any) -> Any:
     return (np.asarray(value),)
 
 
+def _array(value: Any) -> Any:
+    if value is None:
+        raise TypeError
+    return np.asarray(value)
+
+
 Source = Annotated[
     str | os.PathLike[str] | Sequence[Any] | npt.ArrayLike | Images,
     c.Conversion("a folder, an array (N, H, W, C), a pair of arrays (images, classes), or Images", _source),
 ]
-_Array = Annotated[npt.ArrayLike, c.Conversion("an array", np.asarray)]
+_Array = Annotated[npt.ArrayLike, c.Conversion("an array", _array)]
 
 
 @c.public
@@ -138,7 +146,7 @@ def from_folder(folder: c.Path, *, unreadable: Unreadable = "refuse", labelled: 
         Traceback (most recent call last):
         NotADirectoryError: from_folder: folder='absent'; allowed: a folder that exists
     """
-    return read_folder(folder, unreadable, labelled, "folder")
+    return _of_folder(folder, unreadable, labelled, "folder")
 
 
 @c.public
@@ -157,34 +165,86 @@ def from_arrays(images: _Array, labels: _Array | None = None) -> Images:
         >>> images.count, images.num_classes
         (10, 2)
     """
-    return read_arrays(images, labels, "images", "labels")
+    return _of_arrays(images, labels, "images", "labels")
 
 
-def open_images(source: Any, unreadable: Unreadable, labelled: bool, argument: str) -> Images:
+def open_images(source: Any, when_unreadable: Unreadable, labelled: bool, argument: str) -> Images:
     """The images of a `Source`; `argument` is what errors call it."""
     if isinstance(source, Images):
         return source
     if isinstance(source, tuple):
-        return read_arrays(source[0], source[1] if len(source) == 2 else None, argument, argument)
-    return read_folder(source, unreadable, labelled, argument)
+        return _of_arrays(source[0], source[1] if len(source) == 2 else None, argument, argument)
+    return _of_folder(source, when_unreadable, labelled, argument)
 
 
-def read_folder(folder: Any, when_unreadable: Unreadable, labelled: bool, argument: str) -> Images:
-    """`from_folder`; `argument` is what errors call the folder."""
-    c.require(os.path.isdir(folder), argument, "a folder that exists", error=NotADirectoryError)  # noqa: PTH112 (no error for names that can't be)
-    names = sorted(path.name for path in folder.iterdir() if path.is_dir() and path.name[0] != ".") if labelled else [""]
+def _of_folder(folder: Any, when_unreadable: Unreadable, labelled: bool, argument: str) -> Images:
+    c.require(os.path.isdir(folder), argument, "a folder that exists", error=NotADirectoryError)  # noqa: PTH112
+    inside = sorted(path.name for path in folder.iterdir() if path.is_dir() and path.name[0] != ".")
+    names = inside if labelled else [""]
     if labelled:
         found = f"{len(names)} folders" if len(names) != 1 else f"the one folder {names[0]!r}"
-        c.require(len(names) > 1, argument, f"a folder with a folder of images for each of 2 or more classes, not {found}")
-        stray = [path.name for path in folder.iterdir() if is_image(path)]
-        c.require(not stray, argument, f"images in the classes' folders only, not beside them: {_listed(stray)}")
+        c.require(len(names) > 1, argument, f"one folder of images for each of 2 or more classes, not {found}")
+        stray = sorted(path.name for path in folder.iterdir() if is_image(path))
+        c.require(not stray, argument, f"images inside the classes' folders, not beside them: {_listed(stray)}")
     files = [(path, label) for label, name in enumerate(names) for path in image_files(folder / name)]
-    c.require(files, argument, f"a folder with images ({', '.join(READABLE)})")
+    c.require(files, argument, f"a folder that has images ({', '.join(READABLE)})")
     files = _readable(files, when_unreadable, argument)
     counts = collections.Counter(label for _, label in files)
     empty = [name for label, name in enumerate(names) if not counts[label]]
-    c.require(not empty, argument, f"a folder with images of every class, not without any of: {_listed(empty)}")
+    c.require(not empty, argument, f"images of every class; no images of: {_listed(empty)}")
     paths = np.array([str(path) for path, _ in files])
     if not labelled:
         return Images(paths, None, None, 0)
     return Images(paths, np.array([label for _, label in files]), tuple(names), len(names))
+
+
+def _readable(files: Sequence[Any], when_unreadable: Unreadable, argument: str) -> list[Any]:
+    """Those (path, label) whose file can be read."""
+    bad = unreadable([path for path, _ in files])
+    count = f"{len(bad)} of {len(files)} files"
+    lines = "".join(f"\n  {path}: {why}" for path, why in bad.items())
+    c.require(
+        not bad or when_unreadable == "skip",
+        argument,
+        f'whole images; {count} can\'t be read: mend them, or leave them out with unreadable="skip":{lines}',
+    )
+    if bad:
+        warnings.warn(f"images: {count} can't be read and are left out: {', '.join(map(str, bad))}", stacklevel=5)
+    return [(path, label) for path, label in files if path not in bad]
+
+
+def _of_arrays(images: Any, labels: Any, images_argument: str, labels_argument: str) -> Images:
+    images = images[..., None] if images.ndim == 3 else images
+    good = images.ndim == 4 and images.size
+    c.require(good, images_argument, f"(N, H, W, C) or (N, H, W), each at least 1, not {images.shape}")
+    if images.dtype != np.uint8:
+        good = np.issubdtype(images.dtype, np.floating)
+        c.require(good, images_argument, f"uint8, or floats from 0 to 1, not {images.dtype}")
+        low, high = images.min(), images.max()
+        c.require(low >= 0 and high <= 1, images_argument, f"uint8, or floats from 0 to 1, not from {low} to {high}")
+        images = np.round(images * 255).astype("uint8")
+    if labels is None:
+        return Images(images, None, None, 0)
+    labels, num_classes = _integers(labels, len(images), labels_argument)
+    return Images(images, labels, None, num_classes)
+
+
+def _integers(labels: Any, count: int, argument: str) -> tuple[Any, int]:
+    """(labels (count,) from 0, the number of classes)."""
+    num_classes = None
+    if labels.ndim == 2 and labels.shape[1] > 1:
+        good = labels.dtype.kind in "iufb" and np.isin(labels, (0, 1)).all() and (labels.sum(axis=1) == 1).all()
+        c.require(good, argument, "as labels (N, classes) a single 1 per row, all else 0")
+        labels, num_classes = labels.argmax(axis=1), labels.shape[1]
+    labels = labels.reshape(-1) if labels.ndim == 2 and labels.shape[1] == 1 else labels
+    are_numbers = labels.shape == (count,) and labels.dtype.kind in "iuf"
+    ends = f", from {labels.min()} to {labels.max()}" if are_numbers else ""
+    allowed = f"as labels {count} integers from 0 to {_MOST_CLASSES - 1}, or one-hot rows, not {labels.dtype}"
+    good = are_numbers and 0 <= labels.min() and labels.max() < _MOST_CLASSES and np.all(labels == np.round(labels))
+    c.require(good, argument, f"{allowed} {labels.shape}{ends}")
+    return labels.astype("int64"), num_classes or int(labels.max()) + 1
+
+
+def _listed(names: Sequence[str]) -> str:
+    more = f" and {len(names) - 10} more" if len(names) > 10 else ""
+    return ", ".join(names[:10]) + more if any(names) else "any kind"

@@ -95,7 +95,7 @@ def byol(
     Example:
         >>> encoder = vitgraph.build_vit((32, 32, 3), include_top=False, dim=32, depth=1, num_heads=2)
         >>> model = vitgraph.byol(encoder, projection_dim=16, projection_hidden_dim=32)
-        >>> model.predict(numpy.zeros((4, 32, 32, 3)), verbose=0)["prediction"].shape
+        >>> tuple(model(numpy.zeros((4, 32, 32, 3)))["prediction"].shape)
         (8, 16)
     """
     return BYOL(

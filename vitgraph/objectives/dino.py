@@ -130,7 +130,7 @@ def dino(
     Example:
         >>> encoder = vitgraph.build_vit((32, 32, 3), include_top=False, dim=32, depth=1, num_heads=2)
         >>> model = vitgraph.dino(encoder, out_dim=64, hidden_dim=32, bottleneck_dim=16, local_crops=1)
-        >>> model.predict(numpy.zeros((4, 32, 32, 3)), verbose=0)["student"].shape
+        >>> tuple(model(numpy.zeros((4, 32, 32, 3)))["student"].shape)
         (12, 64)
     """
     return DINO(

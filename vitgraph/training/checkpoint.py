@@ -1,4 +1,4 @@
-"""The whole state of a training in one file: safetensors, with plain JSON in its header. Nothing is unpickled."""
+"""The whole state of a training in one safetensors file with plain JSON in its header. Nothing is unpickled."""
 
 import json
 import pathlib
@@ -13,18 +13,18 @@ FORMAT = "vitgraph training state 1"
 
 
 def snapshot(model, optimizer):
-    """Copies of all that changes in training: {key: array}.
+    """Copies of everything that changes in training: {key: array}.
 
-    The model's variables are its weights, its moving statistics, and where its random draws stand.
+    The model's variables include its moving statistics and the states of its random generators.
     """
     return {key: _array(variable) for key, variable in _variables(model, optimizer)}
 
 
 def restore(model, optimizer, tensors):
-    """Gives a model and its optimizer, which is built, the state of a `snapshot`, or changes nothing.
+    """Gives a model and its optimizer, which must be built, the state of a `snapshot`, or changes nothing.
 
     Raises:
-        ValueError: a state of another model or optimizer; what differs is listed.
+        ValueError: the state is that of another model or optimizer; what differs is listed.
     """
     variables = dict(_variables(model, optimizer))
     problems = [f"missing: {key}" for key in variables if key not in tensors]
@@ -41,7 +41,7 @@ def restore(model, optimizer, tensors):
 
 
 def write(path, tensors, state):
-    """Writes a snapshot and `state`, plain values under names, whole or not at all."""
+    """Writes a snapshot and `state`, a dictionary of plain values, whole or not at all."""
     from safetensors.numpy import save
 
     write_atomically(path, save(tensors, metadata={"format": FORMAT, "state": json.dumps(state)}))
@@ -51,14 +51,14 @@ def read(path):
     """(snapshot, state) of a file.
 
     Raises:
-        ValueError: no whole file of `write`.
+        ValueError: not a whole file that `write` wrote.
     """
     with _opened(path) as (file, state):
         return {key: file.get_tensor(key) for key in file.keys()}, state
 
 
 def read_state(path):
-    """The state alone; None where there is no file. Raises as `read` does."""
+    """The state alone; None if there is no file. Raises as `read` does."""
     if not pathlib.Path(path).exists():
         return None
     with _opened(path) as (_, state):
@@ -78,27 +78,27 @@ class _opened:
             self.file = safe_open(self.path, framework="numpy")
             metadata = self.file.__enter__().metadata() or {}
             if metadata.get("format") != FORMAT:
-                raise ValueError(f"it is no {FORMAT}")
+                raise ValueError(f"it isn't of the format {FORMAT!r}")
             return self.file, json.loads(metadata["state"])
         except (SafetensorError, ValueError) as error:
-            raise ValueError(f"{str(self.path)!r} is no whole checkpoint of a training: {error}") from error
+            raise ValueError(f"{str(self.path)!r} isn't a whole checkpoint of a training: {error}") from error
 
     def __exit__(self, *exception):
         self.file.__exit__(*exception)
 
 
 def _variables(model, optimizer):
-    """(key, variable) of all: its path, and a number where several have that path, counted in their order."""
+    """(key, variable) of each: the key is its path, with a number if earlier ones have the same path."""
     counts: dict = {}
     for kind, variables in (("model", model.variables), ("optimizer", optimizer.variables)):
         for variable in variables:
-            # Keras counts generators over all that the process has made.
+            # Keras numbers generators through the whole process.
             path = f"{kind}/{re.sub(r'seed_generator_[0-9]+/', 'seed_generator/', variable.path)}"
             counts[path] = counts.get(path, 0) + 1
             yield path if counts[path] == 1 else f"{path}#{counts[path]}", variable
 
 
 def _array(variable):
-    """A copy: what backends give may share the variable's memory. Bfloat16, which NumPy hasn't, is widened exactly."""
+    """A copy, as backends may return the variable's own memory. Bfloat16, which NumPy doesn't have, becomes float32."""
     array = np.array(keras.ops.convert_to_numpy(variable), order="C", copy=True)
     return array.astype("float32") if array.dtype.name == "bfloat16" else array

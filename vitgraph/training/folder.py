@@ -8,7 +8,10 @@ import pathlib
 import shutil
 from typing import NamedTuple
 
+import numpy as np
+
 from vitgraph.checkpoints.files import save_model, write_atomically
+from vitgraph.contract import require
 from vitgraph.plots import plot_history
 from vitgraph.training import checkpoint
 
@@ -17,14 +20,18 @@ MODEL, WEIGHTS, PICTURE, TENSORBOARD = "model.keras", "weights.safetensors", "hi
 
 
 class Result(NamedTuple):
-    """What a training leaves: the figures of each epoch, and its files; `best` and `picture` are None if there is none.
+    """What a training leaves.
 
-    `model` is the graph with its weights, `weights` the weights alone, as `create` and `load_weights` take them; both
-    are those of the last epoch, averaged if the recipe says so. `best` are the weights of the best epoch, `state` is
-    where training can go on.
+    Args:
+        history: {figure: its value after each epoch}.
+        model: the graph with its weights after the last epoch, averaged if the recipe says so, as a `.keras` file.
+        weights: these weights alone, as `create` and `load_weights` take them.
+        best: the weights of the best epoch; None without images to validate on.
+        state: what an interrupted training resumes from.
+        picture: the history, drawn; None without matplotlib.
     """
 
-    history: dict
+    history: dict[str, list[float]]
     model: pathlib.Path
     weights: pathlib.Path
     best: pathlib.Path | None
@@ -33,30 +40,32 @@ class Result(NamedTuple):
 
 
 class Folder:
-    """Opens a folder for a training, made where it is missing.
+    """The folder of a training, of which nothing is written before `begin`.
 
     Args:
         path: the folder.
-        configuration: all that decides what comes out, as plain values under names.
+        configuration: everything that decides what comes out, as plain values under names.
 
     Raises:
         ValueError: the folder holds a training with another configuration; what differs is listed.
-        OSError: it can't be written to.
+        OSError: it is no folder.
     """
 
     def __init__(self, path, configuration):
         self.path = pathlib.Path(path)
         self.configuration = _plain(configuration)
-        self.path.mkdir(parents=True, exist_ok=True)
-        for name in (LAST, BEST, RUN, TABLE, MODEL, WEIGHTS):  # what a killed process was writing
-            for stale in self.path.glob(f".{name}.*"):
-                shutil.rmtree(stale) if stale.is_dir() else stale.unlink()
+        require(_can_be_folder(self.path), "out", "a folder, or a path for one", error=NotADirectoryError)
         self.state = checkpoint.read_state(self / LAST) or {"epoch": 0, "history": {}}
         differing = _differences(self.state.get("configuration", self.configuration), self.configuration)
-        if differing:
-            lines = "".join(f"\n  {line}" for line in differing)
-            advice = "name another folder, or ask for the same"
-            raise ValueError(f"{str(self.path)!r} holds another training; {advice}:{lines}")
+        lines = "".join(f"\n  {line}" for line in differing)
+        require(not differing, "out", f"a folder without a training that has other settings; this one has:{lines}")
+
+    def begin(self):
+        """Makes the folder, clears it of what a killed process was writing, and says in it what is to come."""
+        self.path.mkdir(parents=True, exist_ok=True)
+        for name in (LAST, BEST, RUN, TABLE, MODEL, WEIGHTS):
+            for stale in self.path.glob(f".{name}.*"):
+                shutil.rmtree(stale) if stale.is_dir() else stale.unlink()
         write_atomically(self / RUN, json.dumps(self.configuration, indent=2).encode() + b"\n")
 
     def __truediv__(self, name):
@@ -64,7 +73,7 @@ class Folder:
 
     @property
     def epoch(self):
-        """How many epochs are done."""
+        """Number of epochs that are done."""
         return self.state["epoch"]
 
     @property
@@ -78,25 +87,25 @@ class Folder:
 
     @property
     def kept(self):
-        """Where training can go on, in words."""
+        """What training can resume from, in words."""
         return f"the state after epoch {self.epoch} is in {self / LAST}" if self.epoch else "no state was kept"
 
     @contextlib.contextmanager
     def writing(self):
-        """Says what is left, where something can't be written meanwhile."""
+        """Says in errors of writing what is left."""
         try:
             yield
         except OSError as error:
             raise OSError(f"{str(self.path)!r} can't be written to: {error}; {self.kept}") from error
 
     def restore(self, model, optimizer):
-        """The state after the last whole epoch; as they are where there is none."""
+        """Gives them the state after the last whole epoch; leaves them as they are where there is none."""
         if self.epoch:
             tensors, _ = checkpoint.read(self / LAST)
             checkpoint.restore(model, optimizer, tensors)
 
     def keep(self, tensors, figures):
-        """Writes the state after one more epoch, with that epoch's figures."""
+        """Writes the state after another epoch, and that epoch's figures."""
         history = {name: [*self.history.get(name, []), value] for name, value in figures.items()}
         state = {"epoch": self.epoch + 1, "history": history, "configuration": self.configuration}
         checkpoint.write(self / LAST, tensors, state)
@@ -111,7 +120,7 @@ class Folder:
         write_atomically(self / TABLE, text.getvalue().encode())
 
     def finish(self, graph, save):
-        """Writes what is left: the picture, the weights by `save(path)`, and last the graph: then all is there."""
+        """Writes the picture, the weights by `save(path)`, and last the graph, which says that all is there."""
         self.write_table()
         if has_matplotlib():
             plot_history(self.history, self / PICTURE)
@@ -132,9 +141,22 @@ def has_matplotlib():
     return importlib.util.find_spec("matplotlib") is not None
 
 
+def _can_be_folder(path):
+    try:
+        return path.is_dir() or not path.exists()
+    except OSError:  # a name that is too long
+        return False
+
+
 def _plain(value):
-    """As JSON has it; functions, such as a builder's `block`, by their names."""
-    return json.loads(json.dumps(value, default=lambda x: getattr(x, "__qualname__", str(x))))
+    """As JSON has it: numpy's values as Python's, functions such as a builder's `block` by their names."""
+    return json.loads(json.dumps(value, default=_described))
+
+
+def _described(value):
+    if isinstance(value, (np.generic, np.ndarray)):
+        return value.tolist()
+    return getattr(value, "__qualname__", str(value))
 
 
 def _differences(there, here, name=""):

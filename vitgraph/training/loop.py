@@ -1,7 +1,7 @@
-"""The loop: plain `fit`, an epoch at a time, and a checkpoint after each.
+"""The loop: plain `fit`, one epoch at a time, and a checkpoint after each.
 
-Images and their augmentation are a function of seed and epoch, and all else that changes is in the checkpoint. So an
-epoch that was interrupted is run again as it was.
+Images and their augmentation are a function of seed and epoch, and everything else that changes is in the checkpoint:
+an interrupted epoch is run again as it was.
 """
 
 import keras
@@ -14,7 +14,7 @@ from vitgraph.training.progress import Progress, TensorBoard
 
 
 def run(folder, model, recipe, batches, held_out, *, best, save, silent=False):
-    """Trains from the epoch that the folder has to the last one; the model ends with the weights that are to be kept.
+    """Trains from the folder's epoch to the last one; the model ends with the weights that are to be kept.
 
     Args:
         folder: a `Folder`.
@@ -22,12 +22,13 @@ def run(folder, model, recipe, batches, held_out, *, best, save, silent=False):
         recipe: a `Recipe`.
         batches: function from an epoch to its `tf.data.Dataset`.
         held_out: a `tf.data.Dataset` to validate on after each epoch, or None.
-        best: ("accuracy", max) or the like: the figure on held-out images whose best epoch's weights are kept, too.
-        save: function from a path, which writes the model's weights there.
-        silent: prints nothing.
+        best: (figure, max or min), such as ("accuracy", max): the weights of the epoch that is best by this figure of
+            the held-out images are kept, too.
+        save: function (path) that writes the model's weights.
+        silent: print nothing.
 
     Raises:
-        FloatingPointError: a figure is no longer finite; the last checkpoint stays.
+        FloatingPointError: a figure is no longer finite; the last checkpoint is kept.
     """
     optimizer = model.optimizer
     folder.restore(model, optimizer)
@@ -35,7 +36,7 @@ def run(folder, model, recipe, batches, held_out, *, best, save, silent=False):
     rates = learning_rates(recipe, steps)
     progress = Progress(recipe.epochs, steps, recipe.images_at_once, rates, silent)
     board = TensorBoard(folder / TENSORBOARD)
-    # What `fit` ends with is the averages, if there are any: they are validated first, then the weights themselves.
+    # With averages, `fit` ends with them in place of the weights: they are validated first, then the weights themselves.
     prefixes = ("val_",) if recipe.ema_momentum is None else ("val_ema_", "val_")
 
     for epoch in range(folder.epoch, recipe.epochs):
@@ -49,7 +50,7 @@ def run(folder, model, recipe, batches, held_out, *, best, save, silent=False):
                 if prefix == prefixes[0] and _is_best(figures[monitored], folder.history.get(monitored), best[1]):
                     with folder.writing():
                         save(folder / BEST)
-            # Validation may have drawn random numbers: training goes on from what a resumed one would begin with.
+            # Validation may have drawn random numbers: a resumed training would begin with the state before.
             checkpoint.restore(model, optimizer, tensors)
         _check_finite(folder, figures, f"at the end of epoch {epoch + 1}")
         _check_finite(folder, tensors, f"at the end of epoch {epoch + 1}")

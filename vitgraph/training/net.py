@@ -1,55 +1,77 @@
-"""What is trained: a published variant that is to be built, or a graph that is there."""
+"""What is trained: a published variant that is to be built, or a graph that exists."""
 
 import hashlib
 import inspect
+from typing import Annotated, Any
 
 import keras
 
+from vitgraph import contract as c
 from vitgraph.blocks.base import is_static, pair
 from vitgraph.checkpoints.files import save_weights
-from vitgraph.old.contract import is_sides
+from vitgraph.contract.fitting import fit
 from vitgraph.create import create
+from vitgraph.registry import Variant as VariantName
 from vitgraph.registry import variant
 
 RATES = ("drop_rate", "drop_path_rate")
 """Arguments of builders that a recipe has numbers for."""
 
+OWN = ("input_shape", "input_tensor", "include_top", "num_classes", "weights", "skip_head")
+"""Arguments of `create` and of builders that training chooses itself."""
 
-def find_net(caller, model, recipe, overrides, *, input_size, channels, weights, arguments):
+
+def _net(value: Any) -> Any:
+    return fit(value, VariantName) if isinstance(value, str) else fit(fit(value, c.Graph), c.ImageModel)
+
+
+Net = Annotated[str | keras.Model, c.Conversion("one of vitgraph.list_models(), or a graph of this package", _net)]
+
+
+def find_net(
+    model: Any,
+    recipe: Any,
+    overrides: dict[str, Any],
+    *,
+    input_size: Any,
+    channels: int,
+    weights: Any,
+    dtype: keras.DTypePolicy | None,
+    arguments: Any,
+) -> Any:
     """A `Variant` or a `Graph`.
 
     Args:
-        caller: who asks, for errors.
-        model: one of `list_models()`, or a graph of this package.
+        model: one of `list_models()`, or a graph.
         recipe: the `Recipe` whose drop rates a variant is built with, where its builder has them.
-        overrides: what the recipe was told otherwise: that must be of use.
-        input_size: a side or (height, width); None: the variant's, or the graph's.
-        channels: of the images; a graph says itself.
-        weights: as `create` takes them; None: random ones, or a graph's own.
-        arguments: further ones of the variant's builder.
-
-    Raises:
-        ValueError: an unknown variant; an argument that has no meaning here.
+        overrides: numbers of the recipe that were given explicitly: they must be of use.
+        input_size: side or (height, width); None: the variant's, or the graph's.
+        channels: channels of the images; a graph has its own.
+        weights: as `create` takes them; None: random ones, or the graph's own.
+        dtype: dtype policy of a variant's layers.
+        arguments: further arguments of the variant's builder.
     """
-    if input_size is not None:
-        if not is_sides(input_size):
-            raise ValueError(f"{caller}: input_size={input_size!r}; allowed: a positive integer, or (height, width)")
-        input_size = pair(input_size)
+    input_size = None if input_size is None else pair(input_size)
+    arguments = {**(arguments or {}), **({} if dtype is None else {"dtype": dtype.name})}
     if not isinstance(model, keras.Model):
-        return Variant(caller, model, recipe, overrides, input_size, channels, weights, arguments)
+        return Variant(model, recipe, overrides, input_size, channels, weights, arguments)
     rates = {name: overrides[name] for name in RATES if name in overrides}
     for name, value in {"weights": weights, "model_arguments": arguments, **rates}.items():
-        if value:
-            raise ValueError(f"{caller}: {name}={value!r} goes with a variant's name; a graph is taken as it is")
-    return Graph(caller, model, input_size)
+        c.require(
+            not value, name, "none with a graph, which is taken as it is: it goes with a variant's name", value=value
+        )
+    return Graph(model, input_size)
 
 
 class Variant:
     """A published variant, with the arguments that its builder gets."""
 
-    def __init__(self, caller, name, recipe, overrides, input_size, channels, weights, arguments):
+    def __init__(self, name, recipe, overrides, input_size, channels, weights, arguments):
         build, row = variant(name)
         parameters = inspect.signature(build).parameters
+        for key in arguments:
+            allowed = f"arguments of {build.__name__} except {', '.join(OWN)}, not {key!r}"
+            c.require(isinstance(key, str) and key not in OWN, "model_arguments", allowed)
         shape = row.get("input_shape", parameters["input_shape"].default)
         self.name, self.weights, self.channels, self.notes = name, weights, channels, []
         self.size = input_size or tuple(shape[:2])
@@ -58,25 +80,24 @@ class Variant:
             value = getattr(recipe, rate)
             if value is not None and rate in parameters:
                 self.arguments.setdefault(rate, value)
-            elif value and rate in overrides:
-                raise ValueError(f"{caller}: {rate}={value!r}; {build.__name__} has no such argument")
             elif value:
+                c.require(rate not in overrides, rate, f"none: {build.__name__} has no such argument", value=value)
                 self.notes.append(f"{build.__name__} has no {rate}: the recipe's {value} is left out")
 
     def describe(self, **options):
-        """What decides what is built; `options` are arguments of the builder, too."""
+        """What decides what is built, as plain values; `options` are further arguments of the builder."""
         weights = None if self.weights is None else str(self.weights)
         return {"model": self.name, "model_arguments": {**self.arguments, **options}, "weights": weights}
 
     def build(self, *, load, **options):
-        """The graph; with `load`, with the weights that training begins with."""
+        """The graph; with `load=True` it has the weights that training begins with."""
         weights = self.weights if load else None
         return create(self.name, weights, skip_head=weights is not None, **{**self.arguments, **options})
 
     def save_encoder(self, graph, path):
-        """Writes the weights of a graph without top as `create` takes them, with `skip_head`, for one with it.
+        """Writes the weights of a graph without top so that `create` with `skip_head=True` can read them.
 
-        What stands between the two, such as a norm after pooling, goes in as it begins.
+        Layers that only a graph with its top has, such as a norm after pooling, have their initial weights.
         """
         whole = create(self.name, **{**self.arguments, "include_top": True, "pooling": None})
         values = {variable.path: variable for variable in graph.weights}
@@ -87,16 +108,17 @@ class Variant:
 
 
 class Graph:
-    """A graph that is there, with the weights that it has."""
+    """A graph that exists, with the weights that it has."""
 
     notes = ()
     weights = None
 
-    def __init__(self, caller, graph, input_size):
-        height, width, self.channels = graph.input_shape[1:]
-        self.graph, self.name, self.size = graph, graph.name, input_size or (height, width)
-        if not is_static(*self.size):
-            raise ValueError(f"{caller}: {graph.name!r} takes images of any size; say which: input_size")
+    def __init__(self, graph, input_size):
+        *own, self.channels = graph.input_shape[1:]
+        self.graph, self.name, self.size = graph, graph.name, input_size or tuple(own)
+        c.require(is_static(*self.size), "input_size", f"a size, as {graph.name!r} takes images of any size")
+        fits = all(n in (None, m) for n, m in zip(own, self.size, strict=True))
+        c.require(fits, "input_size", f"{tuple(own)}, the size that {graph.name!r} takes")
 
     def describe(self, **_):
         return {"model": self.name, "graph": hashlib.sha256(self.graph.to_json().encode()).hexdigest()}
@@ -108,20 +130,18 @@ class Graph:
         save_weights(graph, path, skip_head=True)
 
 
-def classifier(caller, graph, num_classes):
-    """The same graph, ending in its logits in float32, whatever it computes in; layers and weights are shared.
-
-    Raises:
-        ValueError: a graph without a top, with one that gives no probabilities, or with another number of classes.
-    """
+def classifier(graph, num_classes):
+    """The same graph, ending in float32 logits, whatever it computes in; layers and weights are shared."""
     top = next((layer for layer in graph.layers if layer.name == "predictions"), None)
-    if top is None or top.output is not graph.output:
-        raise ValueError(f"{caller}: model {graph.name!r} has no top; allowed: a graph with include_top=True")
-    if top.activation not in (keras.activations.linear, keras.activations.softmax):
-        name = getattr(top.activation, "__name__", top.activation)
-        raise ValueError(f"{caller}: classifier_activation={name!r} of {graph.name!r}; allowed: 'softmax', None")
-    if top.output.shape[-1] != num_classes:
-        scores = f"gives {top.output.shape[-1]} scores"
-        raise ValueError(f"{caller}: {graph.name!r} {scores}, the images have {num_classes} classes")
+    has_top = isinstance(top, keras.layers.Activation) and top.output is graph.output
+    c.require(has_top, "model", f"a graph with include_top=True, which {graph.name!r} isn't", value=graph.name)
+    is_known = top.activation in (keras.activations.linear, keras.activations.softmax)
+    name = getattr(top.activation, "__name__", top.activation)
+    c.require(
+        is_known, "model", f'a graph with classifier_activation "softmax" or None, not {name!r}', value=graph.name
+    )
+    scores = top.output.shape[-1]
+    allowed = f"a graph with {num_classes} scores, as the images have so many classes, not {scores}"
+    c.require(scores == num_classes, "model", allowed, value=graph.name)
     logits = keras.layers.Activation("linear", dtype="float32", name="logits")(top.input)
     return keras.Model(graph.input, logits, name=graph.name)

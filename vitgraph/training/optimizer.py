@@ -1,43 +1,52 @@
-"""AdamW as vision transformers are trained with it: what decays, and which block learns how fast.
+"""AdamW for vision transformers: which weights decay, and how fast each block learns.
 
-Layer-wise learning-rate decay is ELECTRA's (Clark et al., arXiv:2003.10555), for vision transformers BEiT's (Bao et
-al., arXiv:2106.08254); official code: `get_layer_id_for_vit` of github.com/facebookresearch/mae. As there, tokens,
-positions and patches have depth 0, block i has i + 1, and all behind the blocks has the last depth. What stands between
-two blocks, which plain nets have nothing of, has the depth of the block that it leads to.
+Layer-wise learning-rate decay comes from ELECTRA (Clark et al., arXiv:2003.10555), for vision transformers from BEiT
+(Bao et al., arXiv:2106.08254); official code: `get_layer_id_for_vit` of github.com/facebookresearch/mae. As there,
+tokens, positions and patches have depth 0, block i has depth i + 1, and everything after the blocks has the last depth.
+Layers between two blocks, which plain nets don't have, have the depth of the block that they lead to.
 """
 
+import numbers
 import re
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Any
 
 import keras
 
+from vitgraph import contract as c
 from vitgraph.blocks.base import PACKAGE
 
 _BLOCK = re.compile(r"(?:stage_(\d+)_)?block_(\d+)_|cls_stage_(\d+)_")
 
 
 def decays(variable):
-    """Whether weight decay acts on a variable: kernels have it; norms, biases, tokens, tables and scales don't.
+    """Whether weight decay acts on a variable: it does on kernels, not on norms, biases, tokens, tables and scales.
 
-    Nor has the small net behind Swin V2's tables, as in its official code.
+    Nor does it on the small net that computes Swin V2's tables, as in the official code.
     """
     path = variable.path
     return path.endswith("/kernel") and len(variable.shape) >= 2 and "_attn_cpb_" not in path
 
 
-def depths(model):
-    """How deep each variable of a graph of this package stands: {variable path: 0 ... blocks + 1}.
+@c.public
+def depths(model: c.Graph) -> dict[str, int]:
+    """How deep each variable of a graph is, as layer-wise learning-rate decay counts.
 
-    0 is in front of the first block, i + 1 in block i, counted over all stages, and the last behind all blocks.
+    Returns:
+        {variable path: depth}: 0 before the first block, i + 1 in block i, counted over all stages, and the number of
+        blocks + 1 after all blocks.
 
-    Raises:
-        ValueError: a graph without blocks.
+    Example:
+        >>> net = vitgraph.build_vit((32, 32, 3), patch_size=16, dim=8, depth=2, num_heads=1)
+        >>> found = vitgraph.training.depths(net)
+        >>> found["patch_embed/kernel"], found["block_1_mlp_fc1/kernel"], found["head/kernel"]
+        (0, 2, 3)
     """
     order: dict = {}
     for layer in model.layers:
         if _block(layer):
             order[_block(layer)] = 0
-    if not order:
-        raise ValueError(f"depths: model {model.name!r} has no layers named after blocks")
+    c.require(order, "model", "a graph with layers that are named after blocks", value=model.name)
     order = {block: index for index, block in enumerate(sorted(order), start=1)}
     reached: dict = {}
     found: dict = {}
@@ -52,29 +61,50 @@ def depths(model):
 
 
 def layer_scales(model, graph, decay):
-    """What each trainable variable's learning rate is multiplied with: {variable path: decay ** (blocks left)}.
+    """The factor of each trainable variable's learning rate: {variable path: decay ** (number of blocks after it)}.
 
     Args:
-        model: what is trained: the graph, or an objective around it, whose own parts have 1.
+        model: what is trained: the graph, or an objective around it, whose own parts have the factor 1.
         graph: a graph of this package.
-        decay: from a block to the one before it.
+        decay: a block's learning rate, relative to that of the block after it.
     """
     depth = depths(graph)
     last = max(depth.values())
     return {v.path: decay ** (last - depth.get(v.path, last)) for v in model.trainable_variables}
 
 
+def _are_factors(scales: Any) -> bool:
+    return all(isinstance(path, str) and isinstance(v, numbers.Real) and 0 <= v < 1e30 for path, v in scales.items())
+
+
+_KINDS = {
+    "scales": Annotated[Mapping[str, float], c.Rule("{variable path: a number from 0}", _are_factors)],
+    "decayed": Sequence[str],
+}
+
+
 @keras.saving.register_keras_serializable(package=PACKAGE)
 class LayerwiseAdamW(keras.optimizers.AdamW):
-    """AdamW with a learning rate for each variable, and with weight decay for some.
+    """AdamW with a learning rate of its own for each variable, and with weight decay for some.
 
     Args:
+        learning_rate: a number, or a schedule.
+        weight_decay: the share of a variable that a step of learning rate 1 takes away.
         scales: {variable path: factor of the learning rate}, for every variable.
-        decayed: paths of the variables that weight decay acts on, by learning rate * factor * `weight_decay`.
-        **kwargs: AdamW's.
+        decayed: paths of the variables that weight decay acts on.
+        **kwargs: further arguments of `keras.optimizers.AdamW`.
     """
 
-    def __init__(self, learning_rate=0.001, weight_decay=0.004, *, scales, decayed, **kwargs):
+    def __init__(
+        self,
+        learning_rate: Any = 0.001,
+        weight_decay: Any = 0.004,
+        *,
+        scales: Mapping[str, float],
+        decayed: Sequence[str],
+        **kwargs: Any,
+    ):
+        c.fit_all("LayerwiseAdamW", {"scales": scales, "decayed": decayed}, _KINDS)
         super().__init__(learning_rate, weight_decay, **kwargs)
         self.scales = dict(scales)
         self.decayed = list(decayed)
@@ -84,7 +114,7 @@ class LayerwiseAdamW(keras.optimizers.AdamW):
             return
         unknown = [variable.path for variable in variables if variable.path not in self.scales]
         if unknown:
-            raise ValueError(f"LayerwiseAdamW: scales has nothing for {', '.join(unknown)}")
+            raise ValueError(f"LayerwiseAdamW: scales has no entry for {', '.join(unknown)}")
         super().build(variables)
         self._factors = [self.scales[variable.path] for variable in variables]
         self._decays = [variable.path in self.decayed for variable in variables]
@@ -97,14 +127,14 @@ class LayerwiseAdamW(keras.optimizers.AdamW):
         super().update_step(gradient, variable, rate)
 
     def _apply_weight_decay(self, variables):
-        """Keras' own knows one learning rate; `update_step` decays."""
+        """Does nothing: `update_step` decays, since this method knows only one learning rate."""
 
     def get_config(self):
         return {**super().get_config(), "scales": dict(self.scales), "decayed": list(self.decayed)}
 
 
 def learning_rates(recipe, steps):
-    """The learning rate at each step, `steps` of which are an epoch: a linear warm-up, then a cosine."""
+    """The learning rate by step, of which an epoch has `steps`: a linear warm-up, then a cosine."""
     schedule = keras.optimizers.schedules.CosineDecay
     total, warmup, peak = recipe.epochs * steps, int(recipe.warmup_epochs * steps), recipe.learning_rate
     end = recipe.min_learning_rate / peak
@@ -118,7 +148,7 @@ def make_optimizer(recipe, steps, model, graph):
 
     Args:
         recipe: a `Recipe`.
-        steps: batches in an epoch; with accumulation, the parts of them.
+        steps: batches per epoch; with accumulation, parts of batches.
         model: what is trained: a graph, or an objective around it.
         graph: a graph of this package, whose blocks `layer_decay` counts.
     """
@@ -150,7 +180,7 @@ def make_optimizer(recipe, steps, model, graph):
 
 
 def _block(layer):
-    """Where the block of a layer stands in the order of blocks: (kind, stage, block); None: in no block."""
+    """The block of a layer, as a tuple by which blocks are sorted: (kind, stage, block); None: in no block."""
     found = _BLOCK.match(layer.name)
     if not found:
         return None
@@ -159,7 +189,7 @@ def _block(layer):
 
 
 def _between(layer, before, order):
-    """The depth of a layer that is in no block; `before` is the last block that it sees."""
+    """The depth of a layer in no block; `before` is the depth of the last block that it depends on."""
     stage = re.match(r"stage_(\d+)_", layer.name)
     if before == 0 or not stage:
         return before + 1 if before else 0

@@ -1,4 +1,4 @@
-"""What is seen of a training: a bar, lines, and TensorBoard's files."""
+"""What a training shows: a bar, lines, and TensorBoard's files."""
 
 import shutil
 import sys
@@ -8,12 +8,14 @@ import keras
 
 
 class Progress(keras.callbacks.Callback):
-    """On a terminal a bar for the epoch that runs; elsewhere a line a minute; and a line for each epoch that is done.
+    """A line for each epoch that is done; meanwhile a bar on a terminal, elsewhere a line per minute.
 
     Args:
-        epochs, steps, batch: how many epochs there are, batches in one, and images in a batch.
+        epochs: number of epochs.
+        steps: batches per epoch.
+        batch: images per batch.
         rates: function from the number of steps done to the learning rate.
-        silent: shows nothing.
+        silent: show nothing.
     """
 
     WIDTH = 20
@@ -22,7 +24,7 @@ class Progress(keras.callbacks.Callback):
         super().__init__()
         self.epochs, self.steps, self.batch, self.rates, self.silent = epochs, steps, batch, rates, silent
         self.terminal = sys.stdout.isatty()
-        self.run = _Clock()  # it goes on while images are validated
+        self.run = _Clock()  # includes validation
         self.training = _Clock()
 
     def on_epoch_begin(self, epoch, logs=None):
@@ -53,7 +55,7 @@ class Progress(keras.callbacks.Callback):
         self._print(self._line("done", self.steps, figures), "\n")
 
     def speed(self):
-        """{"images_per_second": of this epoch}; nothing where nothing is known."""
+        """{"images_per_second": that of this epoch}; empty before the second step."""
         seconds = self.training.seconds_per_step()
         return {"images_per_second": self.batch / seconds} if seconds else {}
 
@@ -74,12 +76,12 @@ class Progress(keras.callbacks.Callback):
             return
         if self.terminal:
             line = line[: shutil.get_terminal_size().columns - 1] if end == "\r" else line
-            line = f"\x1b[2K{line}"  # over what stood there
+            line = f"\x1b[2K{line}"  # clears the line first
         print(line, end=end, flush=True)
 
 
 class _Clock:
-    """Time, and the steps taken in it."""
+    """Time, and the steps that were taken in it."""
 
     started = stopped = 0.0
     steps = 0
@@ -91,12 +93,12 @@ class _Clock:
         self.stopped = time.perf_counter()
 
     def seconds_per_step(self):
-        """None where no step was taken."""
+        """None before the first step."""
         return ((self.stopped or time.perf_counter()) - self.started) / self.steps if self.steps else None
 
 
 class TensorBoard:
-    """Writes figures for TensorBoard, which needn't be installed for that."""
+    """Writes figures for TensorBoard, which needn't be installed."""
 
     def __init__(self, folder):
         import tensorflow as tf
@@ -104,7 +106,7 @@ class TensorBoard:
         self.writer = tf.summary.create_file_writer(str(folder))
 
     def write(self, epoch, figures):
-        """The figures after `epoch` epochs. Written again after an interruption they are the same."""
+        """Writes the figures after `epoch` epochs; writing them again after an interruption changes nothing."""
         import tensorflow as tf
 
         values = [tf.compat.v1.Summary.Value(tag=name, simple_value=value) for name, value in figures.items()]

@@ -1,6 +1,7 @@
 """PVT's pyramid of transformer stages, which LocalViT shares."""
 
 import dataclasses
+from collections.abc import Sequence
 
 from vitgraph.blocks import PositionTable, PrependTokens, Residual, Stage, ToMap, ToTokens
 from vitgraph.blocks.base import pair
@@ -14,17 +15,17 @@ class Pyramid:
     """The numbers of a pyramid of transformer stages, called as builders call them, and its wiring."""
 
     border: Border
-    patch_sizes: tuple
-    dims: tuple
-    depths: tuple
-    num_heads: tuple
-    mlp_ratios: tuple
-    sr_ratios: tuple
+    patch_sizes: Sequence[int | tuple[int, int]]
+    dims: Sequence[int]
+    depths: Sequence[int]
+    num_heads: Sequence[int]
+    mlp_ratios: Sequence[float]
+    sr_ratios: Sequence[int]
     class_token: bool
     qkv_bias: bool
     qk_scale: float | None
     norm_eps: float
-    img_size: int | tuple
+    img_size: int | tuple[int, int]
     drop_rate: float
     pos_drop_rate: float
     proj_drop_rate: float

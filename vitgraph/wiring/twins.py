@@ -2,6 +2,7 @@
 
 import dataclasses
 import math
+from collections.abc import Sequence
 
 from vitgraph.blocks import DepthwiseConv2D, Residual, Stage
 from vitgraph.contract import at_least, has_hidden, heads_divide
@@ -14,12 +15,12 @@ class Twins:
     """The numbers of the stages of both Twins, called as builders call them, and their wiring."""
 
     border: Border
-    patch_sizes: tuple
-    dims: tuple
-    depths: tuple
-    num_heads: tuple
-    mlp_ratios: tuple
-    sr_ratios: tuple
+    patch_sizes: Sequence[int]
+    dims: Sequence[int]
+    depths: Sequence[int]
+    num_heads: Sequence[int]
+    mlp_ratios: Sequence[float]
+    sr_ratios: Sequence[int]
     peg_kernel_size: int
     qkv_bias: bool
     norm_eps: float

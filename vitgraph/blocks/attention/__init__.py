@@ -1,1 +1,1 @@
-"""Attention: cores without weights, and what they need around them."""
+"""Attention: cores without weights, and the layers around them."""

@@ -1,6 +1,6 @@
 """Attention cores: softmax attention without weights of its own.
 
-The projections are `Dense` layers of the graph; a core takes what they give, and `AttentionMap` wraps a core to give
+The projections are `Dense` layers of the graph; a core takes their outputs, and `AttentionMap` wraps a core to return
 its probabilities.
 """
 
@@ -10,18 +10,18 @@ import keras
 from keras import ops
 
 from vitgraph.blocks.attention.parts import attend_in_parts, is_large
-from vitgraph.blocks.base import Block, dense_rows, is_static
+from vitgraph.blocks.base import Layer, dense_rows, is_static
 
 
-class AttentionCore(Block):
+class AttentionCore(Layer):
     """softmax(scale q k' + bias) v, over `num_heads` heads.
 
-    A subclass says in `heads` how its inputs become queries, keys and values (B, N, heads, d) and a bias, and in `call`
-    what its inputs are called, which Keras reads.
+    A subclass defines `heads`, which makes queries, keys and values (B, N, heads, d) and a bias of its inputs, and
+    `call`, from whose signature Keras reads the names of the inputs.
 
     Args:
         num_heads: number of heads.
-        scale: factor of q k'; None: d ** -0.5, d being the width of one head.
+        scale: factor of q k'; None: d ** -0.5, where d is the width of one head.
         drop: dropout rate of the probabilities.
     """
 
@@ -52,12 +52,12 @@ class AttentionCore(Block):
         return self._merge(y, inputs[0])
 
     def probabilities(self, *inputs):
-        """What is multiplied with the values: (B, heads, N, M), float32."""
+        """Returns the matrix that is multiplied with the values: (B, heads, N, M), float32."""
         q, k, _, bias = self.heads(*inputs)
         return self._softmax(q, k, bias)
 
     def token_counts(self, *shapes):
-        """Queries and keys of a sample, from the shapes of the inputs: N, M; None where unknown."""
+        """Returns the numbers N of queries and M of keys per sample, from the shapes of the inputs; None if unknown."""
         queries, keys = shapes[0], shapes[-1]
         return tuple(None if None in shape[1:-1] else math.prod(shape[1:-1]) for shape in (queries, keys))
 
@@ -76,7 +76,7 @@ class AttentionCore(Block):
         return ops.cast(ops.matmul(q, k), "float32")
 
     def _merge(self, y, first):
-        """Heads side by side, in the leading shape of the first input: tokens stay tokens, a map stays a map."""
+        """Puts heads side by side, in the leading shape of the first input: tokens stay tokens, a map stays a map."""
         shape = ops.shape(first)
         return ops.reshape(y, (-1, *shape[1:-1], y.shape[-1] * self.num_heads))
 
@@ -87,7 +87,7 @@ class AttentionCore(Block):
 class SelfAttention(AttentionCore):
     """(B, N, 3 C)[, bias (W, heads, N, N)] -> (B, N, C): queries, keys and values side by side, each (heads, d).
 
-    A bias of W > 1 windows is for inputs whose batch axis holds W windows a sample.
+    A bias of W > 1 windows is for inputs whose batch axis holds W windows per sample.
     """
 
     def call(self, qkv, bias=None, training=False):
@@ -106,7 +106,7 @@ class SelfAttention(AttentionCore):
 class CrossAttention(AttentionCore):
     """(B, ..., E), (B, M..., E + C) -> (B, ..., C): queries from one place, keys and values from another.
 
-    E, the width of queries and keys, is mostly C.
+    E, the width of queries and keys, is usually C.
     """
 
     def call(self, q, kv, training=False):
@@ -114,7 +114,7 @@ class CrossAttention(AttentionCore):
 
     def heads(self, q, kv):
         width = q.shape[-1]
-        if kv.shape[-1] == 2 * width:  # a split's gradient is one concatenation, those of slices are padded and added
+        if kv.shape[-1] == 2 * width:  # a split's gradient is one concatenation, slices' gradients are padded and added
             return *self._split(q, 1), *self._split(kv, 2), None
         return *self._split(q, 1), *self._split(kv[..., :width], 1), *self._split(kv[..., width:], 1), None
 
@@ -135,8 +135,8 @@ class QKVAttention(AttentionCore):
         return (*q_shape[:-1], v_shape[-1])
 
 
-class SplitHeads(Block):
-    """(B, N, 3 C) -> queries, keys, values, each (B, N, heads, d): where something happens to them before attention."""
+class SplitHeads(Layer):
+    """(B, N, 3 C) -> queries, keys, values, each (B, N, heads, d), for layers that act on them before attention."""
 
     def __init__(self, num_heads, **kwargs):
         super().__init__(**kwargs)
@@ -175,7 +175,7 @@ class AttentionMap(keras.layers.Wrapper):
     """The probabilities of an attention core, from a list of the core's own inputs: -> (B, heads, N, M), float32."""
 
     def build(self, input_shape):
-        if not self.layer.built:  # Keras quantises no graph with a layer that isn't
+        if not self.layer.built:  # Keras can't quantise a graph with an unbuilt layer
             self.layer.build(input_shape)
         self.built = True
 
@@ -187,8 +187,8 @@ class AttentionMap(keras.layers.Wrapper):
         return keras.KerasTensor((None, self.layer.num_heads, queries, keys), dtype="float32")
 
 
-class AttentionRollout(Block):
-    """Probabilities (B, heads, N, N), one tensor a block -> (B, N, N): what of each token's input is in its output.
+class AttentionRollout(Layer):
+    """Probabilities (B, heads, N, N), one tensor per block -> (B, N, N): how much of each input token an output has.
 
     The mean over heads plus the identity, rows of sum 1, multiplied through the blocks (arXiv:2005.00928).
     """
@@ -210,8 +210,8 @@ class AttentionRollout(Block):
 def split_heads(x, parts, heads):
     """(B, ..., parts heads d) -> `parts` tensors (B, N, heads, d).
 
-    Parts before heads: LiteRT's XNNPACK takes no slice out of (B, N, parts, heads, d), and a net in pieces is slower.
-    DeiT-Ti, one image on two AVX2 cores: 33 ms in 14 pieces, 18 in two.
+    Parts are split before heads: LiteRT's XNNPACK doesn't support slices of (B, N, parts, heads, d), and a net that is
+    delegated in pieces is slower. DeiT-Ti, one image on two AVX2 cores: 33 ms in 14 pieces, 18 in two.
     """
     width = x.shape[-1] // (parts * heads)
     rows, shape = dense_rows(x)
@@ -224,7 +224,7 @@ def split_heads(x, parts, heads):
 
 def over_keys(scores):
     """Softmax over the last axis."""
-    if scores.shape[-1] == 1:  # PVT at 32 x 32 has one key, over which Keras' softmax warns
+    if scores.shape[-1] == 1:  # PVT at 32 x 32 has one key, and Keras' softmax over one value warns
         return ops.ones_like(scores)
     return ops.softmax(scores, axis=-1)
 

@@ -1,15 +1,15 @@
-"""What happens to queries, keys and values before an attention core multiplies them: biases, cosines."""
+"""Layers on queries, keys and values before an attention core: biases, cosines."""
 
 import math
 
 import keras
 from keras import ops
 
-from vitgraph.blocks.base import Block
+from vitgraph.blocks.base import Layer
 
 
-class QVBias(Block):
-    """(B, N, 3 C) -> (B, N, 3 C): learned biases for queries and values, and none for keys."""
+class QVBias(Layer):
+    """(B, N, 3 C) -> (B, N, 3 C): learned biases for queries and values, but not for keys."""
 
     def build(self, input_shape):
         width = (input_shape[-1] // 3,)
@@ -24,12 +24,12 @@ class QVBias(Block):
 class CosineQKV(QVBias):
     """(B, N, 3 C) -> (B, N, 3 C): queries and keys of length 1, head by head, queries times a learned scale.
 
-    Products of the two are then cosines times the scale, which starts at 10 and is at most 100 (Swin V2,
-    arXiv:2111.09883, section 3.2; a core takes them with scale=1). Lengths are float32 under any policy.
+    Their products are then cosines times the scale, which starts at 10 and is at most 100 (Swin V2, arXiv:2111.09883,
+    section 3.2). The core that follows has scale=1. Lengths are float32 under any policy.
 
     Args:
         num_heads: number of heads.
-        use_bias: whether queries and values get biases first; keys never do.
+        use_bias: whether queries and values get biases first; keys never get one.
     """
 
     def __init__(self, num_heads, use_bias=True, **kwargs):
@@ -50,7 +50,7 @@ class CosineQKV(QVBias):
         x = ops.reshape(qkv, (-1, shape[1], *heads))
         squares = ops.sum(ops.square(ops.cast(x, "float32")), axis=-1, keepdims=True)
         inverse = ops.rsqrt(ops.maximum(squares, 1e-24))  # (B, N, 3, heads, 1)
-        # One product scales all three; values by 1.
+        # One product scales all three, the values by 1.
         is_value = ops.reshape(ops.convert_to_tensor([0.0, 0.0, 1.0], "float32"), (3, 1, 1))
         scale = ops.exp(ops.minimum(ops.cast(self.logit_scale, "float32"), math.log(100.0)))
         scale = ops.stack([scale, ops.ones_like(scale), ops.zeros_like(scale)])[:, :, None]  # (3, heads, 1)

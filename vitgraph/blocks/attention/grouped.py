@@ -1,9 +1,9 @@
-"""Attention among the tokens of a group, and the linear attention that has one score a token."""
+"""Attention among the tokens of a group, and the linear attention with one score per token."""
 
 from keras import ops
 
 from vitgraph.blocks.attention.core import AttentionCore, SelfAttention
-from vitgraph.blocks.base import Block
+from vitgraph.blocks.base import Layer
 
 
 class GroupedAttention(SelfAttention):
@@ -23,10 +23,10 @@ class GroupedAttention(SelfAttention):
 
 
 class ContextAttention(AttentionCore):
-    """(B, G, N, 1 + 2 d) -> (B, G, 1, d): the context of each group, its keys weighed by softmax(scores) over tokens.
+    """(B, G, N, 1 + 2 d) -> (B, G, 1, d): the context of each group: its keys, weighted by softmax(scores) over tokens.
 
-    Scores, keys and values lie side by side (separable self-attention: Mehta and Rastegari, arXiv:2206.02680). The
-    values take part in `ContextGate`.
+    Scores, keys and values are side by side (separable self-attention: Mehta and Rastegari, arXiv:2206.02680).
+    `ContextGate` uses the values.
     """
 
     def __init__(self, drop=0.0, **kwargs):
@@ -36,7 +36,7 @@ class ContextAttention(AttentionCore):
         return self.attend(qkv, training=training)
 
     def heads(self, qkv):
-        """One query, whose products with the scores are the scores."""
+        """One query of ones, whose products with the scores are the scores."""
         qkv = _groups_as_samples(qkv)[:, :, None]  # (B G, N, 1, 1 + 2 d)
         scores, keys = qkv[..., :1], qkv[..., 1 : 1 + qkv.shape[-1] // 2]
         return ops.ones_like(scores[:, :1]), scores, keys, None
@@ -52,8 +52,8 @@ class ContextAttention(AttentionCore):
         return (batch, groups, 1, channels // 2)
 
 
-class ContextGate(Block):
-    """(B, G, N, 1 + 2 d), (B, G, 1, d) -> (B, G, N, d): relu(values) times their group's context."""
+class ContextGate(Layer):
+    """(B, G, N, 1 + 2 d), (B, G, 1, d) -> (B, G, N, d): relu(values) times the context of their group."""
 
     def call(self, qkv, context):
         return ops.relu(qkv[..., -context.shape[-1] :]) * context

@@ -1,12 +1,12 @@
-"""The values of an attention layer, for what is done to them beside it."""
+"""The values of an attention layer, for branches that run beside it."""
 
 from keras import ops
 
-from vitgraph.blocks.base import Block
+from vitgraph.blocks.base import Layer
 
 
-class InterleaveHeads(Block):
-    """(B, N, heads d) -> (B, N, d heads): channels of heads one after another -> each channel of all heads."""
+class InterleaveHeads(Layer):
+    """(B, N, heads d) -> (B, N, d heads): from head by head to channel by channel."""
 
     def __init__(self, num_heads, **kwargs):
         super().__init__(**kwargs)
@@ -18,7 +18,7 @@ class InterleaveHeads(Block):
         return ops.reshape(ops.transpose(x, (0, 1, 3, 2)), (-1, tokens, channels))
 
 
-class TakeValues(Block):
+class TakeValues(Layer):
     """(..., 3 C) -> (..., C): the values, the last of queries, keys and values side by side."""
 
     def call(self, qkv):

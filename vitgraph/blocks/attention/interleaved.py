@@ -1,21 +1,21 @@
-"""Attention of LeViT (arXiv:2104.01136): a bias by absolute offset, and projections that go head by head."""
+"""Attention of LeViT (arXiv:2104.01136): a bias by absolute offset, and projections ordered head by head."""
 
 import numpy as np
 from keras import ops
 
 from vitgraph.blocks.attention.core import AttentionCore
-from vitgraph.blocks.base import Block, pair
+from vitgraph.blocks.base import Layer, pair
 
 
-class OffsetBias(Block):
-    """(B, H, W, .) -> (1, heads, N, H W): one learned number a head for each offset (|rows|, |columns|) on the grid.
+class OffsetBias(Layer):
+    """(B, H, W, .) -> (1, heads, N, H W): a learned number per head and offset (|rows|, |columns|) on the grid.
 
-    Queries stand at every position, or in both directions at every `stride`-th.
+    There is a query at every position, or at every `stride`-th in both directions.
 
     Args:
-        grid: (rows, columns) of the positions that have keys.
+        grid: (rows, columns) of the keys.
         num_heads: number of heads.
-        stride: distance of the queries.
+        stride: distance between queries.
     """
 
     def __init__(self, grid, num_heads, stride=1, **kwargs):
@@ -34,7 +34,7 @@ class OffsetBias(Block):
         return ops.reshape(bias, (1, self.num_heads, *index.shape))
 
     def _index(self):
-        """(N, H W): the table's column for each (query, key)."""
+        """(N, H W): the column of the table for each (query, key)."""
         down, across = (np.abs(np.arange(0, n, self.stride)[:, None] - np.arange(n)[None, :]) for n in self.grid)
         index = down[:, None, :, None] * self.grid[1] + across[None, :, None, :]
         return index.reshape(len(down) * len(across), -1)
@@ -72,7 +72,7 @@ class InterleavedSelfAttention(AttentionCore):
 class InterleavedCrossAttention(AttentionCore):
     """(B, ..., heads d), (B, M..., heads (d + e))[, bias (1, heads, N, M)] -> (B, ..., heads e).
 
-    Queries, and keys and values, from two places; in the second projection key and value go head by head.
+    Queries come from one input, keys and values from another, in which they are ordered head by head.
     """
 
     def call(self, q, kv, bias=None, training=False):

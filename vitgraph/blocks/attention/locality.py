@@ -1,17 +1,17 @@
-"""Locality self-attention: no token sees itself, and each head learns how sharply it looks (arXiv:2112.13492)."""
+"""Locality self-attention: no token sees itself, and each head learns its temperature (arXiv:2112.13492)."""
 
 import keras
 import numpy as np
 from keras import ops
 
 from vitgraph.blocks.attention.core import SelfAttention
-from vitgraph.blocks.base import Block, is_static
+from vitgraph.blocks.base import Layer, is_static
 
 
-class QueryScale(Block):
-    """(B, N, 3 C) -> (B, N, 3 C): queries times a learned number for each head, which starts at d ** -0.5.
+class QueryScale(Layer):
+    """(B, N, 3 C) -> (B, N, 3 C): queries times a learned number per head, initially d ** -0.5.
 
-    It stands before a core with scale=1, and is the inverse temperature of that core's softmax.
+    It comes before a core with scale=1, and is the inverse temperature of its softmax.
 
     Args:
         num_heads: number of heads.
@@ -33,7 +33,7 @@ class QueryScale(Block):
 
 
 class LocalitySelfAttention(SelfAttention):
-    """(B, N, 3 C) -> (B, N, C): self-attention of each token to all others, but not to itself."""
+    """(B, N, 3 C) -> (B, N, C): self-attention of each token to all others, except itself."""
 
     def call(self, qkv, training=False):
         return self.attend(qkv, training=training)

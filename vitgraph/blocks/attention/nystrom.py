@@ -1,4 +1,4 @@
-"""Attention of linear cost: softmax attention rebuilt from what a few landmarks see (Nystroem's method)."""
+"""Attention of linear cost: softmax attention approximated from a few landmarks (Nystroem's method)."""
 
 from keras import ops
 
@@ -7,22 +7,22 @@ from vitgraph.blocks.base import is_static
 
 
 class NystromAttention(AttentionCore):
-    """(B, N, 3 C) -> (B, N, C): queries, keys and values side by side, each (heads, d); no map of N x N is made.
+    """(B, N, 3 C) -> (B, N, C): queries, keys and values side by side, each (heads, d), without an N x N map.
 
     softmax(q k') v is approximated by softmax(q k_') Z softmax(q_ k') v (Xiong et al., arXiv:2102.03902). The landmarks
-    q_ and k_ are the means of `num_landmarks` pieces of the sequence, in front of which zeros are put until the pieces
-    are equal; Z is the pseudo-inverse of A = softmax(q_ k_'), by Newton's iteration. As `probabilities`, the matrix
-    that is multiplied with the values is made after all: its entries may be negative, and its rows needn't sum to 1.
+    q_ and k_ are the means of `num_landmarks` equal pieces of the sequence, which is padded with zeros in front; Z is
+    the pseudo-inverse of A = softmax(q_ k_'), by Newton's iteration. Only `probabilities` computes the matrix that the
+    values are multiplied with: its entries may be negative, and its rows needn't sum to 1.
 
-    Softmax and pseudo-inverse, whose entries grow large, are computed in float32 under any policy.
+    Softmax and pseudo-inverse, whose entries become large, are computed in float32 under any policy.
 
     Args:
         num_heads: number of heads.
         num_landmarks: number of pieces.
         pinv_iterations: steps of Newton's iteration.
-        pinv_shared: the iteration starts from A' divided by the largest column sum of all heads and samples in the
-            batch, not of its own matrix: it converges more slowly, and an answer depends on what else is in the batch.
-        scale: factor of q k'; None: d ** -0.5, d being the width of one head.
+        pinv_shared: the iteration starts from A' divided by the largest column sum over all heads and samples of the
+            batch, not over its own matrix: it converges more slowly, and an answer depends on the rest of the batch.
+        scale: factor of q k'; None: d ** -0.5, where d is the width of one head.
     """
 
     def __init__(self, num_heads, num_landmarks=64, pinv_iterations=6, pinv_shared=False, scale=None, **kwargs):
@@ -45,7 +45,7 @@ class NystromAttention(AttentionCore):
         return ops.matmul(*self._factors(q, k))
 
     def _factors(self, q, k):
-        """What is multiplied with the values, as a product: (B, heads, N, m), (B, heads, m, N)."""
+        """Returns the two factors of `probabilities`: (B, heads, N, m), (B, heads, m, N)."""
         q_marks, k_marks = _heads_first(self._landmarks(q)), _heads_first(self._landmarks(k))
         q, k = _heads_first(q), _heads_first(k)
         scale = self._scale(q)
@@ -54,7 +54,7 @@ class NystromAttention(AttentionCore):
         return left, self._over_padded_keys(_products(q_marks, k) * scale)
 
     def _padding(self, count):
-        """Zeros in front of `count` tokens."""
+        """Number of zeros in front of `count` tokens."""
         return (count + self.num_landmarks - 1) // self.num_landmarks * self.num_landmarks - count
 
     def _landmarks(self, x):
@@ -66,7 +66,7 @@ class NystromAttention(AttentionCore):
         return ops.reshape(ops.mean(pieces, axis=2), (-1, self.num_landmarks, heads, width))
 
     def _over_padded_keys(self, scores):
-        """Softmax over the keys, as if the padding's were there, whose scores are 0: (B, heads, m, N)."""
+        """Softmax over the keys and the padding, whose scores are 0: (B, heads, m, N)."""
         count = ops.shape(scores)[-1]
         padding = self._padding(count)
         if is_static(padding) and not padding:
@@ -77,7 +77,7 @@ class NystromAttention(AttentionCore):
 
     def _pseudo_inverse(self, a):
         """(B, heads, m, m) -> (B, heads, m, m)."""
-        columns = ops.sum(a, axis=2, keepdims=True)  # those of rows are 1
+        columns = ops.sum(a, axis=2, keepdims=True)  # the rows sum to 1
         largest = ops.max(columns) if self.pinv_shared else ops.max(columns, axis=3, keepdims=True)
         z, one = ops.transpose(a, (0, 1, 3, 2)) / largest, ops.eye(self.num_landmarks, dtype="float32")
         for _ in range(self.pinv_iterations):

@@ -1,7 +1,7 @@
-"""Attention of many tokens on TensorFlow, by parts of the queries: memory grows with their number, not its square.
+"""Attention of many tokens on TensorFlow, in parts of the queries: memory grows with their number, not its square.
 
-For training, where every layer's probabilities are kept; in inference one layer's are there at a time, and files that
-are exported stay without loops. Other backends have a kernel for this behind `dot_product_attention`. After Rabe and
+Only for training, where every layer's probabilities are kept. In inference one layer's probabilities exist at a time,
+and exported files stay without loops. On other backends `dot_product_attention` has a kernel for this. After Rabe and
 Staats, "Self-attention Does Not Need O(n^2) Memory" (arXiv:2112.05682).
 """
 
@@ -10,15 +10,14 @@ from keras import ops
 from vitgraph.blocks.base import is_static
 
 KEYS = 2048
-"""Keys from which on a query's probabilities are so much more than all else that is kept of it."""
-
+"""From this many keys on, a query's probabilities dominate what is kept for the gradient."""
 
 PART = 2**20
-"""Scores (queries x keys) of a head and an image in a part."""
+"""Scores (queries x keys) per part, head and image."""
 
 
 def is_large(q, k):
-    """Whether queries (B, N, heads, d) and keys (B, M, heads, d) are so many that they go by parts."""
+    """Whether queries (B, N, heads, d) and keys (B, M, heads, d) are many enough to be split into parts."""
     queries, keys = q.shape[1], k.shape[1]
     return is_static(queries, keys) and keys >= KEYS and queries * keys > PART
 
@@ -26,8 +25,8 @@ def is_large(q, k):
 def attend_in_parts(q, k, v):
     """softmax(q k') v of (B, heads, N, d), (B, heads, M, d), (B, heads, M, e): (B, heads, N, e).
 
-    N and M are known. No part's probabilities are kept for the gradient, which computes them again: a training step of
-    ViT-Ti with one image of 1024 x 1024 takes 1.4 GiB and 10.2 s on two AVX2 cores, with all of them kept 4.5 and 7.5.
+    N and M are known. The probabilities aren't kept for the gradient, which computes them again: a training step of
+    ViT-Ti with one image of 1024 x 1024 takes 1.4 GiB and 10.2 s on two AVX2 cores; if they are kept, 4.5 and 7.5.
     """
     import tensorflow as tf
 

@@ -3,18 +3,18 @@
 import keras
 from keras import ops
 
-from vitgraph.blocks.base import Block
+from vitgraph.blocks.base import Layer
 
 
-class RandomFeatureAttention(Block):
-    """(B, ..., 3 C) -> (B, ..., C): keys, queries and values side by side, (heads, d) each; no map of N x N is made.
+class RandomFeatureAttention(Layer):
+    """(B, ..., 3 C) -> (B, ..., C): keys, queries and values side by side, each (heads, d), without an N x N map.
 
     exp(q k') is the expectation, over random vectors w, of f(q) f(k) with f(x) = exp(w x - |x|^2 / 2) (Choromanski et
     al., arXiv:2009.14794). It is computed in float32 under any policy.
 
     Args:
         features: number of random vectors: orthogonal, drawn once, never trained, the same for all heads.
-        epsilon: what is added to the sum of a query's weights.
+        epsilon: added to the sum of a query's weights.
         num_heads: number of heads.
         scale: factor of q k'.
     """

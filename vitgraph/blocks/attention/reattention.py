@@ -1,14 +1,14 @@
-"""Re-attention (Zhou et al., arXiv:2103.11886): the maps of attention are nodes, so that layers can act on them."""
+"""Re-attention (Zhou et al., arXiv:2103.11886): the maps of attention are nodes that other layers act on."""
 
 from keras import ops
 
 from vitgraph.blocks.attention.core import AttentionCore
 from vitgraph.blocks.attention.talking_heads import mix
-from vitgraph.blocks.base import Block
+from vitgraph.blocks.base import Layer
 
 
-class MixHeads(Block):
-    """(B, heads, N, M), (heads + 1, heads) -> (B, heads, N, M): maps of attention, mixed as a `HeadMixture` says."""
+class MixHeads(Layer):
+    """(B, heads, N, M), (heads + 1, heads) -> (B, heads, N, M): maps of attention, mixed by a `HeadMixture`."""
 
     def call(self, maps, mixture):
         return mix(maps, mixture)
@@ -18,7 +18,7 @@ class MixHeads(Block):
 
 
 class MapAttention(AttentionCore):
-    """(B, N, 3 C), (B, heads, N, N) -> (B, N, C): the values, multiplied with maps that the graph has made of the rest.
+    """(B, N, 3 C), (B, heads, N, N) -> (B, N, C): the values, multiplied with maps made of queries and keys.
 
     Args:
         num_heads: number of heads.

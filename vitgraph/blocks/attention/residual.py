@@ -1,18 +1,18 @@
 """Residual attention (RealFormer: He et al., arXiv:2012.11747): each layer's scores are added to the next layer's.
 
-So the scores are a node of the graph, and the core begins with their softmax.
+The scores are therefore a node of the graph, and the core begins with their softmax.
 """
 
 from keras import ops
 
 from vitgraph.blocks.attention.core import AttentionCore, over_keys
-from vitgraph.blocks.base import Block
+from vitgraph.blocks.base import Layer
 
 
-class AttentionScores(Block):
-    """(B, N, 3 C)[, scores before (B, heads, N, N)] -> (B, heads, N, N): d ** -0.5 q k' + the scores before.
+class AttentionScores(Layer):
+    """(B, N, 3 C)[, earlier scores (B, heads, N, N)] -> (B, heads, N, N): d ** -0.5 q k' + the earlier scores.
 
-    Queries, keys and values stand side by side, each (heads, d).
+    Queries, keys and values are side by side, each (heads, d).
     """
 
     def __init__(self, num_heads, **kwargs):
@@ -35,7 +35,7 @@ class AttentionScores(Block):
 
 
 class ScoredAttention(AttentionCore):
-    """(B, N, 3 C), scores (B, heads, N, N) -> (B, N, C): softmax(scores) v, for scores that are a node already."""
+    """(B, N, 3 C), scores (B, heads, N, N) -> (B, N, C): softmax(scores) v, with scores from `AttentionScores`."""
 
     def call(self, qkv, scores, training=False):
         return self.attend(qkv, scores, training=training)

@@ -1,19 +1,19 @@
 """Talking heads: attention whose heads are mixed before the softmax and after it (Shazeer et al., arXiv:2003.02436).
 
-The mixtures are nodes of their own, as the bias of windows is, so that the core has no weights.
+The mixtures are separate nodes, like the bias of windows, so that the core has no weights.
 """
 
 from keras import ops
 
 from vitgraph.blocks.attention.core import AttentionCore, over_keys
-from vitgraph.blocks.base import Block
+from vitgraph.blocks.base import Layer
 from vitgraph.blocks.initializers import TruncatedNormal
 
 
-class HeadMixture(Block):
-    """(B, ...) -> (heads + 1, heads): a learned linear map of heads, its bias in the last row, the same for any input.
+class HeadMixture(Layer):
+    """(B, ...) -> (heads + 1, heads): a learned linear map of heads, with its bias in the last row.
 
-    It is small at first, as all projections are.
+    It doesn't depend on the input. Initially it is small, like all projections.
     """
 
     def __init__(self, num_heads, **kwargs):
@@ -35,7 +35,7 @@ class HeadMixture(Block):
 class TalkingHeadsAttention(AttentionCore):
     """(B, N, 3 C), two (heads + 1, heads) -> (B, N, C): mixture after(softmax(mixture before(scale q k'))) v.
 
-    So what is multiplied with the values needn't be positive, nor sum to 1.
+    The matrix that the values are multiplied with needn't be positive, nor its rows sum to 1.
     """
 
     def call(self, qkv, before, after, training=False):
@@ -56,11 +56,11 @@ class TalkingHeadsAttention(AttentionCore):
 
 
 def mix(maps, mixture):
-    """(B, heads, N, M) -> (B, heads, N, M): one product, without a transposition of the maps.
+    """(B, heads, N, M) -> (B, heads, N, M), in one product, without transposing the maps.
 
     Milliseconds for 8 x 4 x 196 x 196 in the TF graph: 2.7 (with gradient 4.9); as a dense layer over the last axis,
-    with a transposition before and after it, 13 (28). Under XLA 1.7 (5.7), and 6.9 (22). Sums of maps, which XLA fuses
-    with the softmax, train CaiT-XXS24 8 % faster, but take it twice as long to compile, and CaiT-S24 five times.
+    with a transposition before and after it, 13 (28). Under XLA 1.7 (5.7), and 6.9 (22). With sums of maps, which XLA
+    fuses with the softmax, CaiT-XXS24 trains 8 % faster but takes twice as long to compile, and CaiT-S24 five times.
     """
     mixture = ops.cast(mixture, maps.dtype)
     flat = ops.reshape(maps, (ops.shape(maps)[0], mixture.shape[-1], -1))

@@ -1,1 +1,1 @@
-"""Convolutions, poolings, resizing and patches of maps (B, H, W, C)."""
+"""Convolution, pooling, resizing and patches of maps (B, H, W, C)."""

@@ -1,16 +1,16 @@
-"""Convolutions in the form that the compiler at hand runs fastest: depthwise, and of patches that don't overlap."""
+"""Depthwise convolutions and convolutions of patches, each in the form that is fastest for the compiler in use."""
 
 import keras
 from keras import ops
 
-from vitgraph.blocks.base import PACKAGE, Block, is_static, on_cpu, pad_map, pair, sizes, under_xla
+from vitgraph.blocks.base import PACKAGE, Layer, is_static, on_cpu, pad_map, pair, sizes, under_xla
 from vitgraph.blocks.initializers import of_deviation
 
 
-class DepthwiseConv2D(Block):
-    """(B, H, W, C) -> (B, H', W', m C), H' = (H + 2 p - d (k - 1) - 1) // s + 1: PyTorch's, with p zeros on each side.
+class DepthwiseConv2D(Layer):
+    """(B, H, W, C) -> (B, H', W', m C), H' = (H + 2 p - d (k - 1) - 1) // s + 1: as in PyTorch, p zeros on each side.
 
-    Under XLA it is the sum of k x k shifted products, which one loop computes; otherwise the backend's own operation.
+    Under XLA it is a sum of k x k shifted products, computed in one loop; otherwise the backend's own operation.
     Milliseconds on two AVX2 cores, 8 x 28 x 28 x 128 (with gradients):
 
     | kernel, step | TF graph, native | XLA, native | XLA, shifted |
@@ -21,15 +21,15 @@ class DepthwiseConv2D(Block):
     | 7, 1 | 4.0 (17) | 150 (267) | 6.0 (22) |
 
     Args:
-        kernel_size: a number, or (rows, columns).
-        strides: step, 1 or more.
+        kernel_size: side k of the kernel, or (rows, columns).
+        strides: step s, 1 or more.
         use_bias: whether a bias is added.
-        padding: zeros p on each side, a number or (rows, columns); None: half of what the kernel covers.
-        depth_multiplier: outputs m of each channel, side by side.
-        dilation_rate: positions d from one of the kernel's to the next, 1 or more.
+        padding: zeros p on each side, an integer or (rows, columns); None: half of the side that the kernel covers.
+        depth_multiplier: number m of outputs per channel, side by side.
+        dilation_rate: distance d between the kernel's positions, 1 or more.
 
     Raises:
-        ValueError: both a step and a dilation, which TensorFlow hasn't together.
+        ValueError: a step and a dilation, which TensorFlow doesn't support together.
     """
 
     def __init__(
@@ -73,7 +73,7 @@ class DepthwiseConv2D(Block):
         return ops.pad(x, ((0, 0), *((p, p) for p in self.padding), (0, 0)))
 
     def _reach(self, axis):
-        """Positions from the kernel's first to its last, both counted."""
+        """Number of positions from the kernel's first to its last, including both."""
         return (self.kernel_size[axis] - 1) * self.dilation_rate + 1
 
     def _length(self, n, axis):
@@ -87,11 +87,11 @@ class DepthwiseConv2D(Block):
 
 @keras.saving.register_keras_serializable(package=PACKAGE)
 class PatchConv2D(keras.layers.Conv2D):
-    """(B, H, W, C) -> (B, H // k, W // k, filters): Keras' layer for a kernel k x k and a step of k, without padding.
+    """(B, H, W, C) -> (B, H // k, W // k, filters): Keras' layer for a k x k kernel and a step of k, without padding.
 
-    Under XLA on a CPU it is a matrix product over the patches, which the gradients profit from: with them, 4 x 56 x 56
-    x 32 and a kernel of 8 x 8 take 4 ms on two AVX2 cores, as a convolution 21; MobileViT-S, with its kernels of one
-    position, trains 3 % faster.
+    Under XLA on a CPU it is a matrix product over the patches, whose gradients are faster: 4 x 56 x 56 x 32 with a
+    kernel of 8 x 8 takes 4 ms with gradients on two AVX2 cores, as a convolution 21; MobileViT-S, with its 1 x 1
+    kernels, trains 3 % faster.
     """
 
     def convolution_op(self, x, kernel):
@@ -107,11 +107,11 @@ class PatchConv2D(keras.layers.Conv2D):
 
 
 def _convolve(x, kernel, padding, step, dilation):
-    """(B, H, W, C), (k, k', C) -> (B, h, w, C), as sums of shifted products, the gradients too.
+    """(B, H, W, C), (k, k', C) -> (B, h, w, C), as sums of shifted products, including the gradients.
 
-    The padding, zeros on each side by axis, is part of it, so that no gradient is computed for the zeros.
+    The zeros on each side, given per axis, are part of it, so that no gradient is computed for them.
     """
-    # More zeros than the kernel covers, whose gradient nobody asks for, stay outside.
+    # Zeros beyond what the kernel covers are added outside: their gradient isn't needed.
     covered = tuple(min(p, (k - 1) * dilation) for p, k in zip(padding, kernel.shape[:2], strict=True))
     x = pad_map(x, *((p - c, p - c) for p, c in zip(padding, covered, strict=True)))
 
@@ -132,7 +132,7 @@ def _convolve(x, kernel, padding, step, dilation):
 
 
 def _shifted_sum(x, kernel, step, dilation):
-    """(B, H, W, C), (k, k', C) -> (B, h, w, C): the sum of the kernel's places times the map shifted by each."""
+    """(B, H, W, C), (k, k', C) -> (B, h, w, C): the sum, over the kernel, of its weights times shifted maps."""
     (rows, columns, _), (height, width) = kernel.shape, sizes(x)
     down, across = ((n - (k - 1) * dilation - 1) // step * step + 1 for n, k in ((height, rows), (width, columns)))
     total = None
@@ -144,23 +144,24 @@ def _shifted_sum(x, kernel, step, dilation):
 
 
 def _shift(x, top, down, left, across, step):
-    """Every so many rows and columns of a map, of `down` rows from `top` on and `across` columns from `left` on."""
+    """Every `step`-th of `down` rows from `top` on, and of `across` columns from `left` on."""
     return x[:, top : top + down : step, left : left + across : step]
 
 
 def _input_gradient(upstream, kernel, padding, step, dilation, size):
-    """(B, h, w, C), (k, k', C) -> (B, *size, C): what the input's positions contribute.
+    """(B, h, w, C), (k, k', C) -> (B, *size, C): the gradient of the input.
 
-    The same sum, with the kernel turned round, over the upstream map with step - 1 zeros between its positions. It ends
-    in a division by one: XLA computes cheap sums anew in whatever reads them, such as the gradient of the bias before,
-    where they cost many times as much, but not a division. Without it PVT v2-B0 spends 12 % of a training step on that.
+    The same sum, with the kernel flipped, over the upstream map with step - 1 zeros between its positions. It ends in a
+    division by one: XLA computes cheap sums again in every operation that reads them, such as the gradient of the bias
+    before, where they cost many times as much, but not a division. Without it PVT v2-B0 spends 12 % of a training step
+    on that.
     """
     (rows, columns, channels), (height, width) = kernel.shape, sizes(upstream)
     if step > 1:
         spread = ops.reshape(upstream, (-1, height, 1, width, 1, channels))
         spread = ops.pad(spread, ((0, 0), (0, 0), (0, step - 1), (0, 0), (0, step - 1), (0, 0)))
         upstream = ops.reshape(spread, (-1, height * step, width * step, channels))[:, : 1 - step, : 1 - step]
-    # What the last step didn't reach has no gradient.
+    # Positions that the last step didn't reach have no gradient.
     below, right = (n + p - m for n, p, m in zip(size, padding, sizes(upstream), strict=True))
     above, left = ((k - 1) * dilation - p for k, p in zip((rows, columns), padding, strict=True))
     total = _shifted_sum(pad_map(upstream, (above, below), (left, right)), ops.flip(kernel, (0, 1)), 1, dilation)
@@ -168,12 +169,12 @@ def _input_gradient(upstream, kernel, padding, step, dilation, size):
 
 
 def _kernel_gradient(x, upstream, kernel, step, dilation):
-    """(B, H, W, C), (B, h, w, C) -> (k, k', C): for each of the kernel's places the sum of x * upstream, in float32.
+    """(B, H, W, C), (B, h, w, C) -> (k, k', C): the gradient of the kernel, sums of x * upstream in float32.
 
-    On a CPU row by row, so that a row is in the cache for all k x k sums: 8 x 56 x 56 x 256 and a kernel of 3 x 3 take
-    15 ms on two AVX2 cores; as one sum a place 129 ms, as products with a vector of ones 46, TensorFlow's kernel 9.
-    Sums of at most 16 products, since XLA makes two operations of one over more than 32: 4 x 128 x 128 x 64 take 9 ms
-    so, and 25 with whole rows.
+    On a CPU it is computed row by row, so that a row stays in the cache for all k x k sums: 8 x 56 x 56 x 256 with a
+    3 x 3 kernel takes 15 ms on two AVX2 cores; as one sum per position 129, as products with a vector of ones 46, with
+    TensorFlow's kernel 9. A sum has at most 16 products, since XLA splits one of more than 32 into two operations:
+    4 x 128 x 128 x 64 takes 9 ms, with whole rows 25.
     """
     (rows, columns, channels), (height, width) = kernel.shape, sizes(upstream)
     across = (width - 1) * step + 1
@@ -202,5 +203,5 @@ def _kernel_gradient(x, upstream, kernel, step, dilation):
 
 
 def _part(width):
-    """The largest divisor of a row's positions from 4 to 16; without one, or where they aren't known, all of them."""
+    """The largest divisor of `width` from 4 to 16; without one, or if `width` is unknown, `width` itself."""
     return max((n for n in range(4, 17) if width % n == 0), default=width) if is_static(width) else width

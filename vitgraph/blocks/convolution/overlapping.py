@@ -3,14 +3,14 @@
 import numpy as np
 from keras import ops
 
-from vitgraph.blocks.base import Block, is_static, pad_map, sizes
+from vitgraph.blocks.base import Layer, is_static, pad_map, sizes
 
 
-class OverlappingPatches(Block):
-    """(B, H, W, C) -> (B, H', W', C k k), H' = (H + 2 p - k) // s + 1: each patch's pixels, channels slowest.
+class OverlappingPatches(Layer):
+    """(B, H, W, C) -> (B, H', W', C k k), H' = (H + 2 p - k) // s + 1: each patch's pixels, channels varying slowest.
 
-    This is PyTorch's `Unfold`, as a map. First columns are taken for all patches, then rows. Milliseconds on one
-    AVX-512 core (with gradient), as this is done and as 2 k strided slices:
+    This is PyTorch's `Unfold`, as a map. Columns are gathered first, then rows. Milliseconds on one AVX-512 core (with
+    gradient), in this form and as 2 k strided slices:
 
     | input, k, s | TF graph | XLA |
     |---|---|---|
@@ -18,8 +18,9 @@ class OverlappingPatches(Block):
     | 8 x 56 x 56 x 64, 3, 2 | 11 (35), 123 (246) | 10 (14), 10 (17) |
 
     Args:
-        kernel_size, strides: side of a patch, and distance of two.
-        padding: zeros on each side of the map.
+        kernel_size: side k of a patch.
+        strides: distance s between patches.
+        padding: zeros p on each side of the map.
     """
 
     def __init__(self, kernel_size, strides, padding=0, **kwargs):
@@ -40,7 +41,7 @@ class OverlappingPatches(Block):
         return ops.reshape(x, (-1, rows, columns, channels * side * side))
 
     def count(self, n):
-        """Patches along an axis of n positions."""
+        """Number of patches along an axis of n positions."""
         return (n + 2 * self.padding - self.kernel_size) // self.strides + 1
 
     def _index(self, count):

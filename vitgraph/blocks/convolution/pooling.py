@@ -1,18 +1,18 @@
-"""Pooling of maps, as matrix products, so that it compiles and exports for any size, known or not."""
+"""Pooling of maps; means are matrix products, which compile and export for any size, known or not."""
 
 from keras import ops
 
-from vitgraph.blocks.base import Block, is_static, pair, sizes
+from vitgraph.blocks.base import Layer, is_static, pair, sizes
 from vitgraph.blocks.positions.resampling import pooling_matrix, resample_map, window_matrix
 
 
-class MaxPooling(Block):
-    """(B, H, W, C) -> (B, H', W', C), H' = (H + 2 p - k) // s + 1: PyTorch's, whose padding is never the maximum.
+class MaxPooling(Layer):
+    """(B, H, W, C) -> (B, H', W', C), H' = (H + 2 p - k) // s + 1: as in PyTorch, the padding is never the maximum.
 
     Args:
         pool_size: side k of a window.
         strides: step s.
-        padding: positions p on each side.
+        padding: number p of added positions on each side.
     """
 
     def __init__(self, pool_size, strides, padding=0, **kwargs):
@@ -32,11 +32,11 @@ class MaxPooling(Block):
         return (batch, *(None if n is None else (n + reach) // self.strides + 1 for n in grid), channels)
 
 
-class AveragePooling(Block):
-    """(B, H, W, C) -> (B, H', W', C), means over k x k windows, a step s apart, of a map with p zeros on each side.
+class AveragePooling(Layer):
+    """(B, H, W, C) -> (B, H', W', C), means over k x k windows at steps of s, of a map with p zeros on each side.
 
-    H' = ceil((H + 2 p - k) / s) + 1, less a window that would start beyond the map. This is PyTorch's pooling with
-    `ceil_mode`: a last window that reaches beyond the zeros is a mean over what it has.
+    H' = ceil((H + 2 p - k) / s) + 1, minus a window that would start beyond the map. This is PyTorch's pooling with
+    `ceil_mode`: a last window that extends beyond the zeros is a mean over the positions that exist.
     """
 
     def __init__(self, kernel_size, strides, padding=0, **kwargs):
@@ -50,7 +50,7 @@ class AveragePooling(Block):
         return resample_map(x, *(window_matrix(size, self._count(size), *window) for size in sizes(x)))
 
     def _count(self, size):
-        """Nothing negative is divided: ONNX rounds quotients towards zero."""
+        """Divides nothing negative: ONNX rounds quotients towards zero."""
         step, padding = self.strides, self.padding
         fitting = (size + 2 * padding - self.kernel_size + step - 1) // step + 1
         starting = (size + padding + step - 1) // step
@@ -61,8 +61,8 @@ class AveragePooling(Block):
         return (batch, *(None if n is None else self._count(n) for n in grid), channels)
 
 
-class AdaptiveAveragePooling(Block):
-    """(B, H, W, C) -> (B, h, w, C), means over PyTorch's overlapping bins; a smaller map grows."""
+class AdaptiveAveragePooling(Layer):
+    """(B, H, W, C) -> (B, h, w, C), means over PyTorch's overlapping bins; a smaller map is enlarged."""
 
     def __init__(self, output_size, **kwargs):
         super().__init__(**kwargs)

@@ -1,18 +1,18 @@
-"""Images and maps of another size, by two matrix products, as PyTorch resizes them without antialiasing."""
+"""Resizing of images and maps by two matrix products, as PyTorch does it without antialiasing."""
 
 import math
 from fractions import Fraction
 
-from vitgraph.blocks.base import Block, is_static, pair, sizes
+from vitgraph.blocks.base import Layer, is_static, pair, sizes
 from vitgraph.blocks.positions.resampling import interpolation_matrix, resample_map
 
 
-class ResizeToMultiple(Block):
+class ResizeToMultiple(Layer):
     """(B, H, W, C) -> (B, ceil(H / m) m, ceil(W / n) n, C), bilinear.
 
     Args:
-        multiple: a number, or (m, n).
-        align_corners: whether the outer pixels' centres stay where they are; else the map's edges do.
+        multiple: an integer, or (m, n).
+        align_corners: whether the centres of the corner pixels are aligned; otherwise the edges of the maps are.
     """
 
     def __init__(self, multiple, align_corners=False, **kwargs):
@@ -30,8 +30,8 @@ class ResizeToMultiple(Block):
         return (batch, *grid, channels)
 
 
-class ResizeLike(Block):
-    """(B, H, W, C), (B, H', W', .) -> (B, H', W', C), bilinear, the maps' edges aligned."""
+class ResizeLike(Layer):
+    """(B, H, W, C), (B, H', W', .) -> (B, H', W', C), bilinear, with the edges of the maps aligned."""
 
     def call(self, x, like):
         return _resize(x, sizes(like))
@@ -40,12 +40,12 @@ class ResizeLike(Block):
         return (*like_shape[:3], x_shape[-1])
 
 
-class ScaleImage(Block):
+class ScaleImage(Layer):
     """(B, H, W, C) -> (B, floor(s H), floor(s W), C): bicubic without antialiasing, as PyTorch does it, or a crop.
 
     Args:
         scale: the factor s.
-        crop: take the image's middle instead, where the factor is below 1.
+        crop: if the factor is below 1, crop the centre instead.
     """
 
     def __init__(self, scale, crop=False, **kwargs):
@@ -62,7 +62,7 @@ class ScaleImage(Block):
         return x[:, top : top + height, left : left + width]
 
     def scaled(self, size):
-        """floor(s size); a size that is known at run time only is multiplied with s as a fraction of integers."""
+        """floor(s size); if the size is known only at run time, s is approximated by a fraction of integers."""
         if is_static(size):
             return math.floor(self.scale * size)
         ratio = Fraction(self.scale).limit_denominator(1000)
@@ -82,5 +82,5 @@ def _resize(x, new, kernel="bilinear", align_corners=False):
 
 
 def _half(n):
-    """n / 2, rounded to an even number where it lies between two integers, as Python rounds."""
+    """n / 2, rounded half to even, like Python's `round`."""
     return n // 2 + n % 2 * (n // 2 % 2)

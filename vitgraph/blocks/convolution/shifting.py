@@ -1,18 +1,19 @@
-"""Shifting: a map beside itself, moved a little."""
+"""Shifting: a map next to shifted copies of itself."""
 
 from keras import ops
 
-from vitgraph.blocks.base import Block, pad_map, pair, sizes
+from vitgraph.blocks.base import Layer, pad_map, pair, sizes
 
 
-class DiagonalShifts(Block):
-    """(B, H, W, C) -> (B, H, W, 5 C): the map, then the map moved down right, down left, up right and up left.
+class DiagonalShifts(Layer):
+    """(B, H, W, C) -> (B, H, W, 5 C): the map, then copies shifted along the diagonals.
 
-    What a move leaves empty is zeros. With shifts of half a patch, a patch of the result holds all that there is around
-    a patch of the map: the idea of shifted patch tokenization (arXiv:2112.13492).
+    They are shifted to the lower right, lower left, upper right and upper left; empty positions are zeros. With shifts
+    of half a patch, a patch of the result also holds the surroundings of a patch of the map: the idea of shifted patch
+    tokenization (arXiv:2112.13492).
 
     Args:
-        shift: rows and columns to move by, a number or two.
+        shift: distance, an integer or (rows, columns).
     """
 
     def __init__(self, shift, **kwargs):

@@ -1,14 +1,15 @@
-"""Unfolding: the pixels of a map grouped by their place within their patch, and folded back."""
+"""Unfolding: the pixels of a map grouped by their position within their patch, and folding them back."""
 
 from keras import ops
 
-from vitgraph.blocks.base import Block, is_static, pair, sizes
+from vitgraph.blocks.base import Layer, is_static, pair, sizes
 
 
-class _Folding(Block):
-    """
+class _Folding(Layer):
+    """What `Unfold` and `Fold` share.
+
     Args:
-        patch_size: a number, or (rows, columns), which divide the map.
+        patch_size: an integer, or (rows, columns), by which the sides of the map are divisible.
     """
 
     def __init__(self, patch_size, **kwargs):
@@ -17,7 +18,7 @@ class _Folding(Block):
 
 
 class Unfold(_Folding):
-    """(B, H, W, C) -> (B, P, N, C): for each of the P places in a patch, the pixels that the N patches have there."""
+    """(B, H, W, C) -> (B, P, N, C): for each of the P positions in a patch, the N patches' pixels there."""
 
     def call(self, x):
         (height, width), (rows, columns), channels = sizes(x), self.patch_size, x.shape[-1]
@@ -36,7 +37,7 @@ class Unfold(_Folding):
 
 
 class Fold(_Folding):
-    """(B, P, N, C), (B, H, W, .) -> (B, H, W, C): what `Unfold` did to a map of the second input's size, undone."""
+    """(B, P, N, C), (B, H, W, .) -> (B, H, W, C): the inverse of `Unfold`, for a map of the second input's size."""
 
     def call(self, x, like):
         (height, width), (rows, columns), channels = sizes(like), self.patch_size, x.shape[-1]

@@ -1,22 +1,22 @@
-"""A bias of attention by relative position, of patches and a class token before them."""
+"""A bias of attention by relative position, for patches after a class token."""
 
 import numpy as np
 from keras import ops
 
-from vitgraph.blocks.base import Block, is_static, pair, sizes
+from vitgraph.blocks.base import Layer, is_static, pair, sizes
 from vitgraph.blocks.positions.resampling import geometric_matrix, resample_map
 from vitgraph.blocks.windows.windows import offset_index
 
 
-class GridBias(Block):
+class GridBias(Layer):
     """(B, H, W, .) -> (1, heads, 1 + H W, 1 + H W): BEiT's bias (arXiv:2106.08254), one for the whole map.
 
-    The table has a row for each offset of query and key on its grid, and then three: for the class token's query, for
-    its key, for both. On another grid the offsets' rows are resampled in the graph. Only the input's size counts.
+    The table has a row per offset between query and key on its grid, and then three rows: for the class token as query,
+    as key, and as both. On another grid the rows of offsets are resampled in the graph. Only the input's size matters.
 
     Args:
         grid: (rows, columns) of the table's positions.
-        num_heads: heads of the attention.
+        num_heads: number of attention heads.
     """
 
     def __init__(self, grid, num_heads, **kwargs):
@@ -41,7 +41,7 @@ class GridBias(Block):
 
     @staticmethod
     def _index(xp, rows, columns):
-        """(1 + N, 1 + N): the table's row for each (query, key), the class token first."""
+        """(1 + N, 1 + N): the row of the table for each (query, key), the class token first."""
         offsets, count = offset_index(xp, (rows, columns), rows, columns), (2 * rows - 1) * (2 * columns - 1)
         token = xp.arange(rows * columns + 1) == 0
         index = xp.where(token[:, None], count, xp.pad(offsets, ((1, 0), (1, 0))))

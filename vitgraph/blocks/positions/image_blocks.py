@@ -1,17 +1,17 @@
-"""What NesT's nested blocks need beside windows: positions of all blocks, heads side by side, an overlapping pool."""
+"""The position embedding of NesT, whose blocks are parts of an image."""
 
 from keras import ops
 
-from vitgraph.blocks.base import Block, pair
+from vitgraph.blocks.base import Layer, pair
 from vitgraph.blocks.initializers import TruncatedNormal
 
 
-class BlockPositions(Block):
-    """(B T, N, C) -> (B T, N, C): adds a learned table of every token of every block, (1, T, N, C).
+class BlockPositions(Layer):
+    """(B T, N, C) -> (B T, N, C): adds a learned table (1, T, N, C) with a row for every token of every block.
 
     Args:
-        blocks: number T of blocks in a sample.
-        block_size: (rows, columns) of one of them, N tokens.
+        blocks: number T of blocks per sample.
+        block_size: (rows, columns) of a block, N tokens.
     """
 
     def __init__(self, blocks, block_size, **kwargs):

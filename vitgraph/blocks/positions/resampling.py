@@ -1,7 +1,7 @@
-"""Separable resampling as matrix products, which every backend, compiler and exporter understands.
+"""Separable resampling as matrix products, which every backend, compiler and exporter supports.
 
 `numpy` and `keras.ops` share the functions used here: with numpy and integers a matrix is a constant of the graph (or
-of a checkpoint's conversion), with `keras.ops` it follows a size that is known at run time only.
+of a checkpoint's conversion); with `keras.ops` it depends on a size that is known only at run time.
 """
 
 import numpy as np
@@ -11,17 +11,17 @@ from vitgraph.blocks.base import is_static
 
 
 def interpolation_matrix(old, new, *, kernel="bicubic", antialias=True, align_corners=False, offset=0.0):
-    """The (new, old) matrix that resamples a signal of `old` samples to `new`.
+    """Returns the (new, old) matrix that resamples a signal of `old` samples to `new`.
 
-    As PyTorch does it: with `antialias` the kernel is stretched by the scale and renormalised at the borders, and cubic
+    As in PyTorch: with `antialias` the kernel is stretched by the scale and renormalised at the borders, and cubic
     means a = -0.5; without, the border is replicated and a = -0.75.
 
     Args:
         old, new: sample counts, integers or scalar tensors.
         kernel: "bicubic" or "bilinear".
         antialias: widen the kernel when the signal shrinks.
-        align_corners: the outer samples lie on each other, and not the outer edges of the two signals.
-        offset: what is added to `new` in the scale, 0.1 in DINO's code.
+        align_corners: whether the outer samples of both signals are aligned; otherwise their outer edges are.
+        offset: added to `new` in the scale; 0.1 in DINO's code.
     """
     xp = np if is_static(old, new) else ops
     if align_corners:
@@ -48,7 +48,10 @@ def interpolation_matrix(old, new, *, kernel="bicubic", antialias=True, align_co
 
 
 def pooling_matrix(old, new):
-    """The (new, old) matrix of adaptive average pooling: bin i covers floor(i old / new) to ceil((i + 1) old / new)."""
+    """Returns the (new, old) matrix of adaptive average pooling.
+
+    Bin i covers floor(i old / new) to ceil((i + 1) old / new).
+    """
     xp = np if is_static(old, new) else ops
     position = xp.arange(old)[None, :]
     index = xp.arange(new)[:, None]
@@ -58,9 +61,9 @@ def pooling_matrix(old, new):
 
 
 def window_matrix(old, new, kernel_size, strides, padding):
-    """The (new, old) matrix of means over windows of a signal between `padding` zeros on each side.
+    """Returns the (new, old) matrix of means over windows of a signal with `padding` zeros on each side.
 
-    A window that reaches beyond these zeros is a mean over what it has.
+    A window that extends beyond these zeros is a mean over the positions that exist.
     """
     xp = np if is_static(old, new) else ops
     end = old + padding
@@ -71,14 +74,14 @@ def window_matrix(old, new, kernel_size, strides, padding):
 
 
 def geometric_matrix(old, new):
-    """The (new, old) matrix from a row of `old` relative offsets to `new` of them, odd numbers with 0 in the middle.
+    """Returns the (new, old) matrix from `old` relative offsets to `new` of them, odd numbers with 0 in the middle.
 
-    BEiT's way, also timm's for Swin: the old offsets are spread geometrically over the new range, fine around 0, and
-    read linearly.
+    As BEiT does, and timm for Swin: the old offsets are spread geometrically over the new range, densely around 0, and
+    interpolated linearly.
 
     Args:
         old: an integer.
-        new: an integer, or a scalar tensor; ranges beyond +-1023 are then spread as that one is.
+        new: an integer, or a scalar tensor; ranges beyond +-1023 are then spread like that one.
     """
     if is_static(new):
         xp, ratio = np, _geometric_ratio(old // 2, new // 2)
@@ -114,9 +117,9 @@ def _range(xp, count):
 
 
 def _geometric_ratio(count, reach):
-    """How much wider each of `count` steps is than the one before it, when all of them and `reach` are as long.
+    """Returns the ratio of each of `count` steps to the one before it, if they add up to `reach`.
 
-    The bisection of the official code, for any number of reaches at once; 1 where there is nothing to spread.
+    The bisection of the official code, for any number of reaches at once; 1 if there is nothing to spread.
     """
     low, high = np.full(np.shape(reach), 1.01), np.full(np.shape(reach), 1.5)
     for _ in range(19):  # the bounds are then less than 1e-6 apart

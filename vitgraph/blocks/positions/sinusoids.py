@@ -1,14 +1,14 @@
-"""What nets do that see their tokens as one sequence: fixed positions along it, and pooling by attention over it."""
+"""Fixed position embeddings along a sequence of tokens."""
 
 import numpy as np
 from keras import ops
 
-from vitgraph.blocks.base import Block, is_static
+from vitgraph.blocks.base import Layer, is_static
 from vitgraph.blocks.positions.tables import PositionTable
 
 
-class SinePosition(Block):
-    """Adds the fixed sinusoids of the first Transformer (arXiv:1706.03762): (B, N, C) -> (B, N, C).
+class SinePosition(Layer):
+    """Adds the fixed sinusoids of the original Transformer (arXiv:1706.03762): (B, N, C) -> (B, N, C).
 
     Channel c of token n is sin (c even) or cos (c odd) of n / temperature^(2 (c // 2) / C).
     """
@@ -22,7 +22,7 @@ class SinePosition(Block):
 
 
 class SinusoidTable(PositionTable):
-    """As `PositionTable`, which it is after its making: a table of the sinusoids of `SinePosition`, never trained."""
+    """A `PositionTable` that starts as the sinusoids of `SinePosition` and isn't trained."""
 
     def build(self, x_shape, grid_shape):
         rows, columns = self.grid
@@ -36,10 +36,10 @@ class SinusoidTable(PositionTable):
 
 
 def sinusoids(count, channels, temperature=10000.0):
-    """(count, channels), float32: for an integer a constant of numpy."""
+    """Returns the sinusoids (count, channels), float32; a NumPy array if `count` is an integer."""
     channel = np.arange(channels)
     frequency = (temperature ** (-2.0 * (channel // 2) / channels)).astype("float32")
-    # A quarter of a turn makes a cosine of a sine, but costs a rounding: both are computed, and one is chosen.
+    # A sine shifted by a quarter turn would be a cosine, but with a rounding error: compute both and choose.
     xp = np if is_static(count) else ops
     position = np.arange(count, dtype="float32") if xp is np else ops.cast(ops.arange(count), "float32")
     angle = position[:, None] * frequency

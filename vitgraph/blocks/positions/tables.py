@@ -3,21 +3,22 @@
 import numpy as np
 from keras import ops
 
-from vitgraph.blocks.base import Block, is_static, pair, sizes
+from vitgraph.blocks.base import Layer, is_static, pair, sizes
 from vitgraph.blocks.initializers import TruncatedNormal
 from vitgraph.blocks.positions.resampling import interpolation_matrix, resample_map
 
 
-class PositionTable(Block):
-    """Adds a learned table: (B, prefix + H W, C) or, without prefix, a map (B, H, W, C); (B, H, W, .) -> as the first.
+class PositionTable(Layer):
+    """Adds a learned table to tokens (B, prefix + H W, C) or, without prefix, to a map (B, H, W, C).
 
-    On a grid other than its own the table's patch part is resampled in the graph; the prefix part never is.
+    The second input (B, H, W, .) gives the grid. If it isn't the table's own, the part for patches is resampled in the
+    graph; the part for the prefix never is.
 
     Args:
         grid: (rows, columns) of the table.
-        prefix: leading tokens (class, registers) that have a row of their own.
-        kernel, antialias, offset: of the resampling, see `interpolation_matrix`; by default as timm's
-            `dynamic_img_size` does.
+        prefix: number of leading tokens (class, registers) with a row of their own.
+        kernel, antialias, offset: of the resampling, see `interpolation_matrix`; the defaults are those of timm's
+            `dynamic_img_size`.
     """
 
     def __init__(self, grid, prefix=0, kernel="bicubic", antialias=True, offset=0.0, **kwargs):
@@ -58,7 +59,7 @@ class PositionTable(Block):
 
 
 class SinCosTable(PositionTable):
-    """As `PositionTable`, which it is after its making: MAE's fixed 2-D table (arXiv:2111.06377), never trained.
+    """A `PositionTable` that starts as MAE's fixed 2-D table (arXiv:2111.06377) and isn't trained.
 
     Channels are [sin x, cos x, sin y, cos y] with frequencies 10000^(-i / (C / 4)); rows of the prefix are zero.
     """
@@ -74,7 +75,7 @@ class SinCosTable(PositionTable):
 
 
 def sincos_table(grid, prefix, channels):
-    """MAE's 2-D table: (1, prefix + rows columns, channels), float32."""
+    """Returns MAE's 2-D table: (1, prefix + rows columns, channels), float32."""
     (rows, columns), quarter = grid, channels // 4
     frequency = 10000.0 ** (-np.arange(quarter, dtype="float64") / (channels / 4))
     down, across = (np.arange(n, dtype="float64")[:, None] * frequency for n in (rows, columns))
@@ -85,7 +86,7 @@ def sincos_table(grid, prefix, channels):
     return table
 
 
-class SinCosPosition(Block):
+class SinCosPosition(Layer):
     """Adds the fixed 2-D sine-cosine embedding of SimpleViT: (B, H W, C), (B, H, W, .) -> (B, H W, C).
 
     Channels are [sin x, cos x, sin y, cos y] with frequencies 10000^(-i / (C / 4 - 1)) (arXiv:2205.01580).

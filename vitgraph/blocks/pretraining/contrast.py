@@ -1,16 +1,16 @@
-"""What representations of two views are compared by."""
+"""Losses that compare representations of two views, and their head."""
 
 import keras
 from keras import ops
 
-from vitgraph.blocks.base import Block
+from vitgraph.blocks.base import Layer
 from vitgraph.blocks.initializers import TruncatedNormal
 
 
-class SwappedCosine(Block):
-    """Predictions and targets (2 B, C), of two views each -> (): BYOL's loss (arXiv:2006.07733), in float32.
+class SwappedCosine(Layer):
+    """Predictions and targets (2 B, C), each of two views -> (): BYOL's loss (arXiv:2006.07733), in float32.
 
-    2 - 2 cos(prediction, the other view's target), summed over both views, the mean over B.
+    2 - 2 cos(prediction, the other view's target), summed over both views, averaged over B.
     """
 
     def call(self, predictions, targets):
@@ -24,8 +24,8 @@ class SwappedCosine(Block):
         return keras.KerasTensor((), dtype="float32")
 
 
-class WeightNormDense(Block):
-    """(..., C) -> (..., units): a linear layer without a bias, whose columns have the length `scale`, at first 1.
+class WeightNormDense(Layer):
+    """(..., C) -> (..., units): a linear layer without bias, whose columns have the length `scale`, initially 1.
 
     Weight normalisation: Salimans & Kingma, arXiv:1602.07868.
 
@@ -53,16 +53,17 @@ class WeightNormDense(Block):
         return (*input_shape[:-1], self.units)
 
 
-class CentredCrossEntropy(Block):
+class CentredCrossEntropy(Layer):
     """Student (V B, K), teacher (2 B, K) -> (): DINO's loss (arXiv:2104.14294), in float32.
 
-    Cross-entropy of the student's views with the teacher's two, but for pairs of the same view; the student's first two
-    views are the teacher's. The teacher's mean, the `center`, is taken from its scores; in training it follows them.
+    Cross-entropy of the student's views with the teacher's two, except for pairs of the same view; the student's first
+    two views are the teacher's. The running mean of the teacher's scores, `center`, is subtracted from them; it is
+    updated in training.
 
     Args:
         views: number V of the student's views.
-        student_temp, teacher_temp: by which the scores are divided.
-        center_momentum: what the centre keeps of itself with each batch.
+        student_temp, teacher_temp: temperatures that the scores are divided by.
+        center_momentum: share of the centre that is kept with each batch.
     """
 
     def __init__(self, views, student_temp=0.1, teacher_temp=0.04, center_momentum=0.9, **kwargs):

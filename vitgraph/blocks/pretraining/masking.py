@@ -1,15 +1,15 @@
-"""Patches that are hidden from an encoder, and what it is to say of them."""
+"""Hiding patches from an encoder, and the targets and losses for predicting them."""
 
 import math
 
 import keras
 from keras import ops
 
-from vitgraph.blocks.base import Block, is_static, pair, sizes
+from vitgraph.blocks.base import Layer, is_static, pair, sizes
 from vitgraph.blocks.initializers import TruncatedNormal
 
 
-class Unpatchify(Block):
+class Unpatchify(Layer):
     """(B, N, p q C), (B, H, W, .) -> (B, H p, W q, C): the image of a grid's patches, whose pixels are in row order."""
 
     def __init__(self, patch_size, **kwargs):
@@ -28,11 +28,11 @@ class Unpatchify(Block):
         return (x_shape[0], *grid, x_shape[-1] // (rows * columns))
 
 
-class RandomSubset(Block):
+class RandomSubset(Layer):
     """(B, N) -> (B, N): 1 for the largest numbers of each row, 0 for the others.
 
     Args:
-        share: how many are 1: an integer, or a share of all of them, rounded up.
+        share: how many are 1: an integer, or a fraction of all of them, rounded up.
     """
 
     def __init__(self, share, **kwargs):
@@ -50,10 +50,10 @@ class RandomSubset(Block):
         return ops.cast(_ranks(-noise) < chosen, noise.dtype)
 
 
-class KeepTokens(Block):
-    """(B, prefix + N, C), (B, N) -> (B, prefix + count, C): the prefix, and the tokens of the `count` lowest numbers.
+class KeepTokens(Layer):
+    """(B, prefix + N, C), (B, N) -> (B, prefix + count, C): the prefix, and the tokens with the `count` lowest numbers.
 
-    They are in the order of their numbers.
+    They are sorted by these numbers.
     """
 
     def __init__(self, count, prefix=0, **kwargs):
@@ -70,8 +70,8 @@ class KeepTokens(Block):
         return (x_shape[0], self.prefix + self.count, x_shape[-1])
 
 
-class RestoreTokens(Block):
-    """(B, prefix + count, C), (B, N) -> (B, prefix + N, C): where `KeepTokens` left one out, a learned token."""
+class RestoreTokens(Layer):
+    """(B, prefix + count, C), (B, N) -> (B, prefix + N, C): a learned token for each that `KeepTokens` dropped."""
 
     def __init__(self, prefix=0, **kwargs):
         super().__init__(**kwargs)
@@ -93,7 +93,7 @@ class RestoreTokens(Block):
         return (x_shape[0], count, x_shape[-1])
 
 
-class HideTokens(Block):
+class HideTokens(Layer):
     """(B, H, W, C), (B, H, W) of 0 and 1 -> (B, H, W, C): a learned token where the second is 1."""
 
     def build(self, x_shape, hidden_shape):
@@ -108,15 +108,15 @@ class HideTokens(Block):
         return x_shape
 
 
-class CorruptTokens(Block):
-    """Of the chosen tokens some become a learned one, some another token of the sample, some stay as they are.
+class CorruptTokens(Layer):
+    """Replaces some of the chosen tokens by a learned token, some by another token of the sample, and keeps the others.
 
-    (B, N, C), and (B, N) each: 1 for the chosen; two uniform draws; the token of the sample that may come instead ->
+    (B, N, C), and four of (B, N): 1 for chosen tokens, two uniform draws, the indices of the other tokens ->
     (B, N, C).
 
     Args:
-        mask_prob: the share of chosen tokens that become the learned one: where the first draw is lower.
-        random_prob: the share that become another token: of the rest, where the second draw is lower.
+        mask_prob: share of chosen tokens that are replaced by the learned one: those whose first draw is lower.
+        random_prob: share that is replaced by another token, chosen from the rest by the second draw.
     """
 
     def __init__(self, mask_prob, random_prob, **kwargs):
@@ -141,13 +141,14 @@ class CorruptTokens(Block):
         return x_shape
 
 
-class ColourBins(Block):
+class ColourBins(Layer):
     """Pixels of patches (B, H, W, p q C) -> classes of their mean colours (B, H W), in 0 ... 2 ** (bits C) - 1.
 
     Args:
-        bits: of each channel: it has 2 ** bits bins of equal width.
-        mean, std: the normalisation of the pixels, which is undone first.
-        max_value: the largest value of a pixel without it; the least is 0.
+        channels: number C of channels.
+        bits: each channel is divided into 2 ** bits bins of equal width.
+        mean, std: normalisation of the pixels, which is undone first.
+        max_value: largest value of a pixel before normalisation; the smallest is 0.
     """
 
     def __init__(self, channels, bits=3, mean=0.0, std=1.0, max_value=1.0, **kwargs):
@@ -174,8 +175,8 @@ class ColourBins(Block):
         return keras.KerasTensor((batch, count), dtype="int32")
 
 
-class NormalizePatches(Block):
-    """(B, N, P) -> (B, N, P): each patch less its mean, over its standard deviation, whose variance is unbiased."""
+class NormalizePatches(Layer):
+    """(B, N, P) -> (B, N, P): each patch minus its mean, divided by its standard deviation (unbiased)."""
 
     def __init__(self, epsilon=1e-6, **kwargs):
         super().__init__(**kwargs)
@@ -187,8 +188,8 @@ class NormalizePatches(Block):
         return centred * ops.rsqrt(variance + self.epsilon)
 
 
-class MaskedSquaredError(Block):
-    """Predictions and targets (B, N, P), chosen (B, N) of 0 and 1 -> (): the mean over what is chosen, in float32."""
+class MaskedSquaredError(Layer):
+    """Predictions and targets (B, N, P), chosen (B, N) of 0 and 1 -> (): the mean over chosen patches, in float32."""
 
     def call(self, predictions, targets, chosen):
         errors = ops.square(ops.cast(predictions, "float32") - ops.cast(targets, "float32"))
@@ -199,7 +200,7 @@ class MaskedSquaredError(Block):
         return keras.KerasTensor((), dtype="float32")
 
 
-class HiddenPixelsError(Block):
+class HiddenPixelsError(Layer):
     """Predictions, images (B, h p, w q, C), hidden (B, h, w) of 0 and 1 -> (), float32.
 
     The mean absolute error where `hidden` is 1.
@@ -217,8 +218,8 @@ class HiddenPixelsError(Block):
         return keras.KerasTensor((), dtype="float32")
 
 
-class MaskedCrossEntropy(Block):
-    """Logits (B, N, K), classes (B, N), chosen (B, N) of 0 and 1 -> (): the mean over what is chosen, in float32."""
+class MaskedCrossEntropy(Layer):
+    """Logits (B, N, K), classes (B, N), chosen (B, N) of 0 and 1 -> (): the mean over chosen tokens, in float32."""
 
     def call(self, logits, labels, chosen):
         labels = ops.one_hot(ops.cast(labels, "int32"), logits.shape[-1])
@@ -231,5 +232,5 @@ class MaskedCrossEntropy(Block):
 
 
 def _ranks(numbers):
-    """(B, N) -> (B, N): how many of its row each number is larger than."""
+    """(B, N) -> (B, N): the rank of each number in its row, from 0 for the smallest."""
     return ops.argsort(ops.argsort(numbers, axis=1), axis=1)

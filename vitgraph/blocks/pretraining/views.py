@@ -5,19 +5,19 @@ import math
 import keras
 from keras import ops
 
-from vitgraph.blocks.base import Block, pair, sizes
+from vitgraph.blocks.base import Layer, pair, sizes
 
 
-class RandomResizedCrop(Block):
-    """(B, H, W, C) -> (B, h, w, C): of each image another box, brought to one size by linear interpolation.
+class RandomResizedCrop(Layer):
+    """(B, H, W, C) -> (B, h, w, C): a random box of each image, resized by linear interpolation.
 
-    Each side is resampled by a matrix of its own, so that all backends and compilers run it; what shrinks is smoothed.
+    Each side is resampled by a matrix product, which all backends and compilers support; shrinking is antialiased.
 
     Args:
-        size: (h, w), or the one side of a square.
+        size: (h, w), or the side of a square.
         scale: (least, most) share of the image's area.
-        ratio: (least, most) of width to height; boxes are cut at the image's border.
-        seed: of the draws.
+        ratio: (least, most) ratio of width to height; boxes are clipped to the image.
+        seed: seed of the random draws.
     """
 
     def __init__(self, size, scale=(0.08, 1.0), ratio=(3 / 4, 4 / 3), seed=None, **kwargs):
@@ -39,7 +39,7 @@ class RandomResizedCrop(Block):
         return ops.cast(y, x.dtype)
 
     def _matrix(self, batch, old, new, share):
-        """(B, new, old): `new` samples of a random stretch, `share` (B,) of a side that has `old`."""
+        """(B, new, old): `new` samples of a random section, whose share of a side of `old` is `share` (B,)."""
         old_size = ops.cast(old, "float32")
         length = ops.minimum(share, 1.0) * old_size
         start = self._uniform(batch, 0.0, 1.0) * (old_size - length)

@@ -1,7 +1,7 @@
-"""Adaptive token sampling: some tokens stay and the others leave, in tensors of fixed shapes (arXiv:2111.15667).
+"""Adaptive token sampling: some tokens are kept and the others dropped, in tensors of fixed shapes (arXiv:2111.15667).
 
-Tokens are (B, 1 + M, C), the class token first, which always stays. Beside them goes `ids` (B, M): the number of the
-patch that each of the others is, -1 for padding, which is zeros. `picks` (B, K) are places among M tokens, -1 likewise.
+Tokens are (B, 1 + M, C), the class token first, which is always kept. `ids` (B, M) are the numbers of the patches that
+the others stand for, `picks` (B, K) are indices into these M tokens. In both, -1 means padding, whose tokens are zeros.
 """
 
 import keras
@@ -9,18 +9,18 @@ import numpy as np
 from keras import ops
 
 from vitgraph.blocks.attention.core import AttentionCore, over_keys
-from vitgraph.blocks.base import Block, is_static, sizes
+from vitgraph.blocks.base import Layer, is_static, sizes
 
 
-class _Numbers(Block):
-    """A block whose output is integers under any dtype policy."""
+class _Numbers(Layer):
+    """A layer whose output is integers under any dtype policy."""
 
     def compute_output_spec(self, *inputs):
         return keras.KerasTensor(self.compute_output_shape(*(x.shape for x in inputs)), dtype="int32")
 
 
 class PatchIds(_Numbers):
-    """(B, H, W, .) -> (B, H W), int32: the numbers of all patches, row by row, before any is left out."""
+    """(B, H, W, .) -> (B, H W), int32: the numbers of all patches, row by row, before any is dropped."""
 
     def call(self, grid):
         height, width = sizes(grid)
@@ -32,9 +32,9 @@ class PatchIds(_Numbers):
 
 
 class MaskedAttention(AttentionCore):
-    """(B, 1 + M, 3 C), ids (B, M)[, picks (B, K)] -> (B, 1 + M, C) or (B, 1 + K, C): padding is no key.
+    """(B, 1 + M, 3 C), ids (B, M)[, picks (B, K)] -> (B, 1 + M, C) or (B, 1 + K, C): attention that ignores padding.
 
-    With `picks` only the class token and the tokens that they name ask.
+    With `picks` only the class token and the picked tokens are queries.
     """
 
     def call(self, qkv, ids, picks=None, training=False):
@@ -45,7 +45,7 @@ class MaskedAttention(AttentionCore):
         return q if picks is None else _with_class(q, picks), k, v, _real(ids)
 
     def class_weights(self, qkv, ids):
-        """What the class token's heads pay to each token, and the tokens' values: (B, heads, 1 + M), as in `heads`."""
+        """Returns the class token's attention (B, heads, 1 + M), and the tokens' values as in `heads`."""
         q, k, v, real = self.heads(qkv, ids)
         return self._softmax(q[:, :1], k, real)[:, :, 0], v
 
@@ -67,16 +67,17 @@ class MaskedAttention(AttentionCore):
 
 
 class TokenSampler(_Numbers):
-    """(B, 1 + M, 3 C), ids (B, M) -> picks (B, K), int32: the tokens that a block leaves, the least significant first.
+    """(B, 1 + M, 3 C), ids (B, M) -> picks (B, K), int32: the tokens that a block keeps, least significant first.
 
-    A token's significance is the attention that the class token pays to it, of all heads together, times the length of
-    its value. In the order of their significance the tokens stand along its cumulative distribution, and K points at
-    equal distances, the last at its end, each pick the token that stands nearest. What is picked twice stays once.
+    A token's significance is the class token's attention to it, summed over heads, times the length of its value.
+    Sorted by significance, each token has a place in the cumulative distribution of significance. Each of K equidistant
+    points, the last at 1, picks the token whose place is nearest. A token that is picked twice is kept once.
 
     Args:
-        num_heads, scale: as of the attention.
-        num_tokens: 1 + K, where there are as many tokens; None: 1 + M.
-        drop_tokens: the batch's longest samples lose their least token always, see `build_ats_vit`.
+        num_heads, scale: as for the attention.
+        num_tokens: 1 + K, if there are that many tokens; None: 1 + M.
+        drop_tokens: whether the samples with the most tokens always lose their least significant one, see
+            `build_ats_vit`.
     """
 
     def __init__(self, num_heads, scale=None, num_tokens=None, drop_tokens=False, **kwargs):
@@ -108,7 +109,7 @@ class TokenSampler(_Numbers):
         return (ops.sum(weights, axis=1) * lengths)[:, 1:]
 
     def _distribution(self, significance, ids):
-        """Where the tokens, least first, stand between 0 and 1, where the first stands: padding, if there is any."""
+        """Returns the places of the tokens from 0, where the least significant one is, or padding, to 1."""
         total = ops.cumsum(significance, axis=1)
         first = total[:, :1]
         if self.drop_tokens:
@@ -121,7 +122,7 @@ class TokenSampler(_Numbers):
 
     @staticmethod
     def _points(places, count):
-        """`count` points at equal distances: the first at the first token that doesn't stand at 0, the last at 1."""
+        """Returns `count` equidistant points, from the first token whose place isn't 0 to 1."""
         start = ops.min(ops.where(places > 0, places, 1.0), axis=1, keepdims=True)
         fraction = ops.cast(_count(count), "float32") / ops.cast(ops.maximum(count - 1, 1), "float32")
         return start + (1.0 - start) * fraction
@@ -136,8 +137,8 @@ class TokenSampler(_Numbers):
         return (batch, None if tokens is None else self._kept(tokens))
 
 
-class PickTokens(Block):
-    """(B, 1 + M, C), picks (B, K) -> (B, 1 + K, C): the class token and what is picked; zeros for padding."""
+class PickTokens(Layer):
+    """(B, 1 + M, C), picks (B, K) -> (B, 1 + K, C): the class token and the picked tokens; zeros for padding."""
 
     def call(self, x, picks):
         return _with_class(x, picks)
@@ -147,7 +148,7 @@ class PickTokens(Block):
 
 
 class PickIds(_Numbers):
-    """ids (B, M), picks (B, K) -> ids (B, K), int32: the numbers of the patches that are left; -1 for padding."""
+    """ids (B, M), picks (B, K) -> ids (B, K), int32: the numbers of the patches that are kept; -1 for padding."""
 
     def call(self, ids, picks):
         ids, picks = ops.cast(ids, "int32"), ops.cast(picks, "int32")
@@ -157,8 +158,8 @@ class PickIds(_Numbers):
         return picks_shape
 
 
-class ClearPadding(Block):
-    """(B, 1 + M, C), ids (B, M) -> (B, 1 + M, C): zeros where there is no token."""
+class ClearPadding(Layer):
+    """(B, 1 + M, C), ids (B, M) -> (B, 1 + M, C): zeros in the place of padding."""
 
     def call(self, x, ids):
         return ops.where(ops.expand_dims(_real(ids), 2), x, ops.zeros_like(x))
@@ -167,8 +168,8 @@ class ClearPadding(Block):
         return x_shape
 
 
-class PutBack(Block):
-    """(B, 1 + M, C), ids (B, M), (B, H, W, .) -> (B, 1 + H W, C): patches at their places; zeros where one is gone."""
+class PutBack(Layer):
+    """(B, 1 + M, C), ids (B, M), (B, H, W, .) -> (B, 1 + H W, C): patches in place, zeros for dropped ones."""
 
     def call(self, x, ids, grid):
         height, width = sizes(grid)
@@ -186,7 +187,7 @@ def _count(size):
 
 
 def _real(ids):
-    """(B, M) -> (B, 1 + M): whether there is a token."""
+    """(B, M) -> (B, 1 + M): whether a token isn't padding."""
     return ops.concatenate([ops.ones_like(ids[:, :1], dtype="bool"), ids >= 0], axis=1)
 
 
@@ -199,7 +200,7 @@ def _take(x, places):
 
 
 def _with_class(x, picks):
-    """(B, 1 + M, ...), (B, K) -> (B, 1 + K, ...): the class token before what is picked; zeros for padding."""
+    """(B, 1 + M, ...), (B, K) -> (B, 1 + K, ...): the class token before the picked tokens; zeros for padding."""
     picks = ops.cast(picks, "int32")
     picked = _take(x, 1 + ops.maximum(picks, 0))
     real = ops.reshape(picks >= 0, (*ops.shape(picks), *(1,) * (len(x.shape) - 2)))

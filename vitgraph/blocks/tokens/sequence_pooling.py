@@ -8,7 +8,7 @@ from vitgraph.blocks.attention.core import AttentionCore
 class SequencePooling(AttentionCore):
     """(B, N, C), scores (B, N, 1) -> (B, C): the mean of the tokens, weighted by a softmax over their scores.
 
-    It is attention with one head and one query, which is 1: the scores are the keys, the tokens the values.
+    This is attention with one head and the single query 1: the scores are the keys, the tokens the values.
     """
 
     def __init__(self, **kwargs):

@@ -1,12 +1,12 @@
-"""Between maps and tokens, and the tokens that stand before the patches."""
+"""Conversion between maps and tokens, and the tokens before the patches."""
 
 from keras import ops
 
-from vitgraph.blocks.base import Block, is_static, pad_end, pair, sizes
+from vitgraph.blocks.base import Layer, is_static, pad_end, pair, sizes
 from vitgraph.blocks.initializers import TruncatedNormal
 
 
-class ToTokens(Block):
+class ToTokens(Layer):
     """(B, H, W, C) -> (B, H W, C), row by row."""
 
     def call(self, x):
@@ -17,8 +17,8 @@ class ToTokens(Block):
         return (batch, height * width if is_static(height, width) else None, channels)
 
 
-class ToMap(Block):
-    """(B, prefix + H W, C), (B, H, W, .) -> (B, H, W, C): drops the prefix tokens, takes the second input's grid."""
+class ToMap(Layer):
+    """(B, prefix + H W, C), (B, H, W, .) -> (B, H, W, C): drops the prefix tokens; the second input gives the grid."""
 
     def __init__(self, prefix=0, **kwargs):
         super().__init__(**kwargs)
@@ -32,8 +32,8 @@ class ToMap(Block):
         return (*grid_shape[:3], x_shape[-1])
 
 
-class RejoinPrefix(Block):
-    """(B, H, W, C), (B, prefix + N, C) -> (B, prefix + H W, C): a map's positions behind the other's prefix tokens."""
+class RejoinPrefix(Layer):
+    """(B, H, W, C), (B, prefix + N, C) -> (B, prefix + H W, C): a map's positions after the other's prefix tokens."""
 
     def __init__(self, prefix=1, **kwargs):
         super().__init__(**kwargs)
@@ -48,7 +48,7 @@ class RejoinPrefix(Block):
         return (batch, self.prefix + height * width if is_static(height, width) else None, channels)
 
 
-class PrependTokens(Block):
+class PrependTokens(Layer):
     """(B, N, C) -> (B, count + N, C): `count` learned tokens before the others (class, distillation, registers)."""
 
     def __init__(self, count=1, **kwargs):
@@ -68,7 +68,7 @@ class PrependTokens(Block):
         return (batch, None if tokens is None else tokens + self.count, channels)
 
 
-class AppendToken(Block):
+class AppendToken(Layer):
     """(B, N, C) -> (B, N + 1, C): a learned token after the others."""
 
     def build(self, input_shape):
@@ -84,7 +84,7 @@ class AppendToken(Block):
         return (batch, None if tokens is None else tokens + 1, channels)
 
 
-class DropLast(Block):
+class DropLast(Layer):
     """(B, N, C) -> (B, N - 1, C): all tokens but the last."""
 
     def call(self, x):
@@ -95,7 +95,7 @@ class DropLast(Block):
         return (batch, None if tokens is None else tokens - 1, channels)
 
 
-class Latent(Block):
+class Latent(Layer):
     """(B, N, C) -> (B, count, C): learned queries, the same for every sample."""
 
     def __init__(self, count=1, **kwargs):
@@ -114,7 +114,7 @@ class Latent(Block):
         return (input_shape[0], self.count, input_shape[-1])
 
 
-class TakeToken(Block):
+class TakeToken(Layer):
     """(B, N, C) -> (B, C): the token at `index`."""
 
     def __init__(self, index=0, **kwargs):
@@ -128,8 +128,8 @@ class TakeToken(Block):
         return (input_shape[0], input_shape[-1])
 
 
-class TakePrefix(Block):
-    """(B, prefix + N, C) -> (B, prefix, C): the leading tokens that are no patches."""
+class TakePrefix(Layer):
+    """(B, prefix + N, C) -> (B, prefix, C): the leading tokens that aren't patches."""
 
     def __init__(self, prefix=1, **kwargs):
         super().__init__(**kwargs)
@@ -142,7 +142,7 @@ class TakePrefix(Block):
         return (input_shape[0], self.prefix, input_shape[-1])
 
 
-class DropPrefix(Block):
+class DropPrefix(Layer):
     """(B, prefix + N, C) -> (B, N, C): the patch tokens alone."""
 
     def __init__(self, prefix, **kwargs):
@@ -157,7 +157,7 @@ class DropPrefix(Block):
         return (batch, None if tokens is None else tokens - self.prefix, channels)
 
 
-class PadToMultiple(Block):
+class PadToMultiple(Layer):
     """(B, H, W, C) -> (B, ceil(H / m) m, ceil(W / n) n, C): zeros at the bottom and the right."""
 
     def __init__(self, multiple, **kwargs):
@@ -175,10 +175,10 @@ class PadToMultiple(Block):
         return (batch, *padded, channels)
 
 
-class Patchify(Block):
+class Patchify(Layer):
     """(B, H, W, C) -> (B, H / p, W / q, p q C): each patch's pixels in row order, channels fastest.
 
-    What patches leave over at the bottom and the right is dropped, as by a convolution.
+    Pixels that don't fill a patch at the bottom and the right are dropped, as in a convolution.
     """
 
     def __init__(self, patch_size, **kwargs):
@@ -202,12 +202,12 @@ class Patchify(Block):
         return (batch, *grid, rows * columns * channels)
 
 
-class SplitParallel(Block):
-    """(B, N, F + Q) -> (B, N, F), (B, N, Q): what one projection gives to the feed-forward layer and to attention.
+class SplitParallel(Layer):
+    """(B, N, F + Q) -> (B, N, F), (B, N, Q): the parts of one projection for the feed-forward layer and for attention.
 
     Args:
         widths: (F, Q).
-        bias: whether the feed-forward part gets a bias here, because the projection has none.
+        bias: whether the feed-forward part gets a bias here, for a projection without one.
     """
 
     def __init__(self, widths, bias=False, **kwargs):

@@ -1,7 +1,7 @@
-"""Groups of a map's positions, near ones or spread ones: CrossFormer's short- and long-distance attention.
+"""Groups of a map's positions, adjacent or spread out: CrossFormer's short- and long-distance attention.
 
-The blocks agree on the geometry (`_Grouped`): a group holds every `interval`-th position along both axes; where the
-map's shorter side is no longer than a group, the one group is the whole map; what the last groups lack is zeros.
+All layers share one geometry (`_Grouped`): a group holds every `interval`-th position along both axes; if the map's
+shorter side isn't longer than a group, the whole map is one group; the last groups are padded with zeros.
 """
 
 from typing import Any, NamedTuple
@@ -9,13 +9,14 @@ from typing import Any, NamedTuple
 import numpy as np
 from keras import ops
 
-from vitgraph.blocks.base import Block, is_static, pad_map, sizes
+from vitgraph.blocks.base import Layer, is_static, pad_map, sizes
 
 
 class _Axis(NamedTuple):
-    """How groups lie along one axis of a map: `spans` times `interval` groups, each once in every `interval` places.
+    """How groups are laid out along one axis of a map: `spans` times `interval` groups.
 
-    All are integers, or scalar tensors where the map's size is known at run time only.
+    Each holds every `interval`-th position of a span. All are integers, or scalar tensors if the map's size is known
+    only at run time.
     """
 
     size: Any
@@ -27,26 +28,27 @@ class _Axis(NamedTuple):
 
     @property
     def length(self):
-        """Positions of the map with its zeros."""
+        """Number of positions, including the zeros."""
         return self.spans * self.group * self.interval
 
     @property
     def zeros(self):
-        """(before, after) the map's own positions."""
+        """Number of zeros (before, after) the map's own positions."""
         return self.before, self.length - self.size - self.before
 
     @property
     def dense(self):
-        """Whether a group's positions are surely neighbours."""
+        """Whether a group's positions are known to be adjacent."""
         return is_static(self.interval) and self.interval == 1
 
 
-class _Grouped(Block):
-    """
+class _Grouped(Layer):
+    """The geometry of groups.
+
     Args:
         group_size: positions along a side of a group.
-        interval: steps between a group's positions; 1: neighbours; None: so many that one group spans the longer side.
-        centre: put the zeros at both ends of an axis, not only at the bottom and the right.
+        interval: distance between a group's positions; 1: adjacent; None: such that one group spans the longer side.
+        centre: whether the zeros are added at both ends of an axis, not only at the bottom and the right.
     """
 
     def __init__(self, group_size, interval=1, centre=False, **kwargs):
@@ -111,9 +113,9 @@ class GroupReverse(_Grouped):
 
 
 class GroupOffsets(_Grouped):
-    """(B, H, W, .) -> (1, (2 G - 1)^2, 2): all steps (rows, columns) between two positions of a G x G group.
+    """(B, H, W, .) -> (1, (2 G - 1)^2, 2): all offsets (rows, columns) between two positions of a G x G group.
 
-    Only the input's size counts. A step is one position of the group, whatever the interval.
+    Only the input's size matters. Offsets count positions of the group, whatever the interval.
     """
 
     def call(self, x):
@@ -132,10 +134,10 @@ class GroupOffsets(_Grouped):
 
 
 class GroupBias(_Grouped):
-    """(1, (2 G - 1)^2, heads), (B, H, W, .) -> (1 or n, heads, w, w): each pair's bias, out of those of all steps.
+    """(1, (2 G - 1)^2, heads), (B, H, W, .) -> (1 or n, heads, w, w): each pair's bias, looked up by its offset.
 
     Args:
-        mask: keep attention from the zeros that groups were filled up with.
+        mask: whether zeros that fill up groups are hidden from attention.
     """
 
     def __init__(self, group_size, interval=1, centre=False, mask=True, **kwargs):
@@ -152,18 +154,18 @@ class GroupBias(_Grouped):
         bias = ops.transpose(bias, (0, 3, 1, 2))
         if not self._masks(rows, columns):
             return bias
-        outside = xp.where(_inside(xp, rows)[:, None] & _inside(xp, columns)[None, :], 0.0, -1e4)  # float16 has it
+        outside = xp.where(_inside(xp, rows)[:, None] & _inside(xp, columns)[None, :], 0.0, -1e4)  # fits float16
         outside = _partition(xp, xp.expand_dims(outside, (0, 3)), rows, columns)  # (n, w, 1)
         return bias + ops.cast(xp.reshape(outside, (-1, 1, 1, tokens)), bias.dtype)
 
     def _masks(self, rows, columns):
-        """Whether there may be zeros, and they are masked."""
+        """Whether there can be zeros, and they are masked."""
         zeros = (*rows.zeros, *columns.zeros)
         return self.mask and (not is_static(*zeros) or any(zeros))
 
     @staticmethod
     def _index(xp, rows, columns):
-        """(rows, columns, rows, columns): for each query and key, where their step is."""
+        """(rows, columns, rows, columns): the index of the offset from each key to each query."""
         y, x = xp.arange(rows), xp.arange(columns)
         down = (y[:, None] - y[None, :] + rows - 1) * (2 * columns - 1)
         across = x[:, None] - x[None, :] + columns - 1
@@ -180,9 +182,9 @@ class GroupBias(_Grouped):
 
 
 def _partition(xp, x, rows, columns):
-    """(B, H, W, C), of the axes' lengths -> (B n, w, C), by numpy or `keras.ops`."""
+    """(B, H, W, C), padded to the axes' lengths -> (B n, w, C), by numpy or `keras.ops`."""
     interval, channels = rows.interval, x.shape[-1]
-    if not rows.dense:  # bring a group's positions together, along one axis and then the other
+    if not rows.dense:  # collect a group's positions, along one axis and then the other
         x = xp.reshape(x, (-1, rows.group, interval, columns.length * channels))
         x = xp.transpose(x, (0, 2, 1, 3))
         x = xp.reshape(x, (-1, columns.group, interval, channels))
@@ -192,7 +194,7 @@ def _partition(xp, x, rows, columns):
 
 
 def _inside(xp, axis):
-    """(length,): whether a position is the map's own."""
+    """(length,): whether a position belongs to the map."""
     position = xp.arange(axis.length)
     return (position >= axis.before) & (position < axis.before + axis.size)
 

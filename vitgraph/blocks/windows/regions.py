@@ -1,20 +1,20 @@
-"""Regional tokens and the local tokens of their regions (RegionViT): where they meet, and where they part.
+"""Regional tokens and the local tokens of their regions (RegionViT): joining and separating them.
 
-A map of R x S regional tokens covers a local map (B, H, W, C): each stands for a window of it. The windows may reach
-past the map's bottom and right, where zeros are, but the map never reaches past the windows.
+A map of R x S regional tokens covers a local map (B, H, W, C): each token stands for a window. Windows may extend past
+the map's bottom and right edges, where zeros are added, but they always cover the map.
 """
 
 import numpy as np
 from keras import ops
 
-from vitgraph.blocks.base import Block, is_static, pad_end, pad_map, sizes
+from vitgraph.blocks.base import Layer, is_static, pad_end, pad_map, sizes
 from vitgraph.blocks.initializers import TruncatedNormal
 
 
-class PadCentred(Block):
-    """(B, H, W, C) -> (B, m (H // m + 1), m (W // m + 1), C): zeros on all sides, half of them on each.
+class PadCentred(Layer):
+    """(B, H, W, C) -> (B, m (H // m + 1), m (W // m + 1), C): zeros on all sides, half of them at each end.
 
-    Nothing happens to an image that m divides; where it divides one side only, that one gets m zeros too.
+    An image whose sides are multiples of m stays as it is; if only one side is, that one gets m zeros too.
     """
 
     def __init__(self, multiple, **kwargs):
@@ -39,8 +39,8 @@ class PadCentred(Block):
         return (batch, height + missing[0], width + missing[1], channels)
 
 
-class PadToRegions(Block):
-    """(B, H, W, C), (B, R, S, .) -> (B, R w, S w, C): zeros at the bottom and the right, up to whole windows."""
+class PadToRegions(Layer):
+    """(B, H, W, C), (B, R, S, .) -> (B, R w, S w, C): zeros at the bottom and the right, to complete windows."""
 
     def __init__(self, window_size, **kwargs):
         super().__init__(**kwargs)
@@ -54,7 +54,7 @@ class PadToRegions(Block):
         return (local_shape[0], *padded, local_shape[-1])
 
 
-class CropTo(Block):
+class CropTo(Layer):
     """(B, H', W', C), (B, H, W, .) -> (B, H, W, C): the top left part, of the second input's size."""
 
     def call(self, x, like):
@@ -66,7 +66,7 @@ class CropTo(Block):
         return (*like_shape[:3], x_shape[-1])
 
 
-class JoinRegional(Block):
+class JoinRegional(Layer):
     """(B, R, S, C), (B R S, N, C) -> (B R S, 1 + N, C): each regional token before the local tokens of its region."""
 
     def call(self, regional, local):
@@ -78,7 +78,7 @@ class JoinRegional(Block):
         return (None, None if tokens is None else 1 + tokens, channels)
 
 
-class TakeRegional(Block):
+class TakeRegional(Layer):
     """(B R S, 1 + N, C), (B, R, S, .) -> (B, R, S, C): the first token of each region, as a map."""
 
     def call(self, x, like):
@@ -88,8 +88,8 @@ class TakeRegional(Block):
         return (*like_shape[:3], x_shape[-1])
 
 
-class Alongside(Block):
-    """x, y -> x: for a y that belongs to the graph although nothing that follows depends on it."""
+class Alongside(Layer):
+    """x, y -> x: keeps y in the graph although nothing depends on it."""
 
     def call(self, x, y):
         return x
@@ -98,13 +98,13 @@ class Alongside(Block):
         return x_shape
 
 
-class RegionBias(Block):
+class RegionBias(Layer):
     """(B, H, W, .), (B, R, S, .) -> (1 or R S, heads, 1 + w w, 1 + w w): the bias of attention within the regions.
 
-    Of the inputs only the sizes count. Local tokens have a bias by relative position; it is the official code's, whose
-    table's middle is at w // 2, and what lies before its beginning is taken from its end. Where windows reach past the
-    map, those at its right see no columns beyond it, those at its bottom no rows; the one in the corner sees tokens
-    that satisfy either, as in the official code.
+    Only the sizes of the inputs matter. Local tokens have a bias by relative position: as in the official code, offset
+    0 is at index w // 2 of the table, and negative indices wrap around. If windows extend past the map, those at its
+    right don't see columns beyond it, and those at its bottom don't see rows beyond it; the one in the corner sees
+    tokens that satisfy either condition, as in the official code.
     """
 
     def __init__(self, window_size, num_heads, **kwargs):
@@ -126,15 +126,15 @@ class RegionBias(Block):
         return bias + ops.cast(self._mask(np if is_static(*overhang) else ops, grid, overhang), bias.dtype)
 
     def _index(self):
-        """(w ** 4,): the table's column for each (query, key), row by row."""
+        """(w ** 4,): the column of the table for each (query, key), row by row."""
         side, position = 2 * self.window_size - 1, np.arange(self.window_size)
         step = (position[None, :] - position[:, None] + self.window_size // 2) % side
         return (step[:, None, :, None] * side + step[None, :, None, :]).reshape(-1)
 
     def _mask(self, xp, grid, overhang):
-        """(R S, 1, N, N): 0 where a query sees a key; elsewhere a number that every dtype has and whose exp is 0."""
+        """(R S, 1, N, N): 0 where a query sees a key; elsewhere a number that fits every dtype and whose exp is 0."""
         position = np.indices((self.window_size, self.window_size)).reshape(2, -1)
-        position = np.pad(position, ((0, 0), (1, 0)), constant_values=-1)  # the regional token is inside always
+        position = np.pad(position, ((0, 0), (1, 0)), constant_values=-1)  # the regional token is always inside
         inside = [p < self.window_size - n for p, n in zip(position, overhang, strict=True)]
         rows, columns = (xp.logical_and(n[:, None], n[None, :]) for n in inside)
         bottom = xp.reshape(xp.arange(grid[0]) == grid[0] - 1, (-1, 1, 1, 1))
@@ -154,5 +154,5 @@ class RegionBias(Block):
 
 
 def _overhang(local, regional, window_size):
-    """Rows and columns by which the windows reach past the map."""
+    """Rows and columns by which the windows extend past the map."""
     return [count * window_size - size for size, count in zip(local, regional, strict=True)]

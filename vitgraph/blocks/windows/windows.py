@@ -1,22 +1,23 @@
 """Windows of a map: partition with a cyclic shift, its reverse, and the biases of the attention inside them.
 
-They agree on the geometry (`_Windowed`): a window is clipped to the map, along an axis that is no longer than the
-window there is no shift, what a window lacks at the bottom and the right is zeros.
+They share one geometry (`_Windowed`): windows are clipped to the map, an axis that isn't longer than the window isn't
+shifted, and windows are padded with zeros at the bottom and the right.
 """
 
 import numpy as np
 from keras import ops
 
-from vitgraph.blocks.base import Block, is_static, pad_end, pair, sizes
+from vitgraph.blocks.base import Layer, is_static, pad_end, pair, sizes
 from vitgraph.blocks.initializers import TruncatedNormal
 
 
-class _Windowed(Block):
-    """
+class _Windowed(Layer):
+    """The geometry of windows.
+
     Args:
         window_size: (rows, columns) of a window.
         shift: (rows, columns) of the cyclic shift.
-        clip: shrink windows to the map, and leave out the shift where one window covers it, at call time.
+        clip: whether, at call time, windows shrink to the map, and an axis that one window covers isn't shifted.
     """
 
     def __init__(self, window_size, shift=(0, 0), clip=True, **kwargs):
@@ -80,12 +81,12 @@ class WindowReverse(_Windowed):
 
 
 class _Bias(_Windowed):
-    """A bias of attention within windows, from a table of one row for each offset of two positions."""
+    """A bias of attention within windows, from a table with one row per offset between two positions."""
 
     def read(self, table, window, x):
         """The table (offsets, heads) of all offsets within `window` -> (1 or n, heads, w, w), for a map like x.
 
-        Between regions that only the shift brought together the bias is lower by 100.
+        Between regions that are adjacent only because of the shift, the bias is lower by 100.
         """
         height, width = sizes(x)
         xp = np if is_static(height, width) else ops
@@ -117,10 +118,10 @@ class _Bias(_Windowed):
 
 
 class WindowBias(_Bias):
-    """Swin's relative-position bias, and -100 between regions that only the shift brought together.
+    """Swin's relative-position bias, and -100 between regions that are adjacent only because of the shift.
 
-    (B, H, W, .) -> (1 or n, heads, w, w), of which only the input's size counts. A window that is clipped at call time
-    uses the middle of the table.
+    (B, H, W, .) -> (1 or n, heads, w, w); only the input's size matters. A window that is clipped at call time uses the
+    middle of the table.
     """
 
     def __init__(self, window_size, num_heads, shift=(0, 0), clip=True, **kwargs):
@@ -143,13 +144,13 @@ class WindowBias(_Bias):
 
 
 class WindowOffsets(_Windowed):
-    """(B, H, W, .) -> (1, (2 h - 1)(2 w - 1), 2): all offsets of two positions in a window h x w, log-spaced.
+    """(B, H, W, .) -> (1, (2 h - 1)(2 w - 1), 2): all offsets between positions of an h x w window, log-spaced.
 
     Swin V2's (arXiv:2111.09883, section 3.3): an offset in rows or columns is scaled so that the largest is 8, and
-    becomes sign(o) log2(1 + |o|) / 3, about -1 to 1. Only the input's size counts.
+    becomes sign(o) log2(1 + |o|) / 3, about -1 to 1. Only the input's size matters.
 
     Args:
-        reference: (rows, columns) of the window, in training before, whose largest offset is 8; 0: the window itself.
+        reference: (rows, columns) of the window whose largest offset is 8, that of pre-training; 0: this window.
     """
 
     def __init__(self, window_size, reference=(0, 0), clip=True, **kwargs):
@@ -184,8 +185,8 @@ class WindowOffsets(_Windowed):
 class ContinuousWindowBias(_Bias):
     """(1, (2 h - 1)(2 w - 1), heads), (B, H, W, .) -> (1 or n, heads, w, w): Swin V2's relative-position bias.
 
-    The first input is what a small network makes of `WindowOffsets`; 16 times its sigmoid is the bias. As in
-    `WindowBias` it is lower by 100 between regions that only the shift brought together.
+    The first input is the output of a small network for `WindowOffsets`; 16 times its sigmoid is the bias. As in
+    `WindowBias` it is lower by 100 between regions that are adjacent only because of the shift.
     """
 
     def call(self, table, x):
@@ -196,12 +197,12 @@ class ContinuousWindowBias(_Bias):
         return self.bias_shape(x_shape, table_shape[-1])
 
 
-class PatchMerging(Block):
+class PatchMerging(Layer):
     """(B, H, W, C) -> (B, ceil(H / 2), ceil(W / 2), 4 C): 2 x 2 neighbours side by side, odd sides padded with zeros.
 
-    The order is (0, 0), (1, 0), (0, 1), (1, 1), rows first, as in the official code. That is one transposition of row
+    The order (row, column) is (0, 0), (1, 0), (0, 1), (1, 1), as in the official code. It is one transposition of row
     pairs. On one AVX-512 core, 8 x 56 x 56 x 96: TF graph 1.2 ms, XLA 3.4; as four strided slices and a concatenation
-    28 and 2.5; with gradient 3.0 and 0.9, against 61 and 3.4.
+    28 and 2.5. With gradient 3.0 and 0.9, against 61 and 3.4.
     """
 
     def call(self, x):
@@ -217,7 +218,7 @@ class PatchMerging(Block):
 
 
 def offset_index(xp, window, rows, columns):
-    """(N, N): the row of a window's table, which has all offsets, for each (query, key) of rows x columns positions."""
+    """(N, N): the row in the table of the offsets in `window`, for each (query, key) of rows x columns positions."""
     (height, width), (y, x) = window, (xp.arange(rows), xp.arange(columns))
     down = (y[:, None] - y[None, :] + height - 1) * (2 * width - 1)
     across = x[:, None] - x[None, :] + width - 1
@@ -230,7 +231,7 @@ def _moves(shift):
 
 
 def _roll(x, shift, axis):
-    """A cyclic shift towards the origin by slices: `roll` has no built-in LiteRT op when the batch is unknown."""
+    """A cyclic shift towards the origin, by slices: LiteRT has no operation for `roll` with an unknown batch size."""
     if not _moves(shift):
         return x
     head, tail = (x[:, :shift], x[:, shift:]) if axis == 1 else (x[:, :, :shift], x[:, :, shift:])
@@ -238,7 +239,7 @@ def _roll(x, shift, axis):
 
 
 def _regions(xp, window, shift, windows):
-    """Along one axis: 0 for the untouched windows, 1 and 2 for the two parts of the last one."""
+    """Along one axis: 0 in windows that the shift doesn't affect, 1 and 2 in the two parts of the last one."""
     position = xp.arange(windows * window)
     last = xp.where(position >= windows * window - window, 1, 0)
     wrapped = xp.where(position >= windows * window - shift, 1, 0)

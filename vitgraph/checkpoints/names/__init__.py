@@ -1,4 +1,12 @@
-"""Where published checkpoints keep what the graphs hold: one table per family, named after its builder's file."""
+"""Names in published checkpoints: one table per family, in a file named after the family's builder.
+
+`SOURCES` of a file is {kind: `Source`}, where the kind says who published such checkpoints: "timm", "official", ... A
+`Source` is a list of entries (our name, their name), read from ours to theirs; see `checkpoints.source`. A family
+whose checkpoints another family's table can read needs no file.
+
+A checkpoint doesn't say of which kind it is. `load_weights` takes the table that finds most of a graph's weights and
+leaves least of the checkpoint over. If several do so equally well, the first in the order of `convert._KINDS` is taken.
+"""
 
 import importlib
 import pkgutil
@@ -8,4 +16,4 @@ SOURCES = {
     for module in pkgutil.iter_modules(__path__)
     for name, source in importlib.import_module(f"{__name__}.{module.name}").SOURCES.items()
 }
-"""Every kind of checkpoint that can be read: {"swin/timm": Source, ...}."""
+"""Every kind of checkpoint that can be read: {"swin/timm": `Source`, ...}."""

@@ -1,6 +1,6 @@
-"""Names of the published BEiT checkpoints."""
+"""Names in BEiT's checkpoints: timm's and the official ones, before and after fine-tuning, and SimMIM's."""
 
-from vitgraph.checkpoints.names import vit as vit_sources
+from vitgraph.checkpoints.names import vit
 from vitgraph.checkpoints.source import Source, within
 
 
@@ -11,7 +11,7 @@ def _source(*special, head=r"(head|fc_norm)\..*"):
         (r"block_(\d+)_attn_bias/table", "blocks.{0}.attn.relative_position_bias_table"),
         (r"block_(\d+)_attn_qv_bias/(\w+)", "blocks.{0}.attn.{1}"),
         (r"block_(\d+)_res(\d)/gamma", "blocks.{0}.gamma_{1}"),
-        *vit_sources.SOURCES["timm"].renames,
+        *vit.SOURCES["timm"].renames,
     )
     return Source(renames, ignored=r"(.*\.)?relative_position_index|mask_token|lm_head\..*", head=head)
 

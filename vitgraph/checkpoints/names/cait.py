@@ -1,4 +1,4 @@
-"""Names of the published CaiT checkpoints."""
+"""Names in CaiT's checkpoints: timm's and the official ones."""
 
 from vitgraph.checkpoints.source import Source, fused
 

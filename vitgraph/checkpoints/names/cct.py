@@ -1,4 +1,4 @@
-"""Names of the published CCT, CVT and ViT-Lite checkpoints."""
+"""Names in the official checkpoints of CCT, CVT and ViT-Lite."""
 
 from vitgraph.checkpoints.source import Source
 

@@ -1,4 +1,4 @@
-"""Names of the published CrossFormer checkpoints."""
+"""Names in CrossFormer's official checkpoints."""
 
 from vitgraph.checkpoints.source import Source
 

@@ -1,21 +1,12 @@
-"""Where published CrossViT checkpoints keep what `build_crossvit` makes: timm's, and IBM's own."""
+"""Names in CrossViT's checkpoints: timm's and IBM's."""
 
-import numpy as np
-
-from vitgraph.checkpoints.source import Source
-
-
-def _beside(arrays, shape):
-    """Two linear layers (out, in), or their biases, as one (in, out + out)."""
-    return np.concatenate([array.T for array in arrays], axis=-1)
+from vitgraph.checkpoints.source import Source, fused
 
 
 def _fusion(ours, theirs):
-    """Cross attention; `theirs` numbers its layers only where `depths` does."""
-    kv = [theirs + "attn.wk.", theirs + "attn.wv."]
+    """The entries of one cross attention."""
     return (
-        (ours + "attn_kv/kernel", [name + "weight" for name in kv], _beside),
-        (ours + "attn_kv/bias", [name + "bias" for name in kv], _beside),
+        (ours + "attn_kv", (theirs + "attn.wk", theirs + "attn.wv"), fused),
         (ours + "attn_q", theirs + "attn.wq"),
         (ours + "attn_proj", theirs + "attn.proj"),
         (ours + "norm1", theirs + "norm1"),
@@ -33,7 +24,7 @@ def _source(table):
             (r"block_(\d+)_(proj|revert_proj)_(\d)_norm", "blocks.{0}.{1}s.{2}.0"),
             (r"block_(\d+)_(proj|revert_proj)_(\d)", "blocks.{0}.{1}s.{2}.2"),
             *_fusion(r"block_(\d+)_fusion_(\d)_", "blocks.{0}.fusion.{1}."),
-            *_fusion(r"block_(\d+)_fusion_(\d)_(\d+)_", "blocks.{0}.fusion.{1}.{2}."),
+            *_fusion(r"block_(\d+)_fusion_(\d)_(\d+)_", "blocks.{0}.fusion.{1}.{2}."),  # several in a row
             (r"(norm|head)_(\d)", "{0}.{1}"),
         ),
     )

@@ -1,4 +1,4 @@
-"""Where published CvT checkpoints keep what `build_cvt` makes: the official ones, the Hugging Face hub's."""
+"""Names in CvT's checkpoints: the official ones and the Hugging Face hub's."""
 
 from vitgraph.checkpoints.source import Source
 

@@ -1,4 +1,4 @@
-"""Names of the published DeepViT checkpoints."""
+"""Names in DeepViT's official checkpoints."""
 
 from vitgraph.checkpoints.source import Source
 

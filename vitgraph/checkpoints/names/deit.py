@@ -1,6 +1,6 @@
-"""Names of the published DeiT checkpoints."""
+"""Names in DeiT's checkpoints: timm's and the official ones."""
 
-from vitgraph.checkpoints.names import vit as vit_sources
+from vitgraph.checkpoints.names import vit
 from vitgraph.checkpoints.source import Source
 
 SOURCES = {
@@ -8,7 +8,7 @@ SOURCES = {
         renames=(
             (r"dist_token/token", "dist_token"),
             (r"head_dist", "head_dist"),
-            *vit_sources.SOURCES["timm"].renames,
+            *vit.SOURCES["timm"].renames,
         ),
         head=r"head(_dist)?\..*",
     ),

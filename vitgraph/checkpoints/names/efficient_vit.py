@@ -1,4 +1,4 @@
-"""Names of the published vit-pytorch's efficient ViT checkpoints."""
+"""Names in the checkpoints of vit-pytorch's efficient ViT with a Nystroem transformer."""
 
 from vitgraph.checkpoints.source import Source, linear_to_conv
 

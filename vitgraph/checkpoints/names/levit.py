@@ -1,21 +1,21 @@
-"""Where published LeViT checkpoints keep what `build_levit` makes: timm, and Facebook's own."""
+"""Names in LeViT's checkpoints: timm's and Facebook's."""
 
 from vitgraph.checkpoints.source import Source
 
 
 def _normed(pattern, module, linear):
-    """A linear layer or convolution, and the batch norm behind it: one module of theirs."""
+    """The entries of a linear layer or convolution and of the batch norm after it, which are one module of theirs."""
     return (pattern, f"{module}.{linear}"), (f"{pattern}_norm", f"{module}.bn")
 
 
 def _transformer(ours, attention, mlp, *, linear, inner, fc1, fc2):
-    """What a block and a downsampling are made of.
+    """The entries of a block or of a downsampling.
 
     Args:
-        ours, attention, mlp: beginnings of our names, and of their attention's and feed-forward layer's.
-        linear: their name for the linear layer beside a norm.
-        inner: their name for what follows an activation or a subsampling.
-        fc1, fc2: their names for the parts of the feed-forward layer.
+        ours, attention, mlp: prefixes of our names, and of theirs of the attention and the feed-forward layer.
+        linear: their name of the linear layer before a norm.
+        inner: their name of what follows an activation or a subsampling.
+        fc1, fc2: their names of the two layers of the feed-forward layer.
     """
     return (
         (f"{ours}_attn_bias/table", f"{attention}.attention_biases"),
@@ -45,13 +45,13 @@ def _timm():
 
 
 def _facebook(depths):
-    """Attention and feed-forward layers of all stages are counted in one row, so names follow from the depths."""
+    """The table of Facebook's checkpoints, which number the layers of all stages in one row: it depends on `depths`."""
     names = {"linear": "c", "inner": "1", "fc1": "0", "fc2": "2"}
     renames, at = [], 0
     for i in range(4):
         renames += _normed(f"stem_conv{i + 1}", f"patch_embed.{2 * i}", "c")
     for i, depth in enumerate(depths, start=1):
-        if i > 1:  # `m` is what has a residual connection around it
+        if i > 1:  # `m` is the module inside a residual connection
             renames += _transformer(f"stage_{i}_down", f"blocks.{at}", f"blocks.{at + 1}.m", **names)
             at += 2
         for j in range(depth):

@@ -1,34 +1,29 @@
-"""Names of the published LocalViT checkpoints."""
+"""Names in LocalViT's official checkpoints, which depend on the layers that there are."""
 
-from vitgraph.checkpoints.names import vit as vit_sources
-from vitgraph.checkpoints.source import Source
+from vitgraph.checkpoints.names import vit
+from vitgraph.checkpoints.source import Source, reshaped
 
 
 def locality_renames(block, official_block, fc1=0, dwconv=3, gate=6, fc2=7):
-    """Where the official checkpoints have a feed-forward layer: in a sequence, whose members have these numbers.
+    """The entries of a feed-forward layer, which is a numbered sequence in the official checkpoints.
 
     Args:
-        block: pattern of a block's name here.
-        official_block: template of its name there.
-        fc1, dwconv, gate, fc2: members; the norm of a layer has the number after its own.
+        block: pattern of our name of a block.
+        official_block: template of its official name.
+        fc1, dwconv, gate, fc2: numbers in the sequence; the norm of a layer has the number after its own.
     """
     norms = {f"{name}_norm": number + 1 for name, number in (("fc1", fc1), ("dwconv", dwconv), ("fc2", fc2))}
     members = {"fc1": fc1, "dwconv": dwconv, "fc2": fc2, **norms, "se_fc1": f"{gate}.fc.0", "se_fc2": f"{gate}.fc.2"}
     sequence = f"{official_block}.conv.conv."
     return (
         *((f"{block}_mlp_{name}", f"{sequence}{member}") for name, member in members.items()),
-        (f"{block}_mlp_eca/kernel", f"{sequence}{gate}.conv.weight", _over_channels),
+        (f"{block}_mlp_eca/kernel", f"{sequence}{gate}.conv.weight", reshaped),
     )
-
-
-def _over_channels(arrays, shape):
-    """A one-channel 1-D convolution (1, 1, k) -> (k, 1, 1)."""
-    return arrays[0].reshape(shape)
 
 
 def _official(**members):
     renames = locality_renames(r"block_(\d+)", "blocks.{0}", **members)
-    return Source(renames=(*renames, *vit_sources.SOURCES["timm"].renames))
+    return Source(renames=(*renames, *vit.SOURCES["timm"].renames))
 
 
 SOURCES = {

@@ -1,4 +1,4 @@
-"""Names of the published LocalViT-PVT checkpoints."""
+"""Names in the official checkpoints of LocalViT on PVT."""
 
 from vitgraph.checkpoints.names.localvit import locality_renames
 from vitgraph.checkpoints.names.pvt import SOURCES as PVT

@@ -1,4 +1,4 @@
-"""Names of the published MobileViT checkpoints."""
+"""Names in MobileViT's checkpoints: timm's and Apple's (ml-cvnets)."""
 
 from vitgraph.checkpoints.source import Source
 
@@ -22,7 +22,7 @@ TIMM = (
 
 
 def cvnets_convolution(ours, theirs):
-    """The entries of a convolution and of its norm in ml-cvnets' checkpoints."""
+    """The entries of a convolution and of its norm, as ml-cvnets names them."""
     return (ours, f"{theirs}.block.conv"), (f"{ours}_norm", f"{theirs}.block.norm")
 
 

@@ -1,4 +1,4 @@
-"""Names of the published MobileViT v2 checkpoints."""
+"""Names in MobileViT v2's checkpoints: timm's and Apple's (ml-cvnets)."""
 
 from vitgraph.checkpoints.names.mobilevit import BLOCK, CVNETS_INVERTED, LAYER, TIMM, cvnets_convolution
 from vitgraph.checkpoints.source import Source

@@ -1,4 +1,4 @@
-"""Names of the published NesT checkpoints."""
+"""Names in timm's NesT checkpoints."""
 
 from vitgraph.checkpoints.source import Source
 

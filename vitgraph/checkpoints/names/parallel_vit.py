@@ -1,4 +1,4 @@
-"""Names of the published parallel ViT checkpoints."""
+"""Names in the checkpoints of vit-pytorch's parallel ViT."""
 
 from vitgraph.checkpoints.source import Source, linear_to_conv
 

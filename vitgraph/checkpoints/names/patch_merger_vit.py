@@ -1,6 +1,6 @@
-"""Names of the published PatchMerger checkpoints."""
+"""Names in the checkpoints of vit-pytorch's ViT with a patch merger."""
 
-from vitgraph.checkpoints.names import vit as vit_sources
+from vitgraph.checkpoints.names import vit
 from vitgraph.checkpoints.source import Source
 
 
@@ -19,7 +19,7 @@ def _lucidrains(release, **own):
             (r"patch_merger_norm", "transformer.patch_merger.norm"),
             (r"patch_merger_queries/latent", "transformer.patch_merger.queries", _unscaled),
             *own.items(),
-            *vit_sources.SOURCES[release].renames,
+            *vit.SOURCES[release].renames,
         ),
         head=r"mlp_head\..*",
     )

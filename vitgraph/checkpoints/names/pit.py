@@ -1,4 +1,4 @@
-"""Names of the published PiT checkpoints."""
+"""Names in PiT's checkpoints: timm's and the official ones."""
 
 from vitgraph.checkpoints.source import Source
 

@@ -1,4 +1,4 @@
-"""Names of the published PVT checkpoints."""
+"""Names in PVT's official checkpoints."""
 
 from vitgraph.checkpoints.source import Source
 

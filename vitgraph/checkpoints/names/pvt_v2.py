@@ -1,4 +1,4 @@
-"""Names of the published PVT v2 checkpoints."""
+"""Names in PVT v2's checkpoints: timm's and the official ones."""
 
 from vitgraph.checkpoints.source import Source
 

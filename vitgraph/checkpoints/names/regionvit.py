@@ -1,4 +1,4 @@
-"""Names of the published RegionViT checkpoints."""
+"""Names in RegionViT's official checkpoints."""
 
 from vitgraph.checkpoints.source import Source
 

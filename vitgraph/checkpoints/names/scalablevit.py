@@ -1,14 +1,6 @@
-"""Names of the published ScalableViT checkpoints."""
+"""Names in ScalableViT's official checkpoints."""
 
-import numpy as np
-
-from vitgraph.checkpoints.source import Source
-
-
-def _side_by_side(arrays, shape):
-    """Two linear layers -> one that gives what both give, side by side."""
-    return np.concatenate([array.T for array in arrays], axis=-1)
-
+from vitgraph.checkpoints.source import Source, fused
 
 _BLOCK, _THEIRS = r"stage_(\d)_block_(\d+)_", "stages.{0:-1}.{1}."
 
@@ -20,8 +12,7 @@ _BODY = (
     (_BLOCK + r"attn_sr", _THEIRS + "attn.reduction.0"),
     (_BLOCK + r"attn_sr_proj", _THEIRS + "attn.reduction.1"),
     (_BLOCK + r"attn_sr_norm", _THEIRS + "attn.norm_act.0"),
-    (_BLOCK + r"attn_sr_kv/kernel", (_THEIRS + "attn.k.weight", _THEIRS + "attn.v.weight"), _side_by_side),
-    (_BLOCK + r"attn_sr_kv/bias", (_THEIRS + "attn.k.bias", _THEIRS + "attn.v.bias"), _side_by_side),
+    (_BLOCK + r"attn_sr_kv", (_THEIRS + "attn.k", _THEIRS + "attn.v"), fused),
     (_BLOCK + r"(attn|mlp)_(\w+)", _THEIRS + "{2}.{3}"),
     (_BLOCK + r"(norm\d)", _THEIRS + "{2}"),
     (r"norm", "norm"),

@@ -1,4 +1,4 @@
-"""Names of the published SPT and LSA, PiT checkpoints."""
+"""Names in the official checkpoints of PiT with SPT and LSA."""
 
 from vitgraph.checkpoints.names.small_data_vit import BORDERS
 from vitgraph.checkpoints.names.vit import layers_of_2022
@@ -6,7 +6,13 @@ from vitgraph.checkpoints.source import Source
 
 
 def _names(**merging):
-    """The official list `layers` holds stages and mergings in turn; `merging` names the layers of the latter."""
+    """The entries of all but the patch embedding.
+
+    The official list `layers` has stages and mergings in turn.
+
+    Args:
+        **merging: {our name of a merging's layer: theirs}.
+    """
     renames = list(BORDERS)
     for i in range(1, 9):
         renames += layers_of_2022(rf"stage_{i}_block_(\d+)_", f"layers.{2 * i - 2}.layers.{{0}}.")

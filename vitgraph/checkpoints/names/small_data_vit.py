@@ -1,4 +1,4 @@
-"""Names of the published SPT and LSA, ViT checkpoints."""
+"""Names in the official checkpoints of ViT with SPT and LSA."""
 
 from vitgraph.checkpoints.names.vit import layers_of_2022
 from vitgraph.checkpoints.source import Source, linear_to_conv
@@ -9,8 +9,7 @@ BORDERS = (
     (r"norm", "mlp_head.0"),
     (r"head", "mlp_head.1"),
 )
-"""What the official ViT and PiT call alike."""
-
+"""The entries that the official ViT and PiT share."""
 
 _NAMES = (*layers_of_2022(r"block_(\d+)_", "transformer.layers.{0}."), *BORDERS)
 

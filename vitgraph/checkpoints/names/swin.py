@@ -1,14 +1,14 @@
-"""Names of the published Swin checkpoints."""
+"""Names in Swin's checkpoints: timm's, Microsoft's and SimMIM's."""
 
 from vitgraph.checkpoints.source import Source, within
 
 
 def sources(*attention, buffers):
-    """The names in timm's and Microsoft's checkpoints, which differ in the stage that a merging belongs to.
+    """The tables of timm's and Microsoft's checkpoints, which count a merging to different stages.
 
     Args:
-        attention: entries for what only this Swin has in its attention.
-        buffers: names of its tensors that are no weights.
+        *attention: entries of what only this Swin has in its attention.
+        buffers: pattern of the names of tensors that aren't weights.
     """
     common = (
         *attention,

@@ -1,4 +1,4 @@
-"""Names of the published Swin V2 checkpoints."""
+"""Names in Swin V2's checkpoints: timm's and Microsoft's."""
 
 from vitgraph.checkpoints.names.swin import sources
 

@@ -1,4 +1,4 @@
-"""Names of the published T2T-ViT checkpoints."""
+"""Names in T2T-ViT's official checkpoints, by the kind of attention in its tokens-to-token module."""
 
 from vitgraph.checkpoints.source import Source
 

@@ -1,4 +1,4 @@
-"""Names of the published Twins checkpoints."""
+"""Names in timm's and the official Twins checkpoints."""
 
 from vitgraph.checkpoints.source import Source
 

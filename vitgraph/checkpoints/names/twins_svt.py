@@ -1,4 +1,4 @@
-"""Where published Twins-SVT checkpoints keep what `build_twins_svt` makes: as Twins-PCPVT's do."""
+"""Names in the checkpoints of Twins-SVT, which are Twins-PCPVT's."""
 
 from vitgraph.checkpoints.names.twins_pcpvt import SOURCES
 

@@ -1,6 +1,6 @@
-"""Where published ViT checkpoints keep what `build_vit` makes: timm, DINOv2, vit-pytorch, Google's Flax files."""
+"""Names in ViT's checkpoints: timm's, DINOv2's, vit-pytorch's, and those of Google's Flax files."""
 
-from vitgraph.checkpoints.source import Source, heads_to_rows, linear_to_conv, side_by_side
+from vitgraph.checkpoints.source import Source, linear_to_conv, reshaped, side_by_side
 
 _PLAIN = (
     (r"cls_token/token", "cls_token"),
@@ -14,7 +14,7 @@ _PLAIN = (
 
 
 def _google(attention, norm, mlp, positions):
-    """Names of Flax ViTs, whose counters differ between two code bases."""
+    """The table of Flax ViTs, whose counters differ between two code bases."""
     block = "Transformer/encoderblock_{0}/"
     heads = [f"{block}MultiHeadDotProductAttention_{attention}/{part}/" for part in ("query", "key", "value")]
     pool = "MAPHead_0/MultiHeadDotProductAttention_0/"
@@ -26,7 +26,7 @@ def _google(attention, norm, mlp, positions):
             (r"block_(\d+)_norm1", f"{block}LayerNorm_0"),
             (r"block_(\d+)_norm2", f"{block}LayerNorm_{norm}"),
             (r"block_(\d+)_attn_qkv/(\w+)", [head + "{1}" for head in heads], side_by_side),
-            (r"block_(\d+)_attn_proj/(\w+)", heads[0].replace("query", "out") + "{1}", heads_to_rows),
+            (r"block_(\d+)_attn_proj/(\w+)", heads[0].replace("query", "out") + "{1}", reshaped),
             (r"block_(\d+)_mlp_fc(\d)", f"{block}MlpBlock_{mlp}/Dense_{{1:-1}}"),
             (r"(?:fc_)?norm", "Transformer/encoder_norm"),
             (r"head", "head"),
@@ -34,7 +34,7 @@ def _google(attention, norm, mlp, positions):
             (r"attn_pool_latent/latent", "MAPHead_0/probe"),
             (r"attn_pool_q/(\w+)", pool + "query/{0}", side_by_side),
             (r"attn_pool_kv/(\w+)", (pool + "key/{0}", pool + "value/{0}"), side_by_side),
-            (r"attn_pool_proj/(\w+)", pool + "out/{0}", heads_to_rows),
+            (r"attn_pool_proj/(\w+)", pool + "out/{0}", reshaped),
             (r"attn_pool_norm", "MAPHead_0/LayerNorm_0"),
             (r"attn_pool_mlp_fc(\d)", "MAPHead_0/MlpBlock_0/Dense_{0:-1}"),
         ),
@@ -45,7 +45,7 @@ def _google(attention, norm, mlp, positions):
 
 
 def _class_row(arrays, shape):
-    """DINOv2 with registers adds the table's first row to the class token; here that token has no row."""
+    """The class token with the table's first row, which DINOv2 with registers adds to it; here it has no row."""
     token, table = arrays
     return token + table[:, :1]
 
@@ -74,7 +74,7 @@ _BLOCK, _LAYER = r"block_(\d+)_", "transformer.layers.{0}."
 
 
 def _lucidrains(proj, fc2, head):
-    """vit-pytorch numbers a layer's parts; ViT's and SimpleViT's numbers differ."""
+    """The table of vit-pytorch, which numbers a layer's parts: differently in ViT and SimpleViT."""
     return Source(
         renames=(
             (r"patch_norm1", "to_patch_embedding.1"),
@@ -96,7 +96,7 @@ def _lucidrains(proj, fc2, head):
 
 
 def layers_of_2022(ours, theirs):
-    """What vit-pytorch of 2022, and code written after it, calls the layers of a block."""
+    """The entries of a block as in vit-pytorch of 2022, and in code that derives from it."""
     return (
         (ours + "norm1", theirs + "0.norm"),
         (ours + "attn_qkv", theirs + "0.fn.to_qkv"),

@@ -14,8 +14,8 @@ import time
 import numpy as np
 
 from benchmarks import candidates, steps
-from benchmarks.processes import backend_of, resident, serve
-from benchmarks.turns import timed
+from benchmarks.children.serving import resident, serve, timed
+from benchmarks.processes import backend_of
 
 CLASSES = 1000
 _state: dict = {}

@@ -1,6 +1,6 @@
 """Markdown tables of measured figures."""
 
-from benchmarks.figures import against_peers, best, geometric_mean, is_measured
+from benchmarks.report.ratios import against_peers, best, geometric_mean, is_measured
 
 _HEAD = (
     "mode",

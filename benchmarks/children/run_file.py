@@ -9,8 +9,7 @@ import time
 
 import numpy as np
 
-from benchmarks.processes import resident, serve
-from benchmarks.turns import timed
+from benchmarks.children.serving import resident, serve, timed
 
 _state: dict = {}
 

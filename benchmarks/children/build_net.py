@@ -9,7 +9,8 @@ import time
 import numpy as np
 
 from benchmarks import candidates, steps
-from benchmarks.processes import backend_of, resident, serve
+from benchmarks.children.serving import resident, serve
+from benchmarks.processes import backend_of
 
 PARTS = ("import_s", "build_s", "compile_s", "call_s")
 

@@ -2,8 +2,8 @@
 
 import math
 
-from benchmarks.figures import against_peers
-from benchmarks.results import scratch_of
+from benchmarks.report.ratios import against_peers
+from benchmarks.report.store import scratch_of
 
 _COLOURS = {"timm": "#d95f02", "kecam": "#7570b3", "zeromodels": "#1b9e77", "keras_hub": "#e7298a"}
 

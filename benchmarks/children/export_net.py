@@ -9,7 +9,7 @@ import time
 import numpy as np
 
 from benchmarks import candidates
-from benchmarks.processes import serve
+from benchmarks.children.serving import serve
 
 IMAGES = 4
 """Random images that files are compared on."""

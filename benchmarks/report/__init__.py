@@ -1,0 +1,1 @@
+"""From measured figures to tables and pictures, and the file that keeps them."""

@@ -1,0 +1,63 @@
+"""Writing files: `vitgraph export`, `vitgraph convert`."""
+
+import pathlib
+
+from vitgraph.cli.arguments import add_command, add_model_arguments, created
+
+
+def add_commands(commands):
+    command = add_command(commands, export, "export", "write a SavedModel, LiteRT or ONNX file, and check it")
+    add_model_arguments(command)
+    command.add_argument("out", help="the file to write or, for a SavedModel, the folder")
+    command.add_argument(
+        "--format",
+        choices=("litert", "saved_model", "onnx"),
+        help="default: by OUT's ending, .tflite or .onnx, else SavedModel",
+    )
+    command.add_argument(
+        "--weights", metavar="W", help="a checkpoint's path or timm's tag, such as in1k; default: random"
+    )
+    command.add_argument("--batch", type=int, metavar="N", help="fix the batch size; default: any")
+    command.add_argument(
+        "--preprocessing", metavar="TAG", help="take raw uint8 pixels, normalised as timm's TAG wants them"
+    )
+
+    text = "convert a timm, official or own checkpoint to a file of this package, whole or not at all"
+    command = add_command(commands, convert, "convert", text)
+    command.add_argument("checkpoint", help="the file to read: .safetensors, .npz, .keras, or with torch .pth")
+    add_model_arguments(command)
+    command.add_argument("out", help="the file to write: .safetensors for weights, .keras for the whole model")
+
+
+def export(args):
+    import vitgraph
+    from vitgraph import export
+
+    tags = vitgraph.list_weights(args.name)
+    if args.preprocessing not in (None, *tags):
+        raise ValueError(f"--preprocessing {args.preprocessing!r} of {args.name}; allowed: {', '.join(tags) or 'none'}")
+    kind = args.format or {".tflite": "litert", ".onnx": "onnx"}.get(pathlib.Path(args.out).suffix, "saved_model")
+    model = created(args, weights=args.weights)
+    if args.preprocessing:
+        model = export.with_preprocessing(model, tags[args.preprocessing].mean, tags[args.preprocessing].std)
+    report = getattr(export, f"to_{kind}")(model, args.out, batch_size=args.batch)
+    operations = f", {len(report.ops)} kinds of operations" if report.ops else ""
+    print(f"{report.path}: {report.size / 1e6:.1f} MB{operations}, at most {report.difference:.1e} off the model")
+
+
+def convert(args):
+    import vitgraph
+    from vitgraph.checkpoints.files import save_model
+
+    out = pathlib.Path(args.out)
+    if out.suffix not in (".safetensors", ".keras"):
+        raise ValueError(f"out={args.out!r}; allowed: a name that ends in .safetensors or .keras")
+    if not out.parent.is_dir():
+        raise FileNotFoundError(f"there is no folder {str(out.parent)!r}")
+    model = created(args)
+    kind = vitgraph.load_weights(model, args.checkpoint)
+    if out.suffix == ".safetensors":
+        vitgraph.save_weights(model, out)
+    else:
+        save_model(model, out)
+    print(f"{out}: {model.count_params():,} parameters of {args.checkpoint}, read as {kind}")
