@@ -2,21 +2,32 @@
 
 import importlib
 import inspect
+import pkgutil
 
-MODULES = ("", ".export", ".interop", ".objectives", ".plots", ".training")
+import vitgraph
+
+MODULES = ("vitgraph", *(f"vitgraph.{name}" for name in ("export", "interop", "objectives", "plots", "training")))
+"""Those whose `__all__` a user meets first."""
 
 
 def functions():
-    """{name: function}: all that `vitgraph` and the modules of it that are used by name offer, each once."""
+    """{name: function}, each once: what these modules offer, and what is public in any other."""
     found = {}
-    for suffix in MODULES:
-        module = importlib.import_module(f"vitgraph{suffix}")
-        for name in getattr(module, "__all__", None) or vars(module):
-            value = getattr(module, name)
-            own = hasattr(module, "__all__") or getattr(value, "__module__", "") == module.__name__
-            if inspect.isfunction(value) and own and not name.startswith("_") and value not in found.values():
-                found[f"vitgraph{suffix}.{name}"] = value
-    return found
+    others = (module.name for module in pkgutil.walk_packages(vitgraph.__path__, "vitgraph."))
+    for name in (*MODULES, *(name for name in others if not name.endswith("__main__"))):
+        module = importlib.import_module(name)
+        for own in getattr(module, "__all__", None) or vars(module):
+            value = getattr(module, own)
+            listed = name in MODULES and hasattr(module, "__all__")
+            offered = listed or getattr(value, "__module__", "") == name and (name in MODULES or _checks(value))
+            if inspect.isfunction(value) and offered and not own.startswith("_"):
+                found.setdefault(value, f"{name}.{own}")
+    return {name: function for function, name in found.items()}
+
+
+def _checks(value):
+    """Whether `contract.public` made it."""
+    return inspect.isfunction(value) and value.__code__.co_name == "checked"
 
 
 FUNCTIONS = functions()

@@ -86,3 +86,11 @@ new = {name.split(".")[0] for name in set(sys.modules) - before}
 print(sorted(new - sys.stdlib_module_names))
 """
     assert fresh_process(code).splitlines()[-1] == "['vitgraph']"
+
+
+def test_create_refuses():
+    for name in ("vit_base", "", 3, None):
+        with pytest.raises((ValueError, TypeError), match=f"create: name={name!r}; allowed: one of "):
+            vitgraph.create(name)
+    with pytest.raises(TypeError, match="build_pvt_v2: unknown argument 'windows'"):
+        vitgraph.create("pvt_v2_b0", windows=7)

@@ -23,7 +23,7 @@ from vitgraph.objectives.simmim import simmim
 from vitgraph.registry import list_models
 
 if TYPE_CHECKING:
-    from vitgraph import export, interop, plots, training
+    from vitgraph import export, images, interop, plots, training
 
 __version__ = "0.1.0"
 __all__ = [
@@ -38,6 +38,7 @@ __all__ = [
     "distill",
     "export",
     "fold_batchnorm",
+    "images",
     "interop",
     "layout_map",
     "list_models",
@@ -55,7 +56,7 @@ __all__ = [
     "without_distillation",
 ]
 
-_WHEN_ASKED_FOR = ("export", "interop", "plots", "training")
+_WHEN_ASKED_FOR = ("export", "images", "interop", "plots", "training")
 
 if not TYPE_CHECKING:  # to a type checker this function would mean that any name is here
 

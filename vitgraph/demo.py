@@ -93,7 +93,7 @@ def look(out, weights):
 
 
 def digits():
-    """scikit-learn's handwritten digits, upscaled: (images (B, 48, 48, 1) from -1 to 1, classes), and a fifth held out."""
+    """scikit-learn's digits, upscaled, four fifths and the rest: (images (B, 48, 48, 1) from -1 to 1, classes) each."""
     from sklearn.datasets import load_digits
     from sklearn.model_selection import train_test_split
 

@@ -1,7 +1,6 @@
 """Pictures of what a graph sees (pyramid, attention), of what it draws, and of its training. They need matplotlib."""
 
 import math
-import pathlib
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Literal
 
@@ -18,7 +17,6 @@ _DPI, _LARGEST = 100, 2**14  # pixels per inch, and along a picture's longer sid
 _GREY = "#666666"
 _SHOWN = {"": "training", "val_": "held out", "val_ema_": "held out, averaged weights"}  # by the prefix of a curve
 _CURVES = {"loss": "loss", "accuracy": "accuracy", "learning_rate": "learning rate"}  # {ending of a name: title}
-_ENDINGS = (".png", ".jpg", ".jpeg", ".pdf", ".svg", ".tif", ".tiff", ".webp")
 
 
 def _photographs(value: Any, rank: int) -> Any:
@@ -33,13 +31,6 @@ def _photographs(value: Any, rank: int) -> Any:
     return images
 
 
-def _picture_path(value: Any) -> Any:
-    path = pathlib.Path(value)
-    if path.suffix.lower() not in _ENDINGS:
-        raise ValueError
-    return path
-
-
 def _can_reconstruct(value: Any) -> Any:
     if not isinstance(value, keras.Model) or not hasattr(value, "reconstruct"):
         raise TypeError
@@ -48,12 +39,11 @@ def _can_reconstruct(value: Any) -> Any:
 
 _Image = Annotated[Any, c.Conversion("(H, W, 3), uint8, or floats from 0 to 1", lambda v: _photographs(v, 3))]
 _Images = Annotated[Any, c.Conversion("(B, H, W, 3), uint8, or floats from 0 to 1", lambda v: _photographs(v, 4))]
-_Picture = Annotated[c.Path, c.Conversion(f"a path that ends in {', '.join(_ENDINGS)}", _picture_path)]
 _Painter = Annotated[keras.Model, c.Conversion("a masked autoencoder or SimMIM", _can_reconstruct)]
 
 
 @c.public
-def plot_pyramid(image: _Image, maps: Mapping[str, Any], path: _Picture) -> None:
+def plot_pyramid(image: _Image, maps: Mapping[str, Any], path: c.PicturePath) -> None:
     """Draws an image beside its feature maps, each coloured by the three directions in which its channels vary most.
 
     Args:
@@ -81,7 +71,7 @@ def plot_pyramid(image: _Image, maps: Mapping[str, Any], path: _Picture) -> None
 def plot_attention(
     model: c.Graph,
     image: _Image,
-    path: _Picture,
+    path: c.PicturePath,
     *,
     layer: int | Literal["rollout"] = -1,
     query: int = 0,
@@ -129,7 +119,7 @@ def plot_attention(
 
 @c.public
 def plot_probabilities(
-    image: _Image, probabilities: Any, path: _Picture, *, grid: tuple[c.Side, c.Side], query: int = 0
+    image: _Image, probabilities: Any, path: c.PicturePath, *, grid: tuple[c.Side, c.Side], query: int = 0
 ) -> None:
     """Draws what one token of a plain net attends to, head by head and on average, over the image.
 
@@ -184,7 +174,7 @@ def _plot_probabilities(image, values, path, grid, query):
 def plot_reconstruction(
     model: _Painter,
     images: _Images,
-    path: _Picture,
+    path: c.PicturePath,
     *,
     mean: c.Mean = IMAGENET_MEAN,
     std: c.Deviation = IMAGENET_STD,
@@ -218,7 +208,7 @@ def plot_reconstruction(
 
 
 @c.public
-def plot_history(history: Mapping[str, Sequence[float]], path: _Picture) -> None:
+def plot_history(history: Mapping[str, Sequence[float]], path: c.PicturePath) -> None:
     """Draws the curves of a training over its epochs: losses, accuracies and learning rates, in one panel each.
 
     Args:

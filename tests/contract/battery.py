@@ -79,7 +79,7 @@ def _near(good: Any) -> Iterator[Any]:
 
 def _sequences(good: tuple[Any, ...], anything: list[Any]) -> Iterator[Any]:
     """A right sequence as another kind, of another length, with an entry that may be wrong."""
-    yield from (list(good), iter(good), dict.fromkeys(good), str(good), (good,), good * 40)
+    yield from (list(good), iter(good), dict(enumerate(good)), str(good), (good,), good * 2000)
     yield from (good[:-1], good[:1], (*good, good[-1]), good[::-1], np.array(good, dtype=object))
     with contextlib.suppress(ValueError):  # entries of different lengths
         yield np.array(good)
@@ -122,6 +122,7 @@ class Battery:
             `argument` may be good; it raises for a bad result.
         besides: {argument: further values that are tried}.
         errors: exceptions that the function may raise beside ValueError and TypeError.
+        before: a function that is called before each call.
     """
 
     function: Callable[..., Any]
@@ -129,6 +130,7 @@ class Battery:
     use: Callable[[Any, str], Any] = lambda result, argument: None
     besides: dict[str, list[Any]] = dataclasses.field(default_factory=dict)
     errors: tuple[type[Exception], ...] = ()
+    before: Callable[[], None] = lambda: None
     calls: int = 0
     taken: int = 0
 
@@ -153,10 +155,13 @@ class Battery:
     def _call(self, argument: str, value: Any, fits: bool) -> str:
         """What is wrong with the answer to one call; nothing, if it is refused properly or gives what is good."""
         self.calls += 1
+        self.before()
         try:
             with limit(SECONDS):
-                result = self.function(**{**self.good, argument: value})
-        except (ValueError, TypeError, *self.errors) as error:
+                result = self._result({**self.good, argument: value})
+        except self.errors:
+            return "" if fits else "goes too far, though its type doesn't allow it"
+        except (ValueError, TypeError) as error:
             return self._form(str(error), argument, value, fits)
         except Hang:
             return f"takes more than {SECONDS} s"
@@ -176,6 +181,11 @@ class Battery:
             return f"its result is bad: {type(error).__name__}: {error}"
         return ""
 
+    def _result(self, arguments: dict[str, Any]) -> Any:
+        parameters = inspect.signature(self.function).parameters.values()
+        unnamed = [arguments.pop(p.name) for p in parameters if p.kind is p.POSITIONAL_ONLY]
+        return self.function(*unnamed, **arguments)
+
     def _form(self, message: str, argument: str, value: Any, fits: bool) -> str:
         """Whether a refusal says who was called, what was given and what is allowed."""
         start, _, allowed = message.partition("; allowed: ")
@@ -194,9 +204,11 @@ def _made(value: Any, kind: Any) -> str | None:
 
 def answers(model: keras.Model, argument: str = "") -> None:
     """Asks a model about noise and about a black image, in training where a rate is in question: all must be finite."""
-    shape = [size or 32 for size in model.inputs[0].shape[1:]]
-    noise = np.random.default_rng(0).standard_normal((1, *shape))
-    outputs = model(np.concatenate([noise, np.zeros((1, *shape))]).astype("float32"), training="rate" in argument)
+    inputs = []
+    for tensor in model.inputs:
+        noise = np.random.default_rng(0).standard_normal((1, *(size or 32 for size in tensor.shape[1:])))
+        inputs.append(np.concatenate([noise, 0 * noise]).astype(tensor.dtype))
+    outputs = model(inputs if len(inputs) > 1 else inputs[0], training="rate" in argument)
     for output in keras.tree.flatten(outputs):
         numbers = keras.ops.convert_to_numpy(keras.ops.cast(output, "float32"))
         assert np.isfinite(numbers).all(), "not finite"

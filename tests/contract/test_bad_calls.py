@@ -4,6 +4,8 @@ import keras
 import pytest
 
 from tests.contract.battery import Battery, answers
+from tests.contract.good_calls import batteries, take
+from tests.public import FUNCTIONS
 from tests.variants import BUILDERS, TINY
 
 pytestmark = [pytest.mark.heavy, pytest.mark.filterwarnings("ignore")]
@@ -23,9 +25,36 @@ TENSORS = [
 ]
 
 
+def ask(*batteries):
+    """All their calls; and a list of those whose answers are bad."""
+    complaints = [complaint for battery in batteries for complaint in battery.complaints()]
+    calls = sum(battery.calls for battery in batteries)
+    assert not complaints, f"{len(complaints)} of {calls} calls:\n" + "\n".join(complaints)
+
+
 @pytest.mark.parametrize("builder", BUILDERS)
 def test_builder(builder):
     good = {"input_shape": (32, 32, 3), "num_classes": 5, **ROWS[builder].arguments}
-    battery = Battery(builder, good, answers, {"input_shape": SHAPES, "input_tensor": TENSORS})
-    complaints = battery.complaints()
-    assert not complaints, f"{len(complaints)} of {battery.calls} calls:\n" + "\n".join(complaints)
+    ask(Battery(builder, good, answers, {"input_shape": SHAPES, "input_tensor": TENSORS}))
+
+
+@pytest.fixture
+def elsewhere(tmp_path, monkeypatch):
+    """{name: Battery} of the other functions, in an empty folder, where nothing is trained or exported."""
+    monkeypatch.chdir(tmp_path)
+    for slow in ("keras.Model.fit", "keras.Model.export", "vitgraph.demo.look"):
+        monkeypatch.setattr(slow, take)
+    return batteries(tmp_path)
+
+
+OTHERS = {name: function for name, function in FUNCTIONS.items() if function not in BUILDERS}
+GROUPS = {name.rpartition(".")[0] for name in OTHERS}
+
+
+@pytest.mark.parametrize("group", sorted(GROUPS))
+def test_functions(group, elsewhere):
+    ask(*(battery for name, battery in elsewhere.items() if name.rpartition(".")[0] == group))
+
+
+def test_all_functions_are_asked(elsewhere):
+    assert set(elsewhere) == set(OTHERS)

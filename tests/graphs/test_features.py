@@ -10,7 +10,17 @@ import numpy as np
 import pytest
 
 import vitgraph
-from tests.variants import EVERY_LAYER, OPEN, TINY, assert_close, assert_same, images, value, with_random_weights
+from tests.variants import (
+    EVERY_LAYER,
+    OPEN,
+    TINY,
+    assert_close,
+    assert_same,
+    images,
+    shared,
+    value,
+    with_random_weights,
+)
 from vitgraph import export
 from vitgraph.blocks import AttentionMap
 from vitgraph.blocks.attention.core import AttentionCore
@@ -283,3 +293,31 @@ def test_rollout_is_the_product_over_blocks():
 def test_no_rollout_where_tokens_are_not_the_same(name):
     with pytest.raises(ValueError, match="attention_rollout: model=.* allowed: a plain net"):
         vitgraph.attention_rollout(TINY[name].build())
+
+
+FOREIGN = keras.Sequential([keras.Input((8, 8, 3)), keras.layers.Conv2D(4, 3)], name="foreign")
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda: vitgraph.pyramid(FOREIGN), "pyramid: model=.*foreign.*; allowed: a graph of this package"),
+        (lambda: vitgraph.attention(FOREIGN), "attention: model=.*foreign.*; allowed: a graph of this package"),
+        (lambda: vitgraph.simple_feature_pyramid(FOREIGN), "model=.*foreign.*; allowed: a graph of this package"),
+        (lambda: vitgraph.load_weights(FOREIGN, {}), "model=.*foreign.*; allowed: a graph of this package"),
+        (lambda: vitgraph.pyramid(shared("swin"), ["P9"]), r"pyramid: levels=\['P9'\]; allowed: None, or .*: P2, P3"),
+        (lambda: vitgraph.pyramid(shared("swin"), []), r"pyramid: levels=\[\]; allowed: None, or one or more"),
+        (lambda: vitgraph.pyramid(shared("swin"), ["P2", "P2"]), "allowed: None, or one or more of these, each once"),
+        (lambda: vitgraph.pyramid(shared("swin"), ["P2"], blocks=[0]), "levels=.*; allowed: None with `blocks`"),
+        (lambda: vitgraph.pyramid(shared("vit"), blocks=[2]), r"pyramid: blocks=\[2\]; allowed: one or more of 2, "),
+        (lambda: vitgraph.pyramid(shared("vit"), blocks=[-3]), r"pyramid: blocks=\[-3\]; allowed: .*: -2 to 1"),
+        (lambda: vitgraph.pyramid(shared("vit"), blocks=[0, -2]), r"pyramid: blocks=\[0, -2\]; allowed: .*, each once"),
+        (
+            lambda: vitgraph.simple_feature_pyramid(vitgraph.build_vit((28, 28, 3), patch_size=14, dim=12, depth=1)),
+            "simple_feature_pyramid: model=.*; allowed: .* stride 4, 8, 16 or 32, not 14",
+        ),
+    ],
+)
+def test_a_model_without_what_is_asked_for_is_refused(call, message):
+    with pytest.raises(ValueError, match=message):
+        call()

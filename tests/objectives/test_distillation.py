@@ -1,5 +1,7 @@
 """A student that learns from a teacher beside its labels, and the plain net that is left of it."""
 
+import functools
+
 import keras
 import numpy as np
 import pytest
@@ -116,16 +118,25 @@ def test_without_distillation(top):
     np.testing.assert_array_equal(plain.get_layer("pos_embed").table, np.delete(table, 1, axis=1))
 
 
+STUDENT = student()
+distill = functools.partial(vitgraph.distill, STUDENT)
+PLAIN = student(distilled=False)
 ERRORS = {
-    "classes": (lambda: vitgraph.distill(student(), teacher(4)), r"'teacher with output \(None, 4\)'; allowed: .* 3 "),
-    "images": (lambda: vitgraph.distill(student(), teacher(size=24)), r"images \(24, 24, 3\)'; .* \(32, 32, 3\)"),
-    "no teacher": (lambda: vitgraph.distill(student(), None), "teacher=None"),
-    "no top": (lambda: vitgraph.distill(student(include_top=False), teacher()), "student='deit'; .* with its top"),
-    "temperature": (lambda: vitgraph.distill(student(), teacher(), 0.0), "temperature=0.0"),
-    "alpha": (lambda: vitgraph.distill(student(), teacher(), alpha=2), "alpha=2; allowed: 0 ... 1"),
-    "two tokens": (lambda: vitgraph.distill(student(), teacher(), add_token=True), "add_token=True"),
-    "nothing to take away": (lambda: vitgraph.without_distillation(student(distilled=False)), "model='deit'"),
-    "labels": (lambda: vitgraph.distill(student(), teacher()).fit(IMAGES, LABELS + 1), "labels 1 ... 3, .* 0 ... 2"),
+    "classes": (lambda: distill(teacher(4)), r"teacher=.*; allowed: a model whose output is \(B, 3\), not \('B', 4\)"),
+    "images": (lambda: distill(teacher(size=24)), r"teacher=.*\(32, 32, 3\), not \(24, 24, 3\)"),
+    "no teacher": (lambda: distill(None), "teacher=None; allowed: a keras Model"),
+    "not built": (lambda: distill(keras.Sequential()), "teacher=.*; allowed: a model of one input and one output"),
+    "itself": (lambda: distill(STUDENT), "teacher=.*; allowed: another model than the student"),
+    "no top": (lambda: vitgraph.distill(student(include_top=False), teacher()), "student=.*deit.*; .* with its top"),
+    "temperature": (lambda: distill(teacher(), 0.0), "temperature=0.0"),
+    "infinite": (lambda: distill(teacher(), float("inf")), "temperature=inf"),
+    "alpha": (lambda: distill(teacher(), alpha=2), "alpha=2; allowed: a number from 0 to 1"),
+    "hard": (lambda: distill(teacher(), hard="x"), "hard='x'; allowed: True or False"),
+    "reduction": (lambda: distill(teacher(), reduction=[]), r"reduction=\[\]; allowed: 'mean', 'batchmean'"),
+    "two tokens": (lambda: distill(teacher(), add_token=True), "add_token=True"),
+    "norm of no token": (lambda: distill(teacher(), add_token_norm=True), "add_token_norm=True; allowed: False"),
+    "nothing to take away": (lambda: vitgraph.without_distillation(PLAIN), "model=.*deit.*; allowed: a net with a"),
+    "labels": (lambda: distill(teacher()).fit(IMAGES, LABELS + 1), "labels 1 ... 3, .* 0 ... 2"),
 }
 
 

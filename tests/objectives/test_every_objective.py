@@ -1,7 +1,10 @@
-"""What every training objective owes its user, whatever its loss."""
+"""What every training objective has to do, whatever its loss."""
 
 import functools
+import importlib
+import inspect
 import json
+import types
 
 import keras
 import numpy as np
@@ -114,29 +117,51 @@ def test_half_precision_under_xla(build):
 
 FOREIGN = keras.Sequential([keras.Input((8, 8, 3))], name="foreign")
 BORDER = vitgraph.build_vit((36, 32, 3), patch_size=8, dim=8, depth=1, num_heads=1)
-predict_patches = functools.partial(vitgraph.masked_patch_prediction, vit())
-autoencode = functools.partial(vitgraph.masked_autoencoder, vit(), decoder_dim=8, decoder_heads=2)
+VIT = vit()
+predict_patches = functools.partial(vitgraph.masked_patch_prediction, VIT)
+autoencode = functools.partial(vitgraph.masked_autoencoder, VIT, decoder_dim=8, decoder_heads=2)
+byol, dino = functools.partial(vitgraph.byol, VIT, 8, 12), functools.partial(vitgraph.dino, VIT, 12, 8, 6)
 SWIN = swin()
 DEIT, LEVIT, PVT_V2 = (TINY[name].build((32, 32, 3)) for name in ("deit", "levit", "pvt_v2"))
 LOCALVIT = vitgraph.build_localvit((32, 32, 3), patch_size=8, dim=8, depth=1, num_heads=1)
 OPEN = vitgraph.build_vit((None, None, 3), patch_size=8, dim=8, depth=1, num_heads=1)
+DOT = vitgraph.build_vit((4, 4, 1), patch_size=1, dim=8, depth=1, num_heads=1)
 ERRORS = {
-    "two heads": (lambda: vitgraph.byol(DEIT), "'deit'; allowed: a graph with one head"),
-    "nothing left": (lambda: autoencode(0.95), r"masking_ratio=0.95; allowed: 1 ... 15 of 16 patches are left"),
+    "two heads": (lambda: vitgraph.byol(DEIT), "encoder=.*deit.*; allowed: a graph with one head"),
+    "many maps": (lambda: vitgraph.byol(vitgraph.pyramid(SWIN)), "encoder=.*; allowed: a graph with one head"),
+    "nothing left": (
+        lambda: autoencode(0.95),
+        "masking_ratio=0.95; allowed: a share that leaves 1 to 15 of 16 patches",
+    ),
     "squares": (lambda: vitgraph.simmim(SWIN, mask_patch_size=6), "mask_patch_size=6; .* whole patches"),
-    "all hidden": (lambda: vitgraph.simmim(SWIN, 1.0, 8), r"masking_ratio=1.0; allowed: 1 ... 15 of 16 squares"),
-    "no embedding": (lambda: vitgraph.simmim(LEVIT, 0.5, 8), "'levit'; .* begins with an embedding"),
-    "seen from beside": (lambda: vitgraph.simmim(PVT_V2, 0.5, 8), "'pvt_v2'; .* whose patches don't overlap"),
-    "decoder": (lambda: autoencode(decoder_dim=6), "a multiple of 4"),
-    "hierarchical": (lambda: vitgraph.masked_autoencoder(SWIN), "'swin'; allowed: a plain net"),
-    "needs a grid": (lambda: vitgraph.masked_autoencoder(LOCALVIT), "'localvit'; .* nothing but tokens"),
-    "any size": (lambda: vitgraph.masked_autoencoder(OPEN), "'vit'; allowed: one for images of a known size"),
-    "not ours": (lambda: vitgraph.masked_patch_prediction(FOREIGN), "a graph of this package"),
-    "no share": (lambda: predict_patches(mask_prob=1.5), "mask_prob=1.5; allowed: 0 ... 1"),
+    "all hidden": (lambda: vitgraph.simmim(SWIN, 1.0, 8), "masking_ratio=1.0; allowed: .* 1 to 15 of 16 squares"),
+    "no embedding": (lambda: vitgraph.simmim(LEVIT, 0.5, 8), "levit.*; .* begins with an embedding"),
+    "seen from beside": (lambda: vitgraph.simmim(PVT_V2, 0.5, 8), "pvt_v2.*; .* whose patches don't overlap"),
+    "decoder": (lambda: autoencode(decoder_dim=6), "decoder_dim=6; allowed: a multiple of 4"),
+    "decoder's heads": (lambda: autoencode(decoder_heads=3), "decoder_heads=3; allowed: divisors of the width"),
+    "decoder's mlp": (lambda: autoencode(decoder_mlp_ratio=0.1), "decoder_mlp_ratio=0.1; allowed: at least 1 / width"),
+    "hierarchical": (lambda: vitgraph.masked_autoencoder(SWIN), "swin.*; allowed: a plain net"),
+    "needs a grid": (lambda: vitgraph.masked_autoencoder(LOCALVIT), "localvit.*; .* nothing but tokens"),
+    "any size": (lambda: vitgraph.masked_autoencoder(OPEN), "vit.*; allowed: a graph for images of a known size"),
+    "one number": (lambda: vitgraph.masked_autoencoder(DOT, norm_pix_loss=True), "norm_pix_loss=True; allowed: False"),
+    "not ours": (lambda: vitgraph.masked_patch_prediction(FOREIGN), "encoder=.*; allowed: a graph of this package"),
+    "no model": (lambda: vitgraph.simmim(None), "encoder=None; allowed: a graph of this package"),
+    "no share": (lambda: predict_patches(mask_prob=1.5), "mask_prob=1.5; allowed: a number from 0 to 1"),
     "shares": (lambda: predict_patches(0.5, 0.9, 0.2), r"random_prob=0.2; .* \(0.9\)"),
     "nothing hidden": (lambda: predict_patches(0.0), "masking_ratio=0.0; .* over 0"),
-    "patches left over": (lambda: vitgraph.masked_autoencoder(BORDER), r"divide the image, here \(36, 32\)"),
-    "borders": (lambda: vitgraph.masked_patch_prediction(BORDER), r"here 8, divides the image, here \(36, 32\)"),
+    "classes": (lambda: predict_patches(bits=7), "bits=7; allowed: .*, of which there are 3, is at most 18"),
+    "means": (lambda: predict_patches(mean=(0.5, 0.5)), r"mean=\(0.5, 0.5\); allowed: a number, or 3 of them"),
+    "patches left over": (lambda: vitgraph.masked_autoencoder(BORDER), r"divide the image, \(36, 32\)"),
+    "borders": (lambda: vitgraph.masked_patch_prediction(BORDER), r"here 8, divides the image, \(36, 32\)"),
+    "seed": (lambda: autoencode(seed=True), "seed=True; allowed: None, or an integer"),
+    "momentum": (lambda: byol(momentum="x"), "momentum='x'; allowed: a number from 0 to 1, or a keras Learning"),
+    "augmentation": (lambda: byol(augment=3), "augment=3; allowed: None, or a keras Layer"),
+    "no images": (lambda: byol(augment=keras.layers.Dense(2)), r"augment=.*; .* images \(None, 32, 32, 3\)"),
+    "a size": (lambda: byol(size=32), r"size=32; allowed: None: vit takes images of \(32, 32\)"),
+    "no size": (lambda: vitgraph.byol(OPEN), "size=None; allowed: a side"),
+    "range": (lambda: dino(value_range=(1, 0)), r"value_range=\(1, 0\); allowed: \(least, most\)"),
+    "last layer": (lambda: dino(norm_last_layer=float("nan")), "norm_last_layer=nan; allowed: True or False"),
+    "temperature": (lambda: dino(student_temp=0), "student_temp=0; allowed: a number from 0.001 to 1000"),
 }
 """{what is wrong: (function, what the message says)}."""
 
@@ -183,8 +208,16 @@ def test_views_that_cannot_be(views, says):
 
 @pytest.mark.parametrize(("make", "says"), ERRORS.values(), ids=ERRORS)
 def test_error(make, says):
-    with pytest.raises((ValueError, TypeError), match=says):
+    with pytest.raises((ValueError, TypeError), match=rf"^\w+: .*{says}"):
         make()
+
+
+def test_each_objective_has_one_public_name():
+    """A function, which is called as its module is."""
+    for name, function in vitgraph.objectives.OBJECTIVES.items():
+        assert getattr(vitgraph, name) is function and next(iter(inspect.signature(function).parameters)) == "encoder"
+        assert isinstance(getattr(vitgraph.objectives, name), types.ModuleType)
+        assert getattr(vitgraph.objectives, name) is importlib.import_module(f"vitgraph.objectives.{name}")
 
 
 def test_encoder_sees_the_tokens_that_are_left_alone():

@@ -46,7 +46,7 @@ def test_fixed_positions(tmp_path):
 @pytest.mark.parametrize(
     ("make", "says"),
     [
-        (lambda: sincos_positions(vit(pos_embed="none")), "'vit'; allowed: one with a learned table"),
+        (lambda: sincos_positions(vit(pos_embed="none")), "vit.*; allowed: a graph with a learned table"),
         (lambda: sincos_positions(vit(dim=18)), "a multiple of 4, not 18"),
     ],
     ids=["no table", "width"],

@@ -6,7 +6,7 @@ import numpy as np
 from tests.parity.objectives import channels_last, load, numpy
 from tests.parity.official import no_more
 from tests.parity.vit import lucid_vit
-from vitgraph.objectives import byol
+from vitgraph import byol
 
 
 def lucid_byol(config, tensors, weights):

@@ -36,7 +36,7 @@ def official_deepvit(config, image_shape, weights):
     ours["stem_dim"] = 64 if config.get("use_cnn_embed") else None
     if not config.get("re_atten", True):  # theirs then forgets the scales too
         ours.update(apply_transform=False, scale_adjustment=1.0)
-    top = {"classifier_activation": None}
+    top: dict = {"classifier_activation": None}
     if not ours.get("num_classes", 1000):  # then the logits are what the head would see
         del ours["num_classes"]
         top = {"include_top": False, "pooling": "token"}

@@ -7,9 +7,8 @@ from keras import layers
 from tests.parity.objectives import channels_last, load, numpy
 from tests.parity.official import no_more
 from tests.parity.vit import lucid22_vit, lucid_vit
-from vitgraph import attention, build_vit
+from vitgraph import attention, build_vit, dino
 from vitgraph.blocks import CentredCrossEntropy
-from vitgraph.objectives import dino
 
 
 def official(config, tensors, weights):

@@ -6,8 +6,7 @@ from tests.parity.deit import official_deit_distilled
 from tests.parity.objectives import channels_last, load, numpy
 from tests.parity.official import no_more
 from tests.parity.vit import lucid22_vit, lucid_vit
-from vitgraph import load_weights
-from vitgraph.objectives import distill
+from vitgraph import distill, load_weights
 
 
 def losses(student, tensors, prepare=lambda model: None, **options):

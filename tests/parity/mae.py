@@ -7,10 +7,9 @@ from tests.parity import Port
 from tests.parity.objectives import channels_last, load, numpy
 from tests.parity.official import no_more
 from tests.parity.vit import lucid_arguments, lucid_attn_proj, lucid_vit, mae_vit
-from vitgraph import build_vit, load_weights
+from vitgraph import build_vit, load_weights, masked_autoencoder
 from vitgraph.blocks import KeepTokens, RestoreTokens
 from vitgraph.checkpoints.names.vit import layers_of_2022
-from vitgraph.objectives import masked_autoencoder
 from vitgraph.objectives.base import replay
 from vitgraph.objectives.masked_autoencoder import SOURCES
 

@@ -8,7 +8,7 @@ import numpy as np
 from tests.parity.objectives import channels_last, load, numpy
 from tests.parity.official import no_more
 from tests.parity.vit import lucid22_vit, lucid_vit
-from vitgraph.objectives import masked_patch_prediction
+from vitgraph import masked_patch_prediction
 
 
 def mpp(translate):

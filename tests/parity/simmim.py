@@ -8,8 +8,7 @@ from tests.parity.beit import official_simmim_vit
 from tests.parity.mae import patches_alone, patches_alone_2022, without_class_token
 from tests.parity.objectives import channels_last, load, numpy
 from tests.parity.official import no_more
-from vitgraph import build_swin
-from vitgraph.objectives import simmim
+from vitgraph import build_swin, simmim
 from vitgraph.objectives.base import replay
 
 

@@ -24,7 +24,7 @@ def official_t2t(config, image_shape, weights):
     no_more(config, (*NAMES, *WITHOUT_EFFECT))
     ours = {mine: config[theirs] for theirs, mine in NAMES.items() if theirs in config}
     ours["qk_scale"] = ours.get("qk_scale") or None  # theirs takes 0 for None
-    top = {"classifier_activation": None}
+    top: dict = {"classifier_activation": None}
     if not ours.get("num_classes", 1000):  # then the logits are what the head would see
         del ours["num_classes"]
         top = {"include_top": False, "pooling": "token"}

@@ -1,4 +1,7 @@
-"""One architecture family per file: a pure function from hyper-parameters to a graph."""
+"""One architecture per file: a pure function from numbers to a graph.
+
+This file is written by `scripts/check --fix`: it imports `build_<file>` from every file beside it.
+"""
 
 from vitgraph.builders.ats_vit import build_ats_vit
 from vitgraph.builders.beit import build_beit

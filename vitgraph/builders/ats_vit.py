@@ -18,10 +18,10 @@ Official code: github.com/adaptivetokensampling/ATS, libs/models/transformers; i
                     around its attention.
 
 How many tokens are kept depends on the image; the shapes of the graph don't. The official code samples as many points
-as there are tokens, removes duplicates, and goes on with the length of the batch's longest sample. Here lengths are
-fixed: without a budget (`num_tokens`) they stay as they are, and with one all samples get shorter; the official code
-has budgets, but can't run them. Its softmax adds 1e-6 to the denominator, for rows that are all padding; here there are
-no such rows. vit-pytorch samples at random, and weighs each head by its own values' lengths.
+as there are tokens, removes duplicates, and goes on with the length of the batch's longest sample. Here the length is
+the budget (`num_tokens`), or without one that of all tokens; the official code has budgets too, but can't run them. Its
+softmax adds 1e-6 to the denominator, for rows that are all padding; here there are no such rows. vit-pytorch samples at
+random, and weighs each head by its own values' lengths.
 """
 
 import dataclasses
@@ -109,10 +109,11 @@ def build_ats_vit(
         attn_drop_rate: dropout of attention probabilities, except in sampling blocks.
 
     Returns:
-        A `keras.Model`. The node `block_{i}_ids` of a sampling block is the numbers (B, K) of the patches that it
-        keeps, the least significant first, -1 for padding; `token_ids` is those after the last block. Each block before
-        the first that samples ends in a `Stage` of the patch's stride ("P4" for 16), and so does the net, with zeros
-        where a patch is gone. Without a top it ends in the map (B, H / p, W / p, dim) of that, normed.
+        A `keras.Model`. The node `block_{i}_ids` of a sampling block gives the numbers (B, K) of the patches that it
+        keeps, the least significant first, -1 for padding; `token_ids` gives those after the last block. Each block
+        before the first that samples ends in a `Stage` of the patch's stride ("P4" for 16), and so does the last one,
+        with zeros in place of dropped patches. Without a top and pooling the net ends in the map of the normed patches
+        (B, H / p, W / p, dim).
 
     Example:
         >>> ats = vitgraph.build_ats_vit((64, 64, 3), depth=3, dim=96, ats_blocks=(1, 2), num_tokens=(9, 5))
@@ -126,7 +127,8 @@ def build_ats_vit(
     )  # fmt: skip
     good = max(ats_blocks) < depth and len(set(ats_blocks)) == len(ats_blocks)
     c.require(good, "ats_blocks", f"different indices of blocks, here 0 to {depth - 1}")
-    budgets = dict(zip(ats_blocks, num_tokens or (None,) * len(ats_blocks), strict=True))
+    each = num_tokens if isinstance(num_tokens, tuple) else (num_tokens,) * len(ats_blocks)
+    budgets = dict(zip(ats_blocks, each, strict=True))
     patch, grid = patch_grid(border, patch_size, img_size)
 
     patches = patch_embed(border.image, patch, dim)
@@ -134,7 +136,7 @@ def build_ats_vit(
     x = PrependTokens(name="cls_token")(x)
     x = PositionTable(grid, 1, kernel="bilinear", antialias=False, name="pos_embed")(x, patches)
     x = w.dropout(x, pos_drop_rate, "pos_drop")
-    ids = PatchIds(name="patch_ids")(patches)  # (B, M), beside the tokens (B, 1 + M, dim): which patch each of them is
+    ids = PatchIds(name="patch_ids")(patches)  # (B, M), beside tokens (B, 1 + M, dim): which patch each of them is
     first, rates = min(ats_blocks), w.drop_path_rates(drop_path_rate, depth)
     x = transformer_blocks(x, t, pre_norm_block, rates[:first], patch, 1)
     for i in range(first, depth):
@@ -153,7 +155,7 @@ def build_ats_vit(
 def _sampling_block(x, ids, sampler, t, drop_path, name):
     """A block that keeps some of its tokens: (B, 1 + M, C), (B, M) -> (B, 1 + K, C), (B, K)."""
     qkv = w.dense(t.norm(x, f"{name}_norm1"), 3 * t.attn_dim, f"{name}_attn_qkv", t.qkv_bias)
-    picks = sampler(qkv, ids)  # (B, K): which of the M tokens are kept
+    picks = sampler(qkv, ids)  # (B, K): which of the M tokens the block keeps
     y = MaskedAttention(t.num_heads, t.qk_scale, name=f"{name}_attn")(qkv, ids, picks)
     y = w.dense(y, t.dim, f"{name}_attn_proj")
     x, ids = PickTokens(name=f"{name}_picked")(x, picks), PickIds(name=f"{name}_ids")(ids, picks)

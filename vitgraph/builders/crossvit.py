@@ -69,8 +69,7 @@ VARIANTS = {  # table 1 of the paper; the names are timm's, with the size of the
     "crossvit_tiny_240": {"dims": (96, 192), "num_heads": (3, 3)},
 }
 
-
-Scale = Annotated[float, c.Rule("a number from 0.05 to 4", lambda v: 0.05 <= v <= 4)]
+ImageScale = Annotated[float, c.Rule("a number from 0.05 to 4", lambda v: 0.05 <= v <= 4)]
 Depths = Annotated[
     tuple[int, int, int],
     c.Rule(
@@ -93,7 +92,7 @@ def build_crossvit(
     classifier_activation: c.Activation | None = "softmax",
     pooling: c.TokenPooling = None,
     input_tensor: c.ImageTensor | None = None,
-    img_scales: c.PerBranch[Scale] = (1.0, 224 / 240),
+    img_scales: c.PerBranch[ImageScale] = (1.0, 224 / 240),
     crop_scale: bool = False,
     patch_sizes: c.PerBranch[c.Kernel] = (12, 16),
     multi_conv: bool = False,

@@ -12,7 +12,7 @@ Official code: github.com/microsoft/CvT, lib/models/cls_cvt.py; checkpoints ther
       head
 
     block: x + attention(norm(x)), queries, keys and values each through a depthwise 3x3 convolution and batch norm of
-           their own, step 2 for keys and values; the class token skips the convolutions;
+           their own, stride 2 for keys and values; the class token skips the convolutions;
            x + mlp(norm(x)).
 
 Any input size, also an open one: there are no positions to embed. Attention is scaled by the stage's width and not by
@@ -73,7 +73,7 @@ def build_cvt(
     dims: c.PerStage[c.Width] = (64, 192, 384),
     depths: c.PerStage[c.Depth] = (1, 2, 10),
     num_heads: c.PerStage[c.Count] = (1, 3, 6),
-    mlp_ratios: c.PerStage[c.Ratio] = (4.0, 4.0, 4.0),
+    mlp_ratios: c.OneOrPerStage[c.Ratio] = 4.0,
     class_token: c.OneOrPerStage[bool] = (False, False, True),
     qkv_bias: c.OneOrPerStage[bool] = True,
     qkv_method: c.OneOrPerStage[Literal["dw_bn", "avg", "linear"]] = "dw_bn",
@@ -95,8 +95,8 @@ def build_cvt(
 ) -> keras.Model:
     """Builds a CvT (arXiv:2103.15808): image (B, H, W, C) -> scores (B, num_classes).
 
-    Arguments from `class_token` to `padding_q`, and all rates except `drop_rate`, are one value for all stages or per
-    stage.
+    Arguments from `class_token` to `padding_q`, and all rates except `drop_rate`, take one value for all stages or one
+    per stage.
 
     Args:
         paddings: zeros on each side of the map before each stage's embedding.
@@ -133,9 +133,10 @@ def build_cvt(
     per_stage = {
         "dim": dims, "num_heads": num_heads, "qkv_bias": qkv_bias, "qkv_method": qkv_method, "kernel_qkv": kernel_qkv,
         "stride_kv": stride_kv, "padding_kv": padding_kv, "stride_q": stride_q, "padding_q": padding_q,
-        "attn_drop_rate": attn_drop_rate, "initializer": [initializer] * len(dims),
+        "attn_drop_rate": attn_drop_rate,
     }  # fmt: skip
-    attentions = [_Attention(**{k: c.entries(v)[i] for k, v in per_stage.items()}) for i in range(len(dims))]
+    rows = [{argument: c.entries(value)[i] for argument, value in per_stage.items()} for i in range(len(dims))]
+    attentions = [_Attention(**row, initializer=initializer) for row in rows]
     pixels = [math.prod(strides[: i + 1]) for i in range(len(dims))]
     c.at_least(max(n * attention.least for n, attention in zip(pixels, attentions, strict=True)), border.shape)
 
@@ -197,9 +198,8 @@ class _Attention:
         """Every position has a query, since the residual connection adds to that position what the query finds."""
         if self.qkv_method == "linear":
             return
-        c.require(
-            2 * self.padding_kv <= self.kernel_qkv, "padding_kv", f"at most half of {self.kernel_qkv}, the kernel"
-        )
+        good = 2 * self.padding_kv <= self.kernel_qkv
+        c.require(good, "padding_kv", f"at most half of the kernel, here of {self.kernel_qkv}")
         if self.qkv_method == "dw_bn":
             c.require(self.stride_q == 1, "stride_q", "1: every position needs a query")
             half = f"half of an odd kernel, here of {self.kernel_qkv}: every position needs a query"

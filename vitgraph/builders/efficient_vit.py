@@ -19,7 +19,6 @@ nystrom-attention takes the whole batch's (`pinv_shared=True`). x-transformers' 
 here they have.
 """
 
-import inspect
 from collections.abc import Callable
 from typing import Annotated, Any, Literal
 
@@ -36,14 +35,16 @@ VARIANTS: dict = {}
 """Nothing is published: there is one such net for each attention."""
 
 
+_ATTENTION = "a function (dim, num_heads, name) -> layer"
+
+
 def _function(value):
     if not callable(value):
         raise TypeError
-    inspect.signature(value).bind("dim", "num_heads", name="name")  # an error if it can't be called so
     return value
 
 
-Attention = Annotated[Callable[..., Any], c.Conversion("a function (dim, num_heads, name) -> layer", _function)]
+Attention = Annotated[Callable[..., Any], c.Conversion(_ATTENTION, _function)]
 
 
 @c.builder
@@ -133,11 +134,12 @@ def build_efficient_vit(
 
 def _attended(x, more, attention, num_heads, name):
     """What the given attention makes of tokens (B, N, C) and of `more` from the block before: [tokens, *more]."""
-    layer = attention(x.shape[-1], num_heads, name=name)
-    c.require(callable(layer), "attention", f"what gives layers; it gave {c.shown(layer)}", error=TypeError)
-    outputs = keras.tree.flatten(layer(x, *more)) or [None]
-    shape = getattr(outputs[0], "shape", None)
-    c.require(shape == x.shape, "attention", f"layers {x.shape} -> {x.shape}; it gave {shape}")
+    with c.calling("attention", _ATTENTION):
+        layer = attention(x.shape[-1], num_heads, name=name)
+        c.require(callable(layer), "attention", f"what gives layers; it gave {c.shown(layer)}", error=TypeError)
+        outputs = keras.tree.flatten(layer(x, *more)) or [None]
+        shape = getattr(outputs[0], "shape", None)
+        c.require(shape == x.shape, "attention", f"layers {x.shape} -> {x.shape}; it gave {shape}")
     return outputs
 
 

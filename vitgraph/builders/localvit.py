@@ -9,7 +9,8 @@ Official code: github.com/ofsoundof/LocalViT, models/localvit.py; checkpoints th
       blocks 0 ... depth - 1                   (B, 1 + N, dim)
       norm, class token, head
 
-    block: x + attention(norm(x)); x + locality(x), which leaves the class token out (see locality_feed_forward.py).
+    block: x + attention(norm(x));
+           x + locality(x), which leaves the class token out (see wiring/locality_feed_forward.py).
 
 The class token sees no patch that the last feed-forward layer changes, so that layer never learns, as in the official
 code. Without a class token, which the official code always has, the stream is maps and the scores come from the mean of

@@ -4,7 +4,7 @@ Paper: Li et al., "LocalViT: Bringing Locality to Vision Transformers", arXiv:21
 Official code: github.com/ofsoundof/LocalViT, models/localvit_pvt.py; checkpoints there.
 
 The stages are those of PVT (see pvt.py), the second half of each block is that of LocalViT (see
-locality_feed_forward.py). The official code has squeeze-excitation and square images only.
+wiring/locality_feed_forward.py). The official code has squeeze-excitation and square images only.
 """
 
 from typing import Any
@@ -32,7 +32,7 @@ def build_localvit_pvt(
     dims: c.PerStage[c.Width] = (64, 128, 320, 512),
     depths: c.PerStage[c.Depth] = (2, 2, 2, 2),
     num_heads: c.PerStage[c.Count] = (1, 2, 5, 8),
-    mlp_ratios: c.PerStage[c.Ratio] = (8, 8, 4, 4),
+    mlp_ratios: c.OneOrPerStage[c.Ratio] = (8, 8, 4, 4),
     sr_ratios: c.PerStage[c.Kernel] = (8, 4, 2, 1),
     act: c.Act = "hard_silu",
     channel_attention: Gate | None = "se",

@@ -60,7 +60,7 @@ def build_pit(
     dims: c.PerStage[c.Width] = (144, 288, 576),
     depths: c.PerStage[c.Depth] = (2, 6, 4),
     num_heads: c.PerStage[c.Count] = (3, 6, 12),
-    mlp_ratios: c.PerStage[c.Ratio] = (4, 4, 4),
+    mlp_ratios: c.OneOrPerStage[c.Ratio] = (4, 4, 4),
     distilled: bool = False,
     head_dim: c.Width | None = None,
     qkv_bias: bool = True,

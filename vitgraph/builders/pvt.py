@@ -48,7 +48,7 @@ def build_pvt(
     dims: c.PerStage[c.Width] = (64, 128, 320, 512),
     depths: c.PerStage[c.Depth] = (2, 2, 2, 2),
     num_heads: c.PerStage[c.Count] = (1, 2, 5, 8),
-    mlp_ratios: c.PerStage[c.Ratio] = (8, 8, 4, 4),
+    mlp_ratios: c.OneOrPerStage[c.Ratio] = (8, 8, 4, 4),
     sr_ratios: c.PerStage[c.Kernel] = (8, 4, 2, 1),
     class_token: bool = True,
     qkv_bias: bool = True,

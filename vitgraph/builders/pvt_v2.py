@@ -50,7 +50,7 @@ def build_pvt_v2(
     dims: c.PerStage[c.Width] = (32, 64, 160, 256),
     depths: c.PerStage[c.Depth] = (2, 2, 2, 2),
     num_heads: c.PerStage[c.Count] = (1, 2, 5, 8),
-    mlp_ratios: c.PerStage[c.Ratio] = (8, 8, 4, 4),
+    mlp_ratios: c.OneOrPerStage[c.Ratio] = (8, 8, 4, 4),
     sr_ratios: c.PerStage[c.Kernel] = (8, 4, 2, 1),
     linear: bool = False,
     pool_size: c.Kernel = 7,

@@ -55,7 +55,7 @@ def build_small_data_pit(
     dims: c.PerStage[c.Width] = (96, 192, 384),
     depths: c.PerStage[c.Depth] = (2, 6, 4),
     num_heads: c.PerStage[c.Count] = (2, 4, 8),
-    mlp_ratios: c.PerStage[c.Ratio] = (2.0, 2.0, 2.0),
+    mlp_ratios: c.OneOrPerStage[c.Ratio] = 2.0,
     spt: bool = True,
     lsa: bool = True,
     head_dim: c.Width | None = None,

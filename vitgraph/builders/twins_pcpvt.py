@@ -44,7 +44,7 @@ def build_twins_pcpvt(
     dims: c.PerStage[c.Width] = (64, 128, 320, 512),
     depths: c.PerStage[c.Depth] = (3, 4, 6, 3),
     num_heads: c.PerStage[c.Count] = (1, 2, 5, 8),
-    mlp_ratios: c.PerStage[c.Ratio] = (8, 8, 4, 4),
+    mlp_ratios: c.OneOrPerStage[c.Ratio] = (8, 8, 4, 4),
     sr_ratios: c.PerStage[c.Kernel] = (8, 4, 2, 1),
     peg_kernel_size: c.OddKernel = 3,
     qkv_bias: bool = True,

@@ -49,7 +49,7 @@ def build_twins_svt(
     dims: c.PerStage[c.Width] = (64, 128, 256, 512),
     depths: c.PerStage[c.Depth] = (2, 2, 10, 4),
     num_heads: c.PerStage[c.Count] = (2, 4, 8, 16),
-    mlp_ratios: c.PerStage[c.Ratio] = (4, 4, 4, 4),
+    mlp_ratios: c.OneOrPerStage[c.Ratio] = (4, 4, 4, 4),
     window_sizes: c.OneOrPerStage[c.Window] = 7,
     sr_ratios: c.PerStage[c.Kernel] = (8, 4, 2, 1),
     peg_kernel_size: c.OddKernel = 3,

@@ -68,7 +68,7 @@ _NO_QKV_BIAS = {"qkv_bias": False}
 _SCALING = {"block": parallel_scaling_block}
 _XP = {**_SCALING, **_NO_QKV_BIAS, "no_embed_class": True, "pre_norm": True, "qk_norm": True, "rms_norm": True}
 
-_STYLES = (  # names of (size, patch, image side); arguments besides these three; the nets as size/patch/side
+_STYLES: tuple = (  # names of (size, patch, image side); arguments besides these three; the nets as size/patch/side
     ("vit_{}_patch{}_{}", {},
      "tiny/16/224 tiny/16/384 small/8/224 small/16/224 small/16/384 small/32/224 small/32/384 base/8/224 base/16/224 "
      "base/16/384 base/32/224 base/32/384 large/14/224 large/16/224 large/16/384 large/32/224 large/32/384 huge/14/224 "

@@ -48,7 +48,7 @@ NUMBERS = {  # arguments of `Recipe`
     "ema_momentum": (float, "M", "momentum of a moving average of the weights, which is what is kept in the end"),
     "label_smoothing": (float, "S", "share of each label that is spread over all classes"),
     "drop_rate": (float, "P", "dropout before the head"),
-    "drop_path_rate": (float, "P", "stochastic depth, where the builder has this argument"),
+    "drop_path_rate": (float, "P", "stochastic depth of the last block; earlier ones have less"),
 }
 
 

@@ -44,6 +44,7 @@ from vitgraph.contract.kinds import (
     PerBlock,
     PerBranch,
     PerStage,
+    PicturePath,
     Pool,
     Pooling,
     Positive,
@@ -62,7 +63,7 @@ from vitgraph.contract.kinds import (
     Window,
     between,
 )
-from vitgraph.contract.rules import at_least, entries, has_hidden, heads_divide, known, require, shown
+from vitgraph.contract.rules import at_least, calling, entries, has_hidden, heads_divide, known, require, shown
 
 __all__ = [
     "Act",
@@ -93,6 +94,7 @@ __all__ = [
     "PerBlock",
     "PerBranch",
     "PerStage",
+    "PicturePath",
     "Pool",
     "Pooling",
     "Positive",
@@ -112,6 +114,7 @@ __all__ = [
     "at_least",
     "between",
     "builder",
+    "calling",
     "checked_fields",
     "entries",
     "errors_of",

@@ -6,6 +6,7 @@ import difflib
 import functools
 import inspect
 import typing
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any, ParamSpec, TypeVar
 
@@ -77,8 +78,9 @@ def fit_all(caller: str, arguments: dict[str, Any], kinds: dict[str, Any]) -> No
     Raises:
         ValueError, TypeError: naming the caller, the argument, its value and what is allowed.
     """
-    lengths: dict[str, tuple[str, int]] = {}
-    for name, value in list(arguments.items()):
+    given, units = dict(arguments), {name: unit_of(kind) for name, kind in kinds.items()}
+    lengths: dict[str, dict[str, int]] = {}
+    for name, value in given.items():
         if name not in kinds:
             continue
         try:
@@ -86,17 +88,20 @@ def fit_all(caller: str, arguments: dict[str, Any], kinds: dict[str, Any]) -> No
         except Misfit as misfit:
             allowed = misfit.allowed or said(kinds[name])
             raise misfit.error(f"{caller}: {name}={shown(value)}; allowed: {allowed}") from None
-        per = unit_of(kinds[name])
-        if per is None or not isinstance(arguments[name], tuple):
-            continue
-        first, length = lengths.setdefault(per.unit, (name, len(arguments[name])))
-        if len(arguments[name]) != length:
-            allowed = f"{length} entries, one per {per.unit}, as many as {first}"
-            raise ValueError(f"{caller}: {name}={shown(value)}; allowed: {allowed}")
+        per = units[name]
+        if per is not None and isinstance(arguments[name], tuple):
+            lengths.setdefault(per.unit, {})[name] = len(arguments[name])
+    usual = {unit: Counter(found.values()).most_common(1)[0][0] for unit, found in lengths.items()}
+    for unit, found in lengths.items():
+        for name, length in found.items():
+            if length != usual[unit]:
+                like = next(other for other, length in found.items() if length == usual[unit])
+                allowed = f"{usual[unit]} entries, one per {unit}, as many as {like}"
+                raise ValueError(f"{caller}: {name}={shown(given[name])}; allowed: {allowed}")
     for name, value in arguments.items():
-        per = unit_of(kinds.get(name))
-        if per is not None and value is not None and not isinstance(value, tuple) and per.unit in lengths:
-            arguments[name] = (value,) * lengths[per.unit][1]
+        per = units.get(name)
+        if per is not None and value is not None and not isinstance(value, tuple) and per.unit in usual:
+            arguments[name] = (value,) * usual[per.unit]
 
 
 @contextlib.contextmanager
@@ -131,7 +136,7 @@ def named_errors(caller: str, arguments: dict[str, Any]) -> Iterator[None]:
     try:
         yield
     except Broken as broken:
-        raise broken.error(broken.message(caller, arguments)) from None
+        raise broken.error(broken.message(caller, arguments)) from broken.__cause__
 
 
 @contextlib.contextmanager
@@ -197,5 +202,6 @@ def _check_strides(model: Any, uneven: bool) -> None:
                 continue
             # Still catches a stride that is off by a factor of two, except on tiny maps.
             if not uneven or (size >= 4 * stride and not size < 2 * count * stride < 4 * size):
-                allowed = f"a size that shrinks as strides say: {stage.name} has {count} of {size} with stride {stride}"
+                here = f"{stage.name} has {count} positions along {size} pixels at stride {stride}"
+                allowed = f"sizes, with kernels, that make maps as large as strides say; here {here}"
                 require(False, "input_shape", allowed, value=tuple(model.inputs[0].shape[1:]))

@@ -39,7 +39,7 @@ ARGUMENTS = {
     # hierarchical nets
     "dims": "width of each stage.",
     "depths": "number of blocks of each stage.",
-    "mlp_ratios": "hidden width of each stage's feed-forward layers, relative to the stage's width.",
+    "mlp_ratios": "hidden width of the feed-forward layers relative to the stage's width, for all stages or per stage.",
     "patch_sizes": "side of each stage's patches, in positions of the stage before it (pixels at first).",
     "kernel_sizes": "side of the kernels of each stage's embedding.",
     "strides": "stride of each stage's embedding.",
@@ -87,17 +87,17 @@ ARGUMENTS = {
     "std": "standard deviation of pixels from 0 to 1 that the weights were trained with, likewise.",
     # training
     "out": "the folder for everything that is written; made if it doesn't exist.",
-    "validation": "images to validate on after each epoch, in the same forms; or the share of `images` that is held out; "
-    "None: no validation. They are resized and cropped as published weights were evaluated.",
+    "validation": "images to validate on after each epoch, in the same forms; or the share of `images` that is held "
+    "out; None: no validation. They are resized and cropped as published weights were evaluated.",
     "recipe": "one of `list_recipes()`, or the path of a JSON file with arguments of `Recipe`.",
     "weights": "a checkpoint to start from, as `create` takes it, without its head; None: random weights.",
     "input_size": "side or (height, width) of the images in pixels; None: that of the variant or graph.",
     "channels": "number of channels of the images.",
-    "normalization": "(mean, standard deviation) of pixels from 0 to 1, each for all channels or per channel; None: as the "
-    "published weights want it, else ImageNet's.",
+    "normalization": "(mean, standard deviation) of pixels from 0 to 1, each for all channels or per channel; None: as "
+    "the published weights want it, else ImageNet's.",
     "jit_compile": "passed to `Model.compile`.",
-    "unreadable": 'what is done about image files that can\'t be read: "refuse" names them all in an error, "skip" leaves '
-    "them out with a warning.",
+    "unreadable": 'what is done about image files that can\'t be read: "refuse" names them all in an error, "skip" '
+    "leaves them out with a warning.",
     "model_arguments": "further arguments of the variant's builder.",
     "silent": "print nothing.",
     "overrides": "numbers of the recipe or of its augmentation that differ, such as `epochs=30, mixup=0.0`.",

@@ -11,7 +11,7 @@ import os
 import pathlib
 import re
 from collections.abc import Callable, Sequence
-from typing import Annotated, Any, Literal, TypeAlias, TypeVar
+from typing import Annotated, Any, Literal, Protocol, TypeAlias, TypeVar
 
 import keras
 
@@ -162,19 +162,38 @@ def _path(value: Any) -> Any:
 
 Path = Annotated[str | os.PathLike[str], Conversion("a path, as a string or an os.PathLike", _path)]
 
+_PICTURES = (".png", ".jpg", ".jpeg", ".pdf", ".svg", ".tif", ".tiff", ".webp")
+
+
+def _picture(value: Any) -> Any:
+    path = _path(value)
+    if path.suffix.lower() not in _PICTURES:
+        raise ValueError
+    return path
+
+
+PicturePath = Annotated[str | os.PathLike[str], Conversion(f"a path that ends in {', '.join(_PICTURES)}", _picture)]
+
 _FLOATING = ("float16", "bfloat16", "float32", "float64", "mixed_float16", "mixed_bfloat16")
 
 
 def _floating_policy(value: Any) -> Any:
+    if value is None:  # Keras' global policy to `get`
+        raise TypeError
     policy = keras.dtype_policies.get(value)
     if type(policy) is not keras.DTypePolicy or policy.name not in _FLOATING:
         raise ValueError
     return policy
 
 
-DType = Annotated[
-    str | keras.DTypePolicy, Conversion(f"a floating dtype policy: {', '.join(_FLOATING)}", _floating_policy)
-]
+class _Policy(Protocol):
+    """A `keras.DTypePolicy`, for type checkers: Keras' own classes are anything to them."""
+
+    @property
+    def compute_dtype(self) -> str: ...
+
+
+DType = Annotated[str | _Policy, Conversion(f"a floating dtype policy: {', '.join(_FLOATING)}", _floating_policy)]
 
 
 def _activation_name(value: Any) -> str:

@@ -3,7 +3,8 @@
 `public` and `builder` add who was called and what was given.
 """
 
-from collections.abc import Sequence
+import contextlib
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -35,6 +36,17 @@ def require(
     """Refuses an argument unless `condition` holds; `value` is shown in place of what was given."""
     if not condition:
         raise Broken(argument, allowed, value, error)
+
+
+@contextlib.contextmanager
+def calling(argument: str, allowed: str) -> Iterator[None]:
+    """Refuses an argument that is a function if it raises an error when it is called, which is the cause then."""
+    try:
+        yield
+    except Broken:
+        raise
+    except Exception as error:
+        raise Broken(argument, f"{allowed}; this one raises {shown(error)}", _AS_GIVEN, ValueError) from error
 
 
 def heads_divide(dims: int | Sequence[int], num_heads: int | Sequence[int], argument: str = "num_heads") -> None:

@@ -1,20 +1,4 @@
-"""Graph -> graph: the same layers and weights, with another ending or in another form."""
+"""Graph -> graph: the same layers and weights, with another ending or in another form. One subject per file.
 
-from vitgraph.graphs.attention import attention, attention_rollout
-from vitgraph.graphs.channels import channels_first
-from vitgraph.graphs.distillation import without_distillation
-from vitgraph.graphs.folding import fold_batchnorm
-from vitgraph.graphs.pyramid import pyramid
-from vitgraph.graphs.segformer import as_mit
-from vitgraph.graphs.simple_pyramid import simple_feature_pyramid
-
-__all__ = [
-    "as_mit",
-    "attention",
-    "attention_rollout",
-    "channels_first",
-    "fold_batchnorm",
-    "pyramid",
-    "simple_feature_pyramid",
-    "without_distillation",
-]
+The functions are public as `vitgraph.pyramid`, `vitgraph.attention` and so on; a name of this package is a module.
+"""

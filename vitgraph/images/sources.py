@@ -7,7 +7,6 @@ the files are listed and tried here.
 import collections
 import dataclasses
 import os
-import pathlib
 import warnings
 from collections.abc import Sequence
 from typing import Annotated, Any, Literal
@@ -16,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from vitgraph import contract as c
+from vitgraph.contract.fitting import fit
 from vitgraph.images.files import READABLE, image_files, is_image, unreadable
 
 Fraction = Annotated[float, c.Rule("a number over 0, less than 1", lambda v: 0 < v < 1)]
@@ -48,7 +48,7 @@ class Images:
                 c.require(self.num_classes == 0, "num_classes", "0 without labels")
             else:
                 good = self.labels.shape == shape[:1] and self.labels.dtype.kind in "iu"
-                good = good and 0 <= self.labels.min() and self.labels.max() < self.num_classes
+                good = good and self.labels.min() >= 0 and self.labels.max() < self.num_classes
                 c.require(good, "labels", f"{shape[0]} integers from 0, less than num_classes={self.num_classes}")
             named = self.class_names is None or len(self.class_names) == self.num_classes
             c.require(named, "class_names", f"None, or {self.num_classes} names")
@@ -76,7 +76,7 @@ class Images:
         Returns:
             The images that are left, and those that are held out.
         """
-        given = {"fraction": fraction, "seed": seed}
+        given: dict[str, Any] = {"fraction": fraction, "seed": seed}
         c.fit_all("split", given, {"fraction": Fraction, "seed": c.Seed})
         with c.named_errors("split", given):
             return self.hold_out(**given, argument="fraction")
@@ -102,14 +102,15 @@ def _source(value: Any) -> Any:
     if isinstance(value, Images):
         return value
     if isinstance(value, (str, os.PathLike)):
-        return pathlib.Path(os.fspath(value))
+        return fit(value, c.Path)
     if isinstance(value, (tuple, list)):
-        if not 1 <= len(value) <= 2:
+        images, *labels = value
+        if len(labels) > 1:
             raise ValueError
-        return tuple(map(np.asarray, value))
+        return _array(images), *(_array(part) for part in labels if part is not None)
     if not hasattr(value, "__array__"):
         raise TypeError
-    return (np.asarray(value),)
+    return (_array(value),)
 
 
 def _array(value: Any) -> Any:
@@ -139,7 +140,7 @@ def from_folder(folder: c.Path, *, unreadable: Unreadable = "refuse", labelled: 
 
     Raises:
         ValueError, TypeError: an argument that isn't allowed, no images, classes without images, unreadable files.
-        OSError: `folder` is no folder.
+        OSError: there is no such folder, or it can't be read.
 
     Example:
         >>> vitgraph.images.from_folder("absent")
@@ -240,7 +241,7 @@ def _integers(labels: Any, count: int, argument: str) -> tuple[Any, int]:
     are_numbers = labels.shape == (count,) and labels.dtype.kind in "iuf"
     ends = f", from {labels.min()} to {labels.max()}" if are_numbers else ""
     allowed = f"as labels {count} integers from 0 to {_MOST_CLASSES - 1}, or one-hot rows, not {labels.dtype}"
-    good = are_numbers and 0 <= labels.min() and labels.max() < _MOST_CLASSES and np.all(labels == np.round(labels))
+    good = are_numbers and labels.min() >= 0 and labels.max() < _MOST_CLASSES and np.all(labels == np.round(labels))
     c.require(good, argument, f"{allowed} {labels.shape}{ends}")
     return labels.astype("int64"), num_classes or int(labels.max()) + 1
 

@@ -18,7 +18,7 @@ as the decoder's is here: `sincos_positions` makes it so. Other prefix tokens (r
 class token is.
 """
 
-from typing import Literal
+from typing import Annotated, Literal
 
 import keras
 from keras import ops
@@ -144,7 +144,7 @@ def masked_autoencoder(
     encoder: c.Graph,
     masking_ratio: c.Share = 0.75,
     decoder_dim: c.Width = 512,
-    decoder_depth: c.Depth = 8,
+    decoder_depth: Annotated[int, c.between(1, 128)] = 8,
     decoder_heads: c.Count = 16,
     decoder_mlp_ratio: c.Ratio = 4.0,
     decoder_head_dim: c.Width | None = None,

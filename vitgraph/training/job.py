@@ -90,8 +90,6 @@ class Job:
         parts = f", {r.images_at_once} at once" if r.accumulation > 1 else ""
         rate = f"learning rate {r.learning_rate:.3g}, layer decay {r.layer_decay}, weight decay {r.weight_decay}"
         self.say("recipe", f"{r.epochs} epochs, batches of {r.batch_size}{parts}, {rate}")
-        for note in self.net.notes:
-            self.say("note", note)
         if not has_matplotlib():
             self.say("note", "no picture of the history: matplotlib isn't installed (pip install 'vitgraph[demo]')")
         if folder.epoch:

@@ -36,7 +36,7 @@ def run(folder, model, recipe, batches, held_out, *, best, save, silent=False):
     rates = learning_rates(recipe, steps)
     progress = Progress(recipe.epochs, steps, recipe.images_at_once, rates, silent)
     board = TensorBoard(folder / TENSORBOARD)
-    # With averages, `fit` ends with them in place of the weights: they are validated first, then the weights themselves.
+    # With averages, `fit` ends with them in place of the weights: they are validated first, then the weights.
     prefixes = ("val_",) if recipe.ema_momentum is None else ("val_ema_", "val_")
 
     for epoch in range(folder.epoch, recipe.epochs):

@@ -43,8 +43,8 @@ def find_net(
 
     Args:
         model: one of `list_models()`, or a graph.
-        recipe: the `Recipe` whose drop rates a variant is built with, where its builder has them.
-        overrides: numbers of the recipe that were given explicitly: they must be of use.
+        recipe: the `Recipe` whose drop rates a variant is built with.
+        overrides: numbers of the recipe that were given explicitly; drop rates can't be, for a graph.
         input_size: side or (height, width); None: the variant's, or the graph's.
         channels: channels of the images; a graph has its own.
         weights: as `create` takes them; None: random ones, or the graph's own.
@@ -54,35 +54,28 @@ def find_net(
     input_size = None if input_size is None else pair(input_size)
     arguments = {**(arguments or {}), **({} if dtype is None else {"dtype": dtype.name})}
     if not isinstance(model, keras.Model):
-        return Variant(model, recipe, overrides, input_size, channels, weights, arguments)
+        return Variant(model, recipe, input_size, channels, weights, arguments)
     rates = {name: overrides[name] for name in RATES if name in overrides}
     for name, value in {"weights": weights, "model_arguments": arguments, **rates}.items():
-        c.require(
-            not value, name, "none with a graph, which is taken as it is: it goes with a variant's name", value=value
-        )
+        c.require(not value, name, "none with a graph, which is taken as it is", value=value)
     return Graph(model, input_size)
 
 
 class Variant:
     """A published variant, with the arguments that its builder gets."""
 
-    def __init__(self, name, recipe, overrides, input_size, channels, weights, arguments):
+    def __init__(self, name, recipe, input_size, channels, weights, arguments):
         build, row = variant(name)
-        parameters = inspect.signature(build).parameters
         for key in arguments:
             allowed = f"arguments of {build.__name__} except {', '.join(OWN)}, not {key!r}"
             c.require(isinstance(key, str) and key not in OWN, "model_arguments", allowed)
-        shape = row.get("input_shape", parameters["input_shape"].default)
-        self.name, self.weights, self.channels, self.notes = name, weights, channels, []
+        shape = row.get("input_shape", inspect.signature(build).parameters["input_shape"].default)
+        self.name, self.weights, self.channels = name, weights, channels
         self.size = input_size or tuple(shape[:2])
         self.arguments = {"input_shape": (*self.size, channels), **arguments}
         for rate in RATES:
-            value = getattr(recipe, rate)
-            if value is not None and rate in parameters:
-                self.arguments.setdefault(rate, value)
-            elif value:
-                c.require(rate not in overrides, rate, f"none: {build.__name__} has no such argument", value=value)
-                self.notes.append(f"{build.__name__} has no {rate}: the recipe's {value} is left out")
+            if getattr(recipe, rate) is not None:
+                self.arguments.setdefault(rate, getattr(recipe, rate))
 
     def describe(self, **options):
         """What decides what is built, as plain values; `options` are further arguments of the builder."""
@@ -110,7 +103,6 @@ class Variant:
 class Graph:
     """A graph that exists, with the weights that it has."""
 
-    notes = ()
     weights = None
 
     def __init__(self, graph, input_size):
@@ -132,7 +124,7 @@ class Graph:
 
 def classifier(graph, num_classes):
     """The same graph, ending in float32 logits, whatever it computes in; layers and weights are shared."""
-    top = next((layer for layer in graph.layers if layer.name == "predictions"), None)
+    top: Any = next((layer for layer in graph.layers if layer.name == "predictions"), None)
     has_top = isinstance(top, keras.layers.Activation) and top.output is graph.output
     c.require(has_top, "model", f"a graph with include_top=True, which {graph.name!r} isn't", value=graph.name)
     is_known = top.activation in (keras.activations.linear, keras.activations.softmax)

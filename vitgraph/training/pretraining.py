@@ -2,7 +2,7 @@
 
 import functools
 import inspect
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any, Literal
 
 import keras
@@ -62,8 +62,8 @@ def pretrain(
     Example:
         >>> images = numpy.zeros((8, 16, 16, 3), "uint8")
         >>> net = vitgraph.build_vit((16, 16, 3), include_top=False, patch_size=8, dim=8, depth=1, num_heads=1)
-        >>> numbers = {"objective": "simmim", "epochs": 1, "warmup_epochs": 0, "batch_size": 8, "silent": True}
-        >>> vitgraph.training.pretrain(net, images, "out", objective_arguments={"mask_patch_size": 8}, **numbers).model.name
+        >>> numbers = {"epochs": 1, "warmup_epochs": 0, "batch_size": 8, "silent": True}
+        >>> vitgraph.training.pretrain(net, images, "out", objective="masked_patch_prediction", **numbers).model.name
         'model.keras'
     """
     chosen = read_recipe("pretrain", "recipe", recipe, overrides, inspect.signature(pretrain).parameters)
@@ -89,9 +89,9 @@ def pretrain(
     return job.run(folder, fitted, graph, ("loss", min), functools.partial(net.save_encoder, graph))
 
 
-def _objective(name: str, arguments: dict[str, Any]) -> Callable[..., keras.Model]:
+def _objective(name: str, arguments: dict[str, Any]) -> Any:
     """The function of an objective, to which `arguments` can be given."""
-    known = objectives.OBJECTIVES
+    known: dict[str, Any] = objectives.OBJECTIVES
     c.require(name in known, "objective", f"{', '.join(sorted(known))}{c.nearest(name, known)}")
     own = [key for key in inspect.signature(known[name]).parameters if key not in ("encoder", "seed")]
     for key in arguments:
@@ -100,7 +100,7 @@ def _objective(name: str, arguments: dict[str, Any]) -> Callable[..., keras.Mode
     return known[name]
 
 
-def _of_pixels(method: Callable[..., keras.Model], normalization: Any) -> dict[str, Any]:
+def _of_pixels(method: Any, normalization: Any) -> dict[str, Any]:
     """What an objective needs to know of the pixels: how they are normalised, and from where to where they reach."""
     names, (mean, std) = inspect.signature(method).parameters, normalization
     known: dict[str, Any] = {"mean": tuple(mean), "std": tuple(std)} if {"mean", "std"} <= set(names) else {}

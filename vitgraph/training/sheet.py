@@ -1,5 +1,7 @@
 """A picture of what an augmentation does."""
 
+from typing import Any
+
 import numpy as np
 
 from vitgraph import contract as c
@@ -14,7 +16,7 @@ _COUNT = 16
 def preview(
     images: Images,
     augmentation: Augmentation,
-    path: c.Path,
+    path: c.PicturePath,
     *,
     image_size: c.ImageSize = 224,
     seed: c.Seed = 0,
@@ -38,7 +40,7 @@ def preview(
     from matplotlib.figure import Figure
 
     c.require(images.count >= _COUNT, "images", f"at least {_COUNT} images, not {images.count}")
-    options = {"normalization": (0.0, 1.0), "augmentation": augmentation, "seed": seed, "epoch": 0}
+    options: dict[str, Any] = {"normalization": (0.0, 1.0), "augmentation": augmentation, "seed": seed, "epoch": 0}
     batch = next(iter(batches(images, batch_size=_COUNT, image_size=image_size, training=True, **options)))
     pictures, labels = batch if isinstance(batch, tuple) else (batch, None)
     figure = Figure((8, 8.6))

@@ -2,6 +2,8 @@
 
 import dataclasses
 import functools
+from collections.abc import Callable
+from typing import Any
 
 import keras
 from keras import layers
@@ -19,7 +21,7 @@ class Border:
     input_shape: tuple
     include_top: bool
     num_classes: int
-    classifier_activation: str | None
+    classifier_activation: str | Callable[..., Any] | None
     pooling: str | None
     input_tensor: object
     name: str

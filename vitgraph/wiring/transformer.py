@@ -1,7 +1,6 @@
 """The plain transformer: its block in all its forms, the stream of blocks, and what is before and after it."""
 
 import dataclasses
-import inspect
 from collections.abc import Callable
 from typing import Annotated, Any
 
@@ -22,18 +21,28 @@ from vitgraph.blocks import (
     TakeToken,
 )
 from vitgraph.blocks.base import is_static, pair
-from vitgraph.contract import Conversion, at_least, has_hidden, heads_divide, require
+from vitgraph.contract import Conversion, at_least, calling, has_hidden, heads_divide, require
 from vitgraph.wiring.layers import activation, conv, dense, dropout, layer_norm, mlp, pad_to_patch, rms_norm
 
+_BLOCK = "a function (x, transformer, drop_path, name) -> x"
 
-def _function(value):
-    if not callable(value):
+
+def _block(function):
+    """The same function, which is refused if it fails or gives tokens of another shape."""
+    if not callable(function):
         raise TypeError
-    inspect.signature(value).bind("x", "transformer", "drop_path", "name")  # an error if it can't be called so
-    return value
+
+    def block(x, t, drop_path, name):
+        with calling("block", _BLOCK):
+            y = function(x, t, drop_path, name)
+            shape = getattr(y, "shape", None)
+            require(shape == x.shape, "block", f"{_BLOCK}, both {x.shape}; this one gives {shape}")
+        return y
+
+    return block
 
 
-Block = Annotated[Callable[..., Any], Conversion("a function (x, transformer, drop_path, name) -> x", _function)]
+Block = Annotated[Callable[..., Any], Conversion(_BLOCK, _block)]
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -171,10 +180,8 @@ def transformer_blocks(x, t, block, drop_paths, patch, prefix=0):
     `t` is the `Transformer` of them all, or a list with one per block.
     """
     for i, drop_path in enumerate(drop_paths):
-        y = block(x, t[i] if isinstance(t, list) else t, drop_path, f"block_{i}")
-        shape = getattr(y, "shape", None)
-        require(shape == x.shape, "block", f"functions {x.shape} -> {x.shape}; it gave {shape}")
-        x = Stage(patch, prefix, "patch_embed", name=f"block_{i}")(y)
+        x = block(x, t[i] if isinstance(t, list) else t, drop_path, f"block_{i}")
+        x = Stage(patch, prefix, "patch_embed", name=f"block_{i}")(x)
     return x
 
 

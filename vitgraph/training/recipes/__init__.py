@@ -133,14 +133,15 @@ def recipe(name_or_path: NameOrPath, /, **overrides: Any) -> Recipe:
 
 
 def read_recipe(
-    caller: str, argument: str, name_or_path: str, overrides: Mapping[str, Any], others: Iterable[str] = ()
+    caller: str, argument: str, name_or_path: Any, overrides: Mapping[str, Any], others: Iterable[str] = ()
 ) -> Recipe:
     """`recipe`, for a caller who has `others` as further arguments; `argument` is what errors call the name."""
     values = _read(argument, name_or_path)
     augmentation = values.pop("augmentation", {})
-    for key in (*values, *augmentation):
-        known = NUMBERS if key in values else OF_IMAGES
-        c.require(key in known, argument, f"a recipe with no key {key!r}{c.nearest(key, known)}: {', '.join(known)}")
+    for keys, known in ((values, NUMBERS), (augmentation, OF_IMAGES)):
+        for key in keys:
+            keys_allowed = f"a recipe without {key!r}{c.nearest(key, known)}; its keys: {', '.join(known)}"
+            c.require(key in known, argument, keys_allowed)
     for key, value in overrides.items():
         if key == "augmentation":
             if not isinstance(value, Mapping):
