@@ -6,9 +6,7 @@ Each takes the published name; the side of the images in pixels, None for the ne
 
 import importlib
 import importlib.metadata
-import json
 import os
-import pathlib
 import warnings
 
 GOALS = (
@@ -49,9 +47,6 @@ PEERS = tuple(name for name in MODES if name != "vitgraph")
 
 EQUIVALENT = {"graph": "eager", "graph_as_written": "eager", "xla": "compile", "jax": "compile", "torch": "eager"}
 """What a mode asked for means for a candidate on plain PyTorch."""
-
-COUNTS = pathlib.Path(__file__).resolve().parent.parent / "tests" / "data" / "params.json"
-"""Parameters of every published variant."""
 
 PACKAGES = {"kecam": "keras_cv_attention_models"}
 """What is imported, where that isn't the candidate's name."""
@@ -169,8 +164,8 @@ def _registry():
 
 def largest():
     """The published variant of every builder that has the most parameters, by name."""
-    counts, found = json.loads(COUNTS.read_text()), {}
-    registry = _registry()
+    registry, found = _registry(), {}
+    counts = importlib.import_module("tests.parity").parameters()
     for name in registry.list_models():
         builder, _ = registry.variant(name)
         found[builder] = max(found.get(builder, name), name, key=counts.__getitem__)

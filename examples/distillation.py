@@ -1,10 +1,9 @@
-"""What a teacher adds: a student that has few labels, alone and with a teacher that has seen more.
+"""What a teacher adds: a student with few labels, alone and with a teacher that has seen more.
 
     python -m examples.distillation
 
 The images are scikit-learn's handwritten digits, in random crops. The teacher, a small convolutional net, learns from
-all that are to be trained on; the student, a DeiT, from some of them, with the same images, labels and steps in every
-row.
+the whole training set; the student, a DeiT, from a part of it, with the same images, labels and steps in every row.
 """
 
 import argparse
@@ -22,7 +21,7 @@ ROWS = {
     "soft": {"temperature": 3.0, "alpha": 0.5, "reduction": "batchmean"},
     "hard": {"alpha": 0.5, "hard": True},
 }
-"""{row: arguments of `vitgraph.distill`, or None: without a teacher}."""
+"""{row: arguments of `vitgraph.distill`; None: no teacher}."""
 
 
 def student():
@@ -37,25 +36,25 @@ def teacher():
 
 
 def fitted(model, images, labels, epochs, rate=1e-3):
-    """Trained on crops, other ones in every epoch."""
+    """The model, trained on random crops that differ in every epoch."""
     data, crop = tf.data.Dataset.from_tensor_slices((images, labels)), crops(0.5)
     data = data.shuffle(len(images), seed=0).batch(64).map(lambda x, y: (crop(x), y))
-    loss = None if isinstance(model, vitgraph.objectives.Distillation) else "sparse_categorical_crossentropy"
+    loss = None if isinstance(model, vitgraph.objectives.Objective) else "sparse_categorical_crossentropy"
     model.compile(keras.optimizers.AdamW(rate, weight_decay=0.05), loss)
     model.fit(data, epochs=epochs, verbose=0)
     return model
 
 
 def accuracy(model, images, labels):
-    """The percentage that a model classifies rightly."""
+    """The percentage of images that a model classifies correctly."""
     return 100 * np.mean(model.predict(images, batch_size=256, verbose=0).argmax(-1) == labels)
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--labels", type=int, default=200, metavar="N", help="of the student; default: 200")
-    parser.add_argument("--epochs", type=int, default=60, metavar="N", help="of the student; default: 60")
-    parser.add_argument("--seeds", type=int, default=3, metavar="N", help="runs of each, to be averaged; default: 3")
+    parser.add_argument("--labels", type=int, default=200, metavar="N", help="labels of the student; default: 200")
+    parser.add_argument("--epochs", type=int, default=60, metavar="N", help="epochs of the student; default: 60")
+    parser.add_argument("--seeds", type=int, default=3, metavar="N", help="runs per row, averaged; default: 3")
     args = parser.parse_args()
     (images, labels), held_out = digits()
     few = images[: args.labels], labels[: args.labels]

@@ -1,8 +1,8 @@
-"""What pre-training teaches: k-NN and a linear probe on an encoder, before it and after it.
+"""What an encoder learns in pre-training: k-NN and a linear probe on its features, before and after.
 
     python -m examples.objectives
 
-The images are scikit-learn's handwritten digits; pre-training sees those to train on, without their labels.
+The images are scikit-learn's handwritten digits; pre-training sees the training set, without labels.
 """
 
 import argparse
@@ -14,11 +14,10 @@ import numpy as np
 import vitgraph
 from vitgraph.blocks import RandomResizedCrop
 
-SIZE = 32  # the digits' side in pixels; as they come it is 8
-
+SIZE = 32  # side of the images in pixels; the digits' own is 8
 
 NUMBERS = {"patch_size": 8, "dim": 64, "depth": 3, "num_heads": 4, "mlp_ratio": 2}
-"""Of a ViT: 16 patches of 8 x 8 pixels, which are 2 x 2 of the digits' own."""
+"""Arguments of a ViT: 16 patches of 8 x 8 pixels, which are 2 x 2 of the digits' own."""
 
 
 def vit():
@@ -57,7 +56,7 @@ ROWS = {
 
 
 def digits():
-    """(images (B, 32, 32, 1) in -1 ... 1, classes) to train on, and held out."""
+    """(images (B, 32, 32, 1) from -1 to 1, classes): the training set, and the same held out."""
     from sklearn.datasets import load_digits
     from sklearn.model_selection import train_test_split
 
@@ -69,7 +68,7 @@ def digits():
 
 
 def probes(encoder, train, held_out):
-    """The fractions of held-out images that 5 nearest neighbours and logistic regression classify rightly."""
+    """The fractions of held-out images that 5 nearest neighbours and logistic regression classify correctly."""
     from sklearn.linear_model import LogisticRegression
     from sklearn.neighbors import KNeighborsClassifier
     from sklearn.pipeline import make_pipeline
@@ -84,13 +83,13 @@ def probes(encoder, train, held_out):
 
 
 def representations(encoder, images):
-    """What the encoder makes of images, a vector each: (B, C)."""
+    """The encoder's features, one vector per image: (B, C)."""
     features = encoder.predict(images, batch_size=256, verbose=0)
     return features.reshape(len(features), -1, features.shape[-1]).mean(axis=1)
 
 
 def learn(name, seed, train, held_out, epochs=None):
-    """[k-NN, linear probe] before, the same after, and the seconds that pre-training took."""
+    """[k-NN, linear probe] before and after, and the seconds that pre-training took."""
     build, usual_epochs, rate = ROWS[name]
     keras.utils.set_random_seed(seed)
     model = build()
@@ -106,9 +105,9 @@ def learn(name, seed, train, held_out, epochs=None):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("names", nargs="*", metavar="NAME", help=f"of {', '.join(ROWS)}; default: all")
+    parser.add_argument("names", nargs="*", metavar="NAME", help=f"rows, of {', '.join(ROWS)}; default: all")
     parser.add_argument("--epochs", type=int, metavar="N", help="instead of each row's own number")
-    parser.add_argument("--seeds", type=int, default=3, metavar="N", help="runs of each, to be averaged; default: 3")
+    parser.add_argument("--seeds", type=int, default=3, metavar="N", help="runs per row, averaged; default: 3")
     args = parser.parse_args()
     train, held_out = digits()
     print("| objective | k-NN before | after | linear probe before | after | seconds |\n|---|---:|---:|---:|---:|---:|")

@@ -1,8 +1,8 @@
-"""A masked autoencoder on two photographs: parts that it has never seen, of which it is shown a quarter.
+"""A masked autoencoder on two photographs: it draws parts that it has never seen, from a quarter of their patches.
 
     python -m examples.reconstruction docs/reconstruction.png
 
-The photographs are scikit-learn's. Their left parts are trained on, in crops; the picture is made of their right parts.
+The photographs are scikit-learn's. Crops of their left parts are trained on; the picture shows their right parts.
 """
 
 import argparse
@@ -16,18 +16,18 @@ from vitgraph.plots import plot_reconstruction
 
 SIZE, PATCH = 64, 8
 MEAN, STD = 0.5, 0.25
-SHARE = 0.8  # of a photograph's width, trained on
+SHARE = 0.8  # of each photograph's width is trained on
 
 
 def photographs():
-    """Two arrays (427, 640, 3), floats in 0 ... 1."""
+    """Two arrays (427, 640, 3), floats from 0 to 1."""
     from sklearn.datasets import load_sample_image
 
     return [load_sample_image(name).astype("float32") / 255 for name in ("china.jpg", "flower.jpg")]
 
 
 def crops(photograph, count, random):
-    """So many crops (B, SIZE, SIZE, 3), half of them turned over."""
+    """`count` random crops (count, SIZE, SIZE, 3), half of them mirrored."""
     height, width, _ = photograph.shape
     rows, columns = (random.integers(0, side - SIZE + 1, count) for side in (height, width))
     cut = [photograph[i : i + SIZE, j : j + SIZE] for i, j in zip(rows, columns, strict=True)]
@@ -43,7 +43,7 @@ def autoencoder():
 
 
 def errors(model, images):
-    """Mean squared errors over what was hidden: of its mean colour in the images, and of what the decoder draws."""
+    """Mean squared errors over the hidden patches: of the images' mean colour, and of what the decoder draws."""
     masked, drawn, mask = model.reconstruct(images)
     hidden = np.kron(mask, np.ones((1, PATCH, PATCH)))[..., None] > 0
     return [float(np.square(x - images)[np.broadcast_to(hidden, images.shape)].mean()) for x in (masked, drawn)]
@@ -52,7 +52,7 @@ def errors(model, images):
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("path", help="the picture to write")
-    parser.add_argument("--seconds", type=float, default=120, help="of training; default: 120")
+    parser.add_argument("--seconds", type=float, default=120, help="seconds of training; default: 120")
     args = parser.parse_args()
     keras.utils.set_random_seed(0)
     random, photos = np.random.default_rng(0), photographs()
@@ -66,7 +66,7 @@ def main():
         epochs += 1
     held_out = np.concatenate([crops(photo[:, edge:], 64, random) for photo in photos])
     mean, drawn = errors(model, (held_out - MEAN) / STD)
-    print(f"{epochs} epochs of 1024 crops; error over what was hidden: mean colour {mean:.3f}, drawn {drawn:.3f}")
+    print(f"{epochs} epochs of 1024 crops; error over the hidden patches: mean colour {mean:.3f}, drawn {drawn:.3f}")
     chosen = np.concatenate([held_out[:2], held_out[64:66]])
     plot_reconstruction(model, chosen, args.path, mean=MEAN, std=STD)
 

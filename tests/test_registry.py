@@ -1,21 +1,15 @@
 """Does the registry hold the published nets, each of its published size, and cost nothing to import?"""
 
-import json
 import math
 
 import keras
 import pytest
 
 import vitgraph
-from tests import ROOT
+from tests.parity import parameters
 from tests.variants import BUILDERS, TINY
 
-PARAMS = json.loads((ROOT / "tests" / "data" / "params.json").read_text())
-"""{variant: parameters with 1000 classes}, of timm 1.0.31 or, where it hasn't the net, of the official code.
-
-SimpleViT's are those of timm's `vit_small_patch16_224` and `vit_base_patch16_gap_224` without their position tables and
-class token, which is all that it leaves out.
-"""
+PARAMETERS = parameters()
 
 
 @pytest.fixture
@@ -29,7 +23,7 @@ def without_memory():
 @pytest.mark.parametrize("name", vitgraph.list_models())
 def test_parameter_count(name, without_memory):
     weights = vitgraph.create(name).trainable_weights  # without the moving statistics of batch norms
-    assert sum(math.prod(weight.shape) for weight in weights) == PARAMS[name]
+    assert sum(math.prod(weight.shape) for weight in weights) == PARAMETERS[name]
 
 
 def test_parameter_count_of_simmim(without_memory):
@@ -40,7 +34,7 @@ def test_parameter_count_of_simmim(without_memory):
 
 
 def test_every_variant_has_a_count():
-    assert sorted(PARAMS) == vitgraph.list_models()
+    assert sorted(PARAMETERS) == vitgraph.list_models()
 
 
 def test_every_builder_has_a_tiny_net():

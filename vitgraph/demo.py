@@ -49,7 +49,8 @@ def run(
         OSError: a file can't be read or written.
 
     Example:
-        >>> vitgraph.demo.run("demonstration", epochs=2, accuracy=0.0)  # doctest: +SKIP
+        >>> from vitgraph import demo
+        >>> demo.run("demonstration", epochs=2, accuracy=0.5)  # doctest: +SKIP
     """
     start, out = time.perf_counter(), pathlib.Path(out)
     out.mkdir(parents=True, exist_ok=True)

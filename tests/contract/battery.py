@@ -55,7 +55,7 @@ def values(kind: Any, good: Any) -> Iterator[Any]:
     if isinstance(good, (tuple, list)) and good:
         yield from _sequences(tuple(good), anything)
     else:
-        yield from ((good,), [good], (good,) * 2, (good,) * 3, (good, None), np.array([good] * 2, dtype=object))
+        yield from ((good,), [good], (good,) * 2, (good,) * 3, (good, None), *_arrays([good] * 2))
 
 
 def _literals(kind: Any) -> Iterator[Any]:
@@ -74,15 +74,13 @@ def _literals(kind: Any) -> Iterator[Any]:
 def _near(good: Any) -> Iterator[Any]:
     """Numbers beside a right one."""
     if isinstance(good, (int, float)) and not isinstance(good, bool):
-        yield from (good + 1, -good, np.float32(good), np.array(good), str(good), complex(good))
+        yield from (2 * good + 1, -good, str(good), complex(good))
 
 
 def _sequences(good: tuple[Any, ...], anything: list[Any]) -> Iterator[Any]:
     """A right sequence as another kind, of another length, with an entry that may be wrong."""
     yield from (list(good), iter(good), dict(enumerate(good)), str(good), (good,), good * 2000)
-    yield from (good[:-1], good[:1], (*good, good[-1]), good[::-1], np.array(good, dtype=object))
-    with contextlib.suppress(ValueError):  # entries of different lengths
-        yield np.array(good)
+    yield from (good[:-1], good[:1], (*good, good[-1]), good[::-1], *_arrays(good))
     *before, last = good
     entries = [*anything, *_near(last)]
     if isinstance(last, (tuple, list)) and last:
@@ -91,6 +89,13 @@ def _sequences(good: tuple[Any, ...], anything: list[Any]) -> Iterator[Any]:
         yield (*before, entry)
     for entry in (None, True, 0, -1, 2**40, float("nan"), "x", object(), [], (1, 1)):
         yield (entry, *good[1:])
+
+
+def _arrays(entries: Any) -> Iterator[Any]:
+    """An array of the entries, and one of objects, where NumPy makes one."""
+    for dtype in (None, object):
+        with contextlib.suppress(ValueError, TypeError):
+            yield np.array(entries, dtype=dtype)
 
 
 class Hang(BaseException):
@@ -197,9 +202,18 @@ class Battery:
 def _made(value: Any, kind: Any) -> str | None:
     """What a function gets for a value, as a text to compare by; None where the type doesn't allow it."""
     try:
-        return shown(fit(value, kind)) if not callable(value) else f"{id(fit(value, kind))}"
+        return shown(_compared(fit(value, kind)))
     except Misfit:
         return None
+
+
+def _compared(value: Any) -> Any:
+    """The same for 1 and 1.0, and for what a caller can't tell apart otherwise."""
+    if isinstance(value, tuple):
+        return tuple(map(_compared, value))
+    if isinstance(value, float) and value.is_integer():
+        return int(value)
+    return id(value) if callable(value) else value
 
 
 def answers(model: keras.Model, argument: str = "") -> None:

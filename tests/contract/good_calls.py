@@ -58,7 +58,10 @@ def trains(objective, argument):
     """A step of training, whose loss is finite."""
     labels = {"y": CLASSES[:2], "loss": "sparse_categorical_crossentropy"} if hasattr(objective, "teacher") else {}
     objective.compile(keras.optimizers.SGD(0.0), loss=labels.pop("loss", None), run_eagerly=True)
-    assert np.isfinite(FIT(objective, IMAGES[:2], **labels, batch_size=2, verbose=0).history["loss"]).all()
+    before = objective.get_weights()
+    loss = FIT(objective, IMAGES[:2], **labels, batch_size=2, verbose=0).history["loss"]
+    objective.set_weights(before)  # the net is the next call's, too
+    assert np.isfinite(loss).all(), loss
 
 
 def attends(layer, argument):
@@ -154,8 +157,8 @@ def batteries(folder):
         "vitgraph.checkpoints.derived.weights_per_block": (None, {"model": net("beit", rel_pos_bias="shared")}),
         "vitgraph.checkpoints.files.read_checkpoint": (None, {"path": weights}),
         "vitgraph.demo.run": (None, {"out": "demonstration", "epochs": 1, "accuracy": 0.0}),
-        "vitgraph.images.sources.from_arrays": (None, {"images": PIXELS, "labels": CLASSES}),
-        "vitgraph.images.sources.from_folder": (None, {"folder": "images"}),
+        "vitgraph.images.arrays.from_arrays": (None, {"images": PIXELS, "labels": CLASSES}),
+        "vitgraph.images.folders.from_folder": (None, {"folder": "images"}),
         "vitgraph.registry.variant": (None, {"name": "pvt_v2_b0"}),
         "vitgraph.wiring.efficient_attention.nystrom_attention": (attends, attention),
         "vitgraph.wiring.efficient_attention.performer_attention": (attends, attention),
@@ -190,13 +193,5 @@ def batteries(folder):
 
 
 def clear():
-    """Each training begins anew, with nets as they were."""
+    """Each training begins anew."""
     shutil.rmtree("out", ignore_errors=True)
-    for model, weights in initial().items():
-        model.set_weights(weights)
-
-
-@functools.cache
-def initial():
-    """The weights of the nets that are trained."""
-    return {model: model.get_weights() for model in (net(), net("deit", distilled=True))}

@@ -2,7 +2,7 @@
 
 import functools
 import itertools
-import json
+import re
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -16,6 +16,7 @@ import tensorflow as tf
 import vitgraph
 from tests import ROOT
 from tests.guides import blocks, sections
+from tests.parity import parameters
 from tests.variants import BUILDERS
 from vitgraph.interop import as_mit
 from vitgraph.registry import variant
@@ -189,30 +190,17 @@ def test_any_image_size(name):
     assert losses[-1] < 0.9 * losses[0]
 
 
-PUBLISHED = json.loads((ROOT / "tests" / "data" / "params.json").read_text())
-ONE_STRIDE = (  # `simple_feature_pyramid` makes levels
-    "ats_vit", "beit", "cait", "cct", "crossvit", "deepvit", "deit", "efficient_vit", "localvit", "parallel_vit",
-    "patch_merger_vit", "simple_vit", "small_data_vit", "t2t_vit", "vit", "vit_lite",
-)  # fmt: skip
-OTHER_LEVELS = {
-    "build_cvt": "strides 4 to 16",
-    "build_levit": "strides 16 to 64",
-    "build_nest": "strides 4 to 16",
-    "build_pit": "strides 8 to 32",
-    "build_small_data_pit": "strides 4 to 16, or 2 to 8",
-    **{f"build_{name}": "one stride" for name in ONE_STRIDE},
-}
-"""Builders without the levels P2 to P5, and why."""
+PARAMETERS = parameters()
 
 
 @pytest.mark.parametrize("builder", BUILDERS)
 def test_published_net_under_keras_cv(builder):
-    """The smallest published variant of each builder with levels P2 to P5, as it is; the default where none is."""
-    names = [name for name in PUBLISHED if variant(name)[0] is builder]
-    smallest = functools.partial(vitgraph.create, min(names, key=PUBLISHED.get)) if names else builder
+    """The smallest published variant of each builder that says that it has levels P2 to P5; its default if none is."""
+    names = [name for name in PARAMETERS if variant(name)[0] is builder]
+    smallest = functools.partial(vitgraph.create, min(names, key=PARAMETERS.get)) if names else builder
     net = smallest(include_top=False)
     four_levels = {"P2", "P3", "P4", "P5"} <= set(net.pyramid_level_inputs)
-    assert four_levels != (builder.__name__ in OTHER_LEVELS)
+    assert four_levels == bool(re.search('pyramid levels "P[12]" to "P5"', builder.__doc__))
     if four_levels:
         height, width = net.input_shape[1:3]
         image = np.random.default_rng(0).random((1, height, width, 3)).astype("float32")

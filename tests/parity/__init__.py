@@ -75,11 +75,20 @@ def translation(reference, table="TRANSLATIONS"):
     TRANSLATIONS: a function (config, image shape, weights) -> Port. OBJECTIVES: a function (config, tensors, weights)
     -> {golden tensor: ours, in the reference's layout}.
     """
-    for module in pkgutil.iter_modules(__path__, f"{__name__}."):
-        translations = getattr(importlib.import_module(module.name), table, {})
-        if reference in translations:
-            return translations[reference]
-    return None
+    return _union(table).get(reference)
+
+
+def parameters():
+    """{variant: number of parameters with 1000 classes}: PARAMETERS of all modules here.
+
+    They are those of timm 1.0.31 or, if it doesn't have the net, of the official code.
+    """
+    return _union("PARAMETERS")
+
+
+def _union(table):
+    modules = [importlib.import_module(module.name) for module in pkgutil.iter_modules(__path__, f"{__name__}.")]
+    return {key: value for module in modules for key, value in getattr(module, table, {}).items()}
 
 
 def _difference(ours, theirs):

@@ -53,4 +53,8 @@ def policy(x):
     return x.any(axis=2, keepdims=True).astype("float32")
 
 
+PARAMETERS = {
+    "ats_deit_small_patch16_224": 22_050_664,
+}
+
 TRANSLATIONS = {"official_ats": official_ats}

@@ -67,4 +67,15 @@ def official_simmim_vit(config, image_shape, weights):
     return Port(model, "beit/timm", {**outputs, "logits": ("predictions" if top["include_top"] else last, same)})
 
 
+PARAMETERS = {
+    "beit_base_patch16_224": 86_530_984,
+    "beit_base_patch16_384": 86_744_104,
+    "beit_large_patch16_224": 304_430_568,
+    "beit_large_patch16_384": 304_998_888,
+    "beit_large_patch16_512": 305_674_728,
+    "beitv2_base_patch16_224": 86_530_984,
+    "beitv2_large_patch16_224": 304_430_568,
+    "simmim_vit_base_patch16_224": 86_530_984,
+}
+
 TRANSLATIONS = {"timm.models.beit.Beit": beit, "official_simmim_vit": official_simmim_vit}

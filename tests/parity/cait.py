@@ -70,4 +70,17 @@ def official_cait(config, image_shape, weights):
     return Port(model, "cait/timm", {**outputs, **tokens, "logits": ("predictions", same)})
 
 
+PARAMETERS = {
+    "cait_m36_384": 271_221_352,
+    "cait_m48_448": 356_460_520,
+    "cait_s24_224": 46_916_200,
+    "cait_s24_384": 47_062_120,
+    "cait_s36_384": 68_366_632,
+    "cait_xs24_384": 26_670_088,
+    "cait_xxs24_224": 11_956_264,
+    "cait_xxs24_384": 12_029_224,
+    "cait_xxs36_224": 17_299_720,
+    "cait_xxs36_384": 17_372_680,
+}
+
 TRANSLATIONS = {"timm.models.cait.Cait": timm_cait, "official_cait": official_cait}

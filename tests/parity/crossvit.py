@@ -52,4 +52,18 @@ def crossvit(config, image_shape, weights):
     return Port(model, "crossvit/timm", outputs)
 
 
+PARAMETERS = {
+    "crossvit_15_240": 27_528_464,
+    "crossvit_15_dagger_240": 28_209_008,
+    "crossvit_15_dagger_408": 28_500_080,
+    "crossvit_18_240": 43_271_408,
+    "crossvit_18_dagger_240": 44_266_976,
+    "crossvit_18_dagger_408": 44_606_560,
+    "crossvit_9_240": 8_553_296,
+    "crossvit_9_dagger_240": 8_776_592,
+    "crossvit_base_240": 105_025_232,
+    "crossvit_small_240": 26_856_272,
+    "crossvit_tiny_240": 7_014_800,
+}
+
 TRANSLATIONS = {"timm.models.crossvit.CrossVit": crossvit}

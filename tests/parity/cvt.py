@@ -52,4 +52,12 @@ def official_cvt(config, image_shape, weights):
     return Port(model, "cvt/official", outputs)
 
 
+PARAMETERS = {
+    "cvt_13_224": 19_997_480,
+    "cvt_13_384": 19_997_480,
+    "cvt_21_224": 31_622_696,
+    "cvt_21_384": 31_622_696,
+    "cvt_w24_384": 277_196_392,
+}
+
 TRANSLATIONS = {"official_cvt": official_cvt}

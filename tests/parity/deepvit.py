@@ -50,4 +50,13 @@ def official_deepvit(config, image_shape, weights):
     return Port(with_maps, "deepvit/official", outputs)
 
 
+PARAMETERS = {
+    "deepvit_L": 58_883_708,
+    "deepvit_L_384": 59_043_308,
+    "deepvit_S": 27_312_632,
+    "deepvit_patch16_224_re_attn_16b": 24_426_664,
+    "deepvit_patch16_224_re_attn_24b": 36_261_448,
+    "deepvit_patch16_224_re_attn_32b": 48_096_232,
+}
+
 TRANSLATIONS = {"official_deepvit": official_deepvit}

@@ -50,6 +50,17 @@ def official_deit_distilled(config, image_shape, weights):
     return Port(model, "deit/timm", {**outputs, **HEADS, "logits": ("predictions", same)})
 
 
+PARAMETERS = {
+    "deit_base_distilled_patch16_224": 87_338_192,
+    "deit_base_distilled_patch16_384": 87_630_032,
+    "deit_base_patch16_224": 86_567_656,
+    "deit_base_patch16_384": 86_859_496,
+    "deit_small_distilled_patch16_224": 22_436_432,
+    "deit_small_patch16_224": 22_050_664,
+    "deit_tiny_distilled_patch16_224": 5_910_800,
+    "deit_tiny_patch16_224": 5_717_416,
+}
+
 TRANSLATIONS = {
     "timm.models.deit.VisionTransformerDistilled": distilled,
     "official_deit_distilled": official_deit_distilled,

@@ -45,4 +45,12 @@ def official_localvit_pvt(config, image_shape, weights):
     return pvt(build_localvit_pvt, "localvit_pvt/official", config, image_shape)
 
 
+PARAMETERS = {
+    "localvit_pvt_tiny": 13_456_152,
+    "localvit_small_mlp4_act3_r384": 22_433_176,
+    "localvit_tiny_mlp4_act3_r192": 5_908_696,
+    "localvit_tiny_mlp4_act3_r4": 9_376_168,
+    "localvit_tiny_mlp6_act1": 7_655_080,
+}
+
 TRANSLATIONS = {"official_localvit": official_localvit, "official_localvit_pvt": official_localvit_pvt}

@@ -44,6 +44,11 @@ def lucid_patch_merger(config, image_shape, weights):
     return Port(model, "patch_merger_vit/merger", {"logits": ("patch_merger", same)}, input="tokens")
 
 
+PARAMETERS = {
+    "patch_merger_vit_base_patch16_224": 86_549_224,
+    "patch_merger_vit_large_patch16_224": 304_264_680,
+}
+
 TRANSLATIONS = {
     "lucid_patch_merger_vit": lucid_patch_merger_vit,
     "lucid22_patch_merger_vit": lucid22_patch_merger_vit,

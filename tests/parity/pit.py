@@ -35,4 +35,15 @@ def pit(config, image_shape, weights):
     return Port(model, "pit/timm", outputs)
 
 
+PARAMETERS = {
+    "pit_b_224": 73_764_840,
+    "pit_b_distilled_224": 74_790_096,
+    "pit_s_224": 23_461_912,
+    "pit_s_distilled_224": 24_039_056,
+    "pit_ti_224": 4_847_272,
+    "pit_ti_distilled_224": 5_104_336,
+    "pit_xs_224": 10_618_888,
+    "pit_xs_distilled_224": 11_003_984,
+}
+
 TRANSLATIONS = {"timm.models.pit.PoolingVisionTransformer": pit}

@@ -44,4 +44,11 @@ def pvt(build, source, config, image_shape):
     return Port(model, source, outputs)
 
 
+PARAMETERS = {
+    "pvt_large": 61_369_320,
+    "pvt_medium": 44_208_104,
+    "pvt_small": 24_485_864,
+    "pvt_tiny": 13_229_288,
+}
+
 TRANSLATIONS = {"official_pvt": official_pvt}

@@ -37,6 +37,16 @@ def official_pvt_v2(config, image_shape, weights):
     return Port(model, "pvt_v2/official", {**outputs, "logits": ("predictions", same)})
 
 
+PARAMETERS = {
+    "pvt_v2_b0": 3_666_760,
+    "pvt_v2_b1": 14_009_000,
+    "pvt_v2_b2": 25_362_856,
+    "pvt_v2_b2_li": 22_553_512,
+    "pvt_v2_b3": 45_238_696,
+    "pvt_v2_b4": 62_556_072,
+    "pvt_v2_b5": 81_956_008,
+}
+
 TRANSLATIONS = {
     "timm.models.pvt_v2.PyramidVisionTransformerV2": timm_pvt_v2,
     "official_pvt_v2": official_pvt_v2,

@@ -11,4 +11,10 @@ def lucid_simple_vit(config, image_shape, weights):
     return Port(model, "vit/lucidrains_simple", lucid_outputs("norm"))
 
 
+PARAMETERS = {
+    "simple_vit_b16": 86_415_592,
+    "simple_vit_s16": 21_974_632,
+}
+"""Those of timm's `vit_small_patch16_224` and `vit_base_patch16_gap_224` without position table and class token."""
+
 TRANSLATIONS = {"lucid_simple_vit": lucid_simple_vit}

@@ -67,4 +67,15 @@ def tokenization(config, image_shape, weights):
     return Port(model, "small_data_vit/official_spt", outputs)
 
 
+PARAMETERS = {
+    "pit_32": 7_353_736,
+    "pit_64": 7_357_192,
+    "sl_pit_32": 9_023_164,
+    "sl_pit_64": 9_040_804,
+    "sl_vit_32": 2_920_948,
+    "sl_vit_64": 3_060_628,
+    "vit_32": 2_883_496,
+    "vit_64": 2_911_144,
+}
+
 TRANSLATIONS = {"official_spt_lsa_vit": vit, "official_spt_lsa_pit": pit, "official_spt": tokenization}

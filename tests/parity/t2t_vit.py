@@ -35,4 +35,20 @@ def official_t2t(config, image_shape, weights):
     return Port(model, f"t2t_vit/{config.get('tokens_type', 'performer')}", outputs)
 
 
+PARAMETERS = {
+    "t2t_vit_10": 5_834_702,
+    "t2t_vit_12": 6_887_374,
+    "t2t_vit_14": 21_465_806,
+    "t2t_vit_14_384": 21_465_806,
+    "t2t_vit_14_resnext": 21_465_806,
+    "t2t_vit_14_wide": 25_000_910,
+    "t2t_vit_19": 39_085_070,
+    "t2t_vit_24": 64_000_974,
+    "t2t_vit_24_token_labeling": 64_000_974,
+    "t2t_vit_7": 4_255_694,
+    "t2t_vit_t_14": 21_465_422,
+    "t2t_vit_t_19": 39_084_686,
+    "t2t_vit_t_24": 64_000_590,
+}
+
 TRANSLATIONS = {"official_t2t": official_t2t}

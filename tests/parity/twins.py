@@ -40,4 +40,13 @@ def twins(config, image_shape, weights):
     return Port(model, source, hierarchical(model, "norm", as_tokens))
 
 
+PARAMETERS = {
+    "twins_pcpvt_base": 43_828_456,
+    "twins_pcpvt_large": 60_989_672,
+    "twins_pcpvt_small": 24_106_216,
+    "twins_svt_base": 56_070_952,
+    "twins_svt_large": 99_271_400,
+    "twins_svt_small": 24_060_776,
+}
+
 TRANSLATIONS = {"timm.models.twins.Twins": twins}

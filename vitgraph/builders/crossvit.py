@@ -145,9 +145,8 @@ def build_crossvit(
     """
     border = Border(input_shape, include_top, num_classes, classifier_activation, pooling, input_tensor, name)
     fusion_heads = fusion_heads or num_heads
-    if head_dim is None:
-        c.heads_divide(dims, num_heads)
-        c.heads_divide(dims, fusion_heads, "fusion_heads")
+    c.heads_divide(dims, num_heads, head_dim=head_dim)
+    c.heads_divide(dims, fusion_heads, "fusion_heads", head_dim)
     c.has_hidden(dims, mlp_ratios, "mlp_ratios")
     if multi_conv:
         c.require(set(patch_sizes) <= set(STEMS), "patch_sizes", "12 and 16 with multi_conv=True")

@@ -124,7 +124,7 @@ def build_cvt(
         (None, 4, 6, 384)
     """
     border = Border(input_shape, include_top, num_classes, classifier_activation, pooling, input_tensor, name)
-    initializer, tokens = _INITIALIZERS[weight_init], c.entries(class_token)
+    initializer, tokens, ratios = _INITIALIZERS[weight_init], c.entries(class_token), c.entries(mlp_ratios)
     pos_drops, proj_drops, drop_paths = map(c.entries, (pos_drop_rate, proj_drop_rate, drop_path_rate))
     c.require(tokens[-1] or pooling != "token", "pooling", "not the class token: the last stage has none")
     c.heads_divide(dims, num_heads)
@@ -154,7 +154,7 @@ def build_cvt(
             block, drops = f"{stage}_block_{j}", {"drop_path": drop_path, "dropout": proj_drops[i]}
             y = attention(w.layer_norm(x, norm_eps, f"{block}_norm1"), patches, f"{block}_attn")
             x = Residual(**drops, name=f"{block}_res1")(x, y)
-            y, hidden = w.layer_norm(x, norm_eps, f"{block}_norm2"), int(dims[i] * mlp_ratios[i])
+            y, hidden = w.layer_norm(x, norm_eps, f"{block}_norm2"), int(dims[i] * ratios[i])
             y = w.mlp(y, hidden, act, f"{block}_mlp", proj_drops[i], initializer)
             x = Residual(**drops, name=f"{block}_res2")(x, y)
         if not needs_token:

@@ -73,14 +73,14 @@ def build_localvit_pvt(
     """
     border = Border(input_shape, include_top, num_classes, classifier_activation, pooling, input_tensor, name)
     pyramid = Pyramid(
-        border=border, patch_sizes=patch_sizes, dims=dims, depths=depths, num_heads=num_heads, mlp_ratios=mlp_ratios,
-        sr_ratios=sr_ratios, class_token=class_token, qkv_bias=qkv_bias, qk_scale=qk_scale, norm_eps=norm_eps,
-        img_size=img_size, drop_rate=drop_rate, pos_drop_rate=pos_drop_rate, proj_drop_rate=proj_drop_rate,
-        attn_drop_rate=attn_drop_rate, drop_path_rate=drop_path_rate,
+        border=border, patch_sizes=patch_sizes, dims=dims, depths=depths, num_heads=num_heads,
+        mlp_ratios=c.entries(mlp_ratios), sr_ratios=sr_ratios, class_token=class_token, qkv_bias=qkv_bias,
+        qk_scale=qk_scale, norm_eps=norm_eps, img_size=img_size, drop_rate=drop_rate, pos_drop_rate=pos_drop_rate,
+        proj_drop_rate=proj_drop_rate, attn_drop_rate=attn_drop_rate, drop_path_rate=drop_path_rate,
     )  # fmt: skip
     locality = LocalityFeedForward(
         act=act, channel_attention=channel_attention, reduction=reduction, depthwise=depthwise
     )
-    for dim, mlp_ratio in zip(dims, mlp_ratios, strict=True):
+    for dim, mlp_ratio in zip(dims, c.entries(mlp_ratios), strict=True):
         locality.check(dim, int(dim * mlp_ratio))
     return pyramid.model(lambda x, grid, hidden, drop_path, block: locality(x, grid, hidden, block))

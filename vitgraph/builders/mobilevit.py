@@ -104,7 +104,7 @@ def build_mobilevit(
         (B, ceil(H / 32), ceil(W / 32), last_dim).
 
     Example:
-        >>> backbone = vitgraph.build_mobilevit((64, 96, 3), include_top=False)
+        >>> backbone = vitgraph.build_mobilevit((64, 96, 3), include_top=False, attn_depths=(1, 1, 1))
         >>> backbone.output_shape
         (None, 2, 3, 640)
     """

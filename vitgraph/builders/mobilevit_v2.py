@@ -102,7 +102,7 @@ def build_mobilevit_v2(
         (B, H / 32, W / 32, dims[-1]), its sides rounded up to multiples of `patch_size`.
 
     Example:
-        >>> backbone = vitgraph.build_mobilevit_v2((64, 128, 3), include_top=False)
+        >>> backbone = vitgraph.build_mobilevit_v2((64, 128, 3), include_top=False, attn_depths=(1, 1, 1))
         >>> backbone.output_shape
         (None, 2, 4, 512)
     """

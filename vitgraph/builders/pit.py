@@ -107,7 +107,7 @@ def build_pit(
             dim=dim, num_heads=heads, mlp_ratio=mlp_ratio, head_dim=head_dim, qkv_bias=qkv_bias, norm_eps=norm_eps,
             proj_drop_rate=proj_drop_rate, attn_drop_rate=attn_drop_rate,
         )
-        for dim, heads, mlp_ratio in zip(dims, num_heads, mlp_ratios, strict=True)
+        for dim, heads, mlp_ratio in zip(dims, num_heads, c.entries(mlp_ratios), strict=True)
     ]  # fmt: skip
     prefix, grid = 1 + distilled, [(n - patch_size) // stride + 1 for n in border.planned(img_size)]
 

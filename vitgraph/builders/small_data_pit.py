@@ -99,7 +99,7 @@ def build_small_data_pit(
             lsa, dim=dim, num_heads=heads, mlp_ratio=mlp_ratio, head_dim=head_dim, qkv_bias=qkv_bias, attn_proj=proj,
             norm_eps=norm_eps, proj_drop_rate=proj_drop_rate, attn_drop_rate=attn_drop_rate,
         )
-        for dim, heads, mlp_ratio, proj in zip(dims, num_heads, mlp_ratios, c.entries(attn_proj), strict=True)
+        for dim, heads, mlp_ratio, proj in zip(dims, num_heads, *map(c.entries, (mlp_ratios, attn_proj)), strict=True)
     ]  # fmt: skip
 
     x, patches = embed(border.image, patch, dims[0], grid, spt, norm_eps, pos_drop_rate)

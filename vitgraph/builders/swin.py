@@ -62,7 +62,7 @@ def build_swin(
     dim: c.Width = 96,
     depths: c.PerStage[c.Depth] = (2, 2, 6, 2),
     num_heads: c.PerStage[c.Count] = (3, 6, 12, 24),
-    mlp_ratios: c.OneOrPerStage[c.Ratio] = 4.0,
+    mlp_ratios: c.PerStage[c.Ratio] = (4.0, 4.0, 4.0, 4.0),
     window_sizes: c.Window | c.PerStage[c.Window | tuple[c.Window, c.Window]] = 7,
     qkv_bias: bool = True,
     head_dim: Annotated[int, c.between(1, 512)] | None = None,
@@ -82,8 +82,7 @@ def build_swin(
     Args:
         patch_size: side of a patch, in pixels; the image is padded with zeros to whole patches.
         dim: width of the first stage; it doubles at each further stage.
-        head_dim: width of one attention head; None: the stage's width / its heads.
-        img_size: side or (height, width) that windows are clipped to where `input_shape` is open; None: the size of
+        img_size: side or (height, width) of the image for which windows are clipped where `input_shape` is open; None:
             the image at hand.
         pos_drop_rate: dropout after the patch embedding and its norm.
 

@@ -81,7 +81,7 @@ def build_swin_v2(
     dim: c.Width = 96,
     depths: c.PerStage[c.Depth] = (2, 2, 6, 2),
     num_heads: c.PerStage[c.Count] = (3, 6, 12, 24),
-    mlp_ratios: c.OneOrPerStage[c.Ratio] = 4.0,
+    mlp_ratios: c.PerStage[c.Ratio] = (4.0, 4.0, 4.0, 4.0),
     window_sizes: c.Window | c.PerStage[c.Window | tuple[c.Window, c.Window]] = 8,
     pretrained_window_sizes: _Pretrained | c.PerStage[_Pretrained | tuple[_Pretrained, _Pretrained]] = 0,
     qkv_bias: bool = True,
@@ -105,7 +105,7 @@ def build_swin_v2(
         pretrained_window_sizes: side of the windows that the weights were trained with, in the form of `window_sizes`;
             0: that of the block's own window.
         qkv_bias: whether queries and values have biases; keys never do.
-        img_size: side or (height, width) that windows are clipped to where `input_shape` is open; None: the size of
+        img_size: side or (height, width) of the image for which windows are clipped where `input_shape` is open; None:
             the image at hand.
         pos_drop_rate: dropout after the patch embedding and its norm.
 

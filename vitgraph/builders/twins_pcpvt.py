@@ -74,9 +74,9 @@ def build_twins_pcpvt(
     """
     border = Border(input_shape, include_top, num_classes, classifier_activation, pooling, input_tensor, name)
     twins = Twins(
-        border=border, patch_sizes=patch_sizes, dims=dims, depths=depths, num_heads=num_heads, mlp_ratios=mlp_ratios,
-        sr_ratios=sr_ratios, peg_kernel_size=peg_kernel_size, qkv_bias=qkv_bias, norm_eps=norm_eps,
-        drop_rate=drop_rate, pos_drop_rate=pos_drop_rate, proj_drop_rate=proj_drop_rate, attn_drop_rate=attn_drop_rate,
-        drop_path_rate=drop_path_rate,
+        border=border, patch_sizes=patch_sizes, dims=dims, depths=depths, num_heads=num_heads,
+        mlp_ratios=c.entries(mlp_ratios), sr_ratios=sr_ratios, peg_kernel_size=peg_kernel_size, qkv_bias=qkv_bias,
+        norm_eps=norm_eps, drop_rate=drop_rate, pos_drop_rate=pos_drop_rate, proj_drop_rate=proj_drop_rate,
+        attn_drop_rate=attn_drop_rate, drop_path_rate=drop_path_rate,
     )  # fmt: skip
     return twins.model(twins.global_attention)

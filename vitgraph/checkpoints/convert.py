@@ -123,8 +123,9 @@ def _convert(model, tensors, kind, skip_head):
     values, problems, used = [], [], set()
     for variable in model.weights:
         names, function = _names(kind, variable.path)
-        layer = layers.get(variable.path.split("/")[0])
-        c.require(layer is not None, "model", f"a graph of this package, without layers in layers: {variable.path}")
+        name = variable.path.split("/")[0]
+        c.require(name in layers, "model", f"a graph of this package, without layers in layers: {variable.path}")
+        layer = layers[name]
         used.update(names)
         if skip_head and layer.name.startswith("head"):
             continue

@@ -27,13 +27,13 @@ def completed(function: Callable[..., Any]) -> str:
     for argument, parameter in inspect.signature(function).parameters.items():
         if argument == "self":
             continue
-        label = {parameter.VAR_KEYWORD: "**", parameter.VAR_POSITIONAL: "*"}.get(parameter.kind, "") + argument
+        label = {"VAR_KEYWORD": "**", "VAR_POSITIONAL": "*"}.get(parameter.kind.name, "") + argument
         text, general = own.pop(label, None), ARGUMENTS.get(argument)
         if text is None and general is None:
             raise TypeError(f"{name}: {label!r} is described neither in its docstring nor in the glossary")
         if text is not None and " ".join(text.split()) == general:
             raise TypeError(f"{name}: its docstring repeats the glossary's {label!r}")
-        entries.append(_entry(label, text or general))
+        entries.append(_entry(label, text or general or ""))
     if own:
         raise TypeError(f"{name}: its docstring describes {', '.join(own)}, which it doesn't have")
     others = [section for section in sections if not section.startswith("Args:")]

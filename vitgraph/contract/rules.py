@@ -49,10 +49,18 @@ def calling(argument: str, allowed: str) -> Iterator[None]:
         raise Broken(argument, f"{allowed}; this one raises {shown(error)}", _AS_GIVEN, ValueError) from error
 
 
-def heads_divide(dims: int | Sequence[int], num_heads: int | Sequence[int], argument: str = "num_heads") -> None:
-    """Every width is a multiple of its number of heads."""
+def heads_divide(
+    dims: int | Sequence[int],
+    num_heads: int | Sequence[int],
+    argument: str = "num_heads",
+    head_dim: int | None = None,
+) -> None:
+    """Every width is a multiple of its number of heads, or heads of a given width are not too wide altogether."""
     for dim, heads in zip(entries(dims), entries(num_heads), strict=True):
-        require(dim % heads == 0, argument, f"divisors of the width, here {heads} of {dim}")
+        if head_dim is None:
+            require(dim % heads == 0, argument, f"divisors of the width, here {heads} of {dim}")
+        else:
+            require(heads * head_dim <= 2**14, argument, f"heads of at most 16384 channels altogether, here {heads}")
 
 
 def has_hidden(dims: int | Sequence[int], ratios: float | Sequence[float], argument: str) -> None:

@@ -40,9 +40,9 @@ def with_preprocessing(
     channels = model.input.shape[-1]
     for argument, values in (("mean", mean), ("std", std)):
         c.require(np.shape(values) in ((), (channels,)), argument, f"one number, or {channels}, one per channel")
-    mean, std = np.broadcast_to(mean, channels), np.broadcast_to(std, channels)
+    means, stds = np.broadcast_to(mean, channels), np.broadcast_to(std, channels)
     pixels = keras.Input(batch_shape=model.input.shape, dtype="uint8", name="pixels")
-    rescale = layers.Rescaling((1 / (255 * std)).tolist(), (-mean / std).tolist(), dtype="float32", name="normalize")
+    rescale = layers.Rescaling((1 / (255 * stds)).tolist(), (-means / stds).tolist(), dtype="float32", name="normalize")
     images = rescale(pixels)
 
     def call(layer, *args, **kwargs):

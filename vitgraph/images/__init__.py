@@ -1,6 +1,8 @@
 """From a file or an array to the pixels that a net takes."""
 
+from vitgraph.images.arrays import from_arrays
 from vitgraph.images.augmentation import Augmentation
-from vitgraph.images.sources import Images, from_arrays, from_folder
+from vitgraph.images.collection import Images
+from vitgraph.images.folders import from_folder
 
 __all__ = ["Augmentation", "Images", "from_arrays", "from_folder"]

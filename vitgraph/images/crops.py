@@ -44,7 +44,7 @@ def random_crop(pixels, size, scale, ratio, seed, interpolation="bicubic"):
 
 
 def _resized(pixels, size, interpolation):
-    """Smoothed where it shrinks. Cubic curves overshoot; pixels are whole levels again, as in timm's pipeline."""
+    """Resized, smoothly where it shrinks. Cubic curves overshoot: values are clipped, and rounded as timm does."""
     import tensorflow as tf
 
     return tf.round(tf.clip_by_value(tf.image.resize(pixels, size, interpolation, antialias=True), 0.0, 255.0))

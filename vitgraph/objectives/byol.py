@@ -36,6 +36,8 @@ from vitgraph.wiring import layers as w
 class BYOL(MomentumObjective):
     """The model that `byol` returns."""
 
+    augment: keras.layers.Layer
+
     def wire(self):
         features, image = representation(self.encoder), image_of(self.encoder)
         size = view_size(self.encoder, self.size, "size")

@@ -37,6 +37,9 @@ from vitgraph.wiring import layers as w
 class DINO(MomentumObjective):
     """The model that `dino` returns."""
 
+    augment: keras.layers.Layer
+    augment_local: keras.layers.Layer
+
     def wire(self):
         features, image = representation(self.encoder), image_of(self.encoder)
         self._make_augmentations(image.shape[-1])

@@ -34,6 +34,8 @@ class Distillation(Objective):
     `encoder` and `student` are the same graph.
     """
 
+    teacher_logits: bool | None
+
     def __init__(self, student, name, **settings):
         super().__init__(student, None, name, **settings)
         self.teacher.trainable = False

@@ -1,7 +1,7 @@
 """What BYOL and DINO share: a network that follows another, and random views of one image."""
 
 import itertools
-from typing import Annotated
+from typing import Annotated, TypeAlias
 
 import keras
 from keras import layers, ops
@@ -11,7 +11,7 @@ from vitgraph.blocks import RandomResizedCrop
 from vitgraph.blocks.base import is_static, pair
 from vitgraph.objectives.base import Objective, image_of
 
-Momentum = c.Share | keras.optimizers.schedules.LearningRateSchedule
+Momentum: TypeAlias = c.Share | keras.optimizers.schedules.LearningRateSchedule
 
 _Pixel = Annotated[float, c.Rule("a number from -1000000 to 1000000", lambda v: -1e6 <= v <= 1e6)]
 ValueRange = Annotated[

@@ -6,7 +6,7 @@ import functools
 from vitgraph import contract as c
 from vitgraph.checkpoints.published import list_weights
 from vitgraph.images.preprocessing import IMAGENET_MEAN, IMAGENET_STD
-from vitgraph.images.sources import Images, open_images
+from vitgraph.images.sources import open_images
 from vitgraph.training.folder import LAST, Folder, has_matplotlib
 from vitgraph.training.loop import run
 from vitgraph.training.optimizer import make_optimizer
@@ -123,7 +123,7 @@ def open_both(images, validation, unreadable, seed, labelled):
     return seen, held_out
 
 
-def _described(images: Images):
+def _described(images):
     return {"count": images.count, "classes": images.class_names}
 
 

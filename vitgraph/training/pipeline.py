@@ -11,9 +11,9 @@ import numpy as np
 from vitgraph import contract as c
 from vitgraph.blocks.base import pair
 from vitgraph.images.augmentation import Augmentation, batch_layers, check_channels, random_flip
+from vitgraph.images.collection import Images
 from vitgraph.images.crops import central_crop, random_crop
 from vitgraph.images.reading import possible_channels, read
-from vitgraph.images.sources import Images
 
 Normalization = tuple[c.Mean, c.Deviation]
 _Crop = Annotated[float, c.Rule("a number from 0.1 to 1", lambda v: 0.1 <= v <= 1)]

@@ -9,7 +9,9 @@ import keras
 
 from vitgraph import contract as c
 from vitgraph import objectives
-from vitgraph.images.sources import Fraction, Source, Unreadable
+from vitgraph.images.collection import Fraction
+from vitgraph.images.folders import Unreadable
+from vitgraph.images.sources import Source
 from vitgraph.training.folder import Result
 from vitgraph.training.job import Job, open_both
 from vitgraph.training.net import Net, find_net
@@ -63,7 +65,7 @@ def pretrain(
         >>> images = numpy.zeros((8, 16, 16, 3), "uint8")
         >>> net = vitgraph.build_vit((16, 16, 3), include_top=False, patch_size=8, dim=8, depth=1, num_heads=1)
         >>> numbers = {"epochs": 1, "warmup_epochs": 0, "batch_size": 8, "silent": True}
-        >>> vitgraph.training.pretrain(net, images, "out", objective="masked_patch_prediction", **numbers).model.name
+        >>> vitgraph.training.pretrain(net, images, "tuned", objective="masked_patch_prediction", **numbers).model.name
         'model.keras'
     """
     chosen = read_recipe("pretrain", "recipe", recipe, overrides, inspect.signature(pretrain).parameters)

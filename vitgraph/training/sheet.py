@@ -6,7 +6,7 @@ import numpy as np
 
 from vitgraph import contract as c
 from vitgraph.images.augmentation import Augmentation
-from vitgraph.images.sources import Images
+from vitgraph.images.collection import Images
 from vitgraph.training.pipeline import batches
 
 _COUNT = 16

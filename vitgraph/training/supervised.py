@@ -9,7 +9,9 @@ import keras
 
 from vitgraph import contract as c
 from vitgraph.checkpoints.files import save_weights
-from vitgraph.images.sources import Fraction, Source, Unreadable
+from vitgraph.images.collection import Fraction
+from vitgraph.images.folders import Unreadable
+from vitgraph.images.sources import Source
 from vitgraph.training.folder import Result
 from vitgraph.training.job import Job, open_both
 from vitgraph.training.net import Net, classifier, find_net

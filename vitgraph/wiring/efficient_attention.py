@@ -149,6 +149,5 @@ def _convolved_values(qkv, num_heads, width, kernel_size, name):
 
 
 def _head_width(dim, num_heads, head_dim):
-    if head_dim is None:
-        c.heads_divide(dim, num_heads)
+    c.heads_divide(dim, num_heads, head_dim=head_dim)
     return head_dim or dim // num_heads

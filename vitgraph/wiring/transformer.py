@@ -71,9 +71,7 @@ class Transformer:
     core: type = SelfAttention
 
     def __post_init__(self):
-        if self.head_dim is None:
-            heads_divide(self.dim, self.num_heads)
-        require(self.attn_dim <= 2**14, "num_heads", "heads of at most 16384 channels altogether")
+        heads_divide(self.dim, self.num_heads, head_dim=self.head_dim)
         has_hidden(self.dim, self.mlp_ratio / (2 if self.gated_mlp else 1), "mlp_ratio")
         halves = not self.gated_mlp or self.hidden % 2 == 0
         require(halves, "mlp_ratio", f"an even hidden width with gated_mlp=True, here {self.hidden}")

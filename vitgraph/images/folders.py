@@ -1,0 +1,85 @@
+"""The images of a folder.
+
+`keras.utils.image_dataset_from_directory` stops at the first image that it can't read, without saying which it was; so
+the files are listed and tried here.
+"""
+
+import collections
+import os
+import warnings
+from collections.abc import Sequence
+from typing import Any, Literal
+
+import numpy as np
+
+from vitgraph import contract as c
+from vitgraph.images.collection import Images
+from vitgraph.images.files import READABLE, image_files, is_image, unreadable
+
+Unreadable = Literal["refuse", "skip"]
+
+
+@c.public
+def from_folder(folder: c.Path, *, unreadable: Unreadable = "refuse", labelled: bool = True) -> Images:
+    """Lists the images of a folder: JPEG, PNG, BMP without a palette, GIF (its first frame), WebP without animation.
+
+    Args:
+        folder: a folder with one folder of images per class, named after it; with `labelled=False` images at any
+            depth.
+        labelled: whether folders are classes.
+
+    Returns:
+        The `Images`.
+
+    Raises:
+        ValueError, TypeError: an argument that isn't allowed, no images, classes without images, unreadable files.
+        OSError: there is no such folder, or it can't be read.
+
+    Example:
+        >>> vitgraph.images.from_folder("absent")
+        Traceback (most recent call last):
+        NotADirectoryError: from_folder: folder='absent'; allowed: a folder that exists
+    """
+    return images_of_folder(folder, unreadable, labelled, "folder")
+
+
+def images_of_folder(folder: Any, when_unreadable: Unreadable, labelled: bool, argument: str) -> Images:
+    """`from_folder`; `argument` is what errors call the folder."""
+    c.require(os.path.isdir(folder), argument, "a folder that exists", error=NotADirectoryError)  # noqa: PTH112
+    inside = sorted(path.name for path in folder.iterdir() if path.is_dir() and path.name[0] != ".")
+    names = inside if labelled else [""]
+    if labelled:
+        found = f"{len(names)} folders" if len(names) != 1 else f"the one folder {names[0]!r}"
+        c.require(len(names) > 1, argument, f"one folder of images for each of 2 or more classes, not {found}")
+        stray = sorted(path.name for path in folder.iterdir() if is_image(path))
+        c.require(not stray, argument, f"images inside the classes' folders, not beside them: {_listed(stray)}")
+    files = [(path, label) for label, name in enumerate(names) for path in image_files(folder / name)]
+    c.require(files, argument, f"a folder that has images ({', '.join(READABLE)})")
+    files = _readable(files, when_unreadable, argument)
+    counts = collections.Counter(label for _, label in files)
+    empty = [name for label, name in enumerate(names) if not counts[label]]
+    c.require(not empty, argument, f"images of every class; no images of: {_listed(empty)}")
+    paths = np.array([str(path) for path, _ in files])
+    if not labelled:
+        return Images(paths, None, None, 0)
+    return Images(paths, np.array([label for _, label in files]), tuple(names), len(names))
+
+
+def _readable(files: Sequence[Any], when_unreadable: Unreadable, argument: str) -> list[Any]:
+    """Those (path, label) whose file can be read."""
+    bad = unreadable([path for path, _ in files])
+    count = f"{len(bad)} of {len(files)} files"
+    lines = "".join(f"\n  {path}: {why}" for path, why in bad.items())
+    c.require(
+        not bad or when_unreadable == "skip",
+        argument,
+        f'whole images; {count} can\'t be read: mend them, or leave them out with unreadable="skip":{lines}',
+    )
+    if bad:
+        warnings.warn(f"images: {count} can't be read and are left out: {', '.join(map(str, bad))}", stacklevel=5)
+    return [(path, label) for path, label in files if path not in bad]
+
+
+def _listed(names: Sequence[str]) -> str:
+    more = f" and {len(names) - 10} more" if len(names) > 10 else ""
+    return ", ".join(names[:10]) + more if any(names) else "any kind"
