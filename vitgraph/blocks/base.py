@@ -85,6 +85,17 @@ def dense_rows(x):
     return tf.nn.bias_add(product, x.op.inputs[1]), (-1, *own) if is_static(*own) else shape
 
 
+def look_up(table, index, axis=0):
+    """The entries of a weight along an axis, in the order of `index` (N,), with a gradient that is dense.
+
+    TensorFlow's gradient of a gather is a list of slices in which an index stands many times. Keras' optimizers square
+    such slices one by one (3.15, Adam and AdamW), not their sum. A reshape between the two makes the gradient dense.
+    """
+    table = keras.ops.convert_to_tensor(table)
+    shape = [-1 if n is None else n for n in table.shape]
+    return keras.ops.take(keras.ops.reshape(table, shape), index, axis=axis)
+
+
 def on_cpu():
     """Whether the backend computes on the CPU, because there is no accelerator."""
     if keras.backend.backend() == "jax":

@@ -36,7 +36,7 @@ def public(function: Callable[P, R]) -> Callable[P, R]:
         bound = _bind(function, signature, args, kwargs)
         given = dict(bound.arguments)
         fit_all(function.__name__, bound.arguments, kinds)
-        with named_errors(function.__name__, given):
+        with named_errors(function.__name__, given), channels_last():
             return function(*bound.args, **bound.kwargs)
 
     return checked
@@ -137,6 +137,17 @@ def named_errors(caller: str, arguments: dict[str, Any]) -> Iterator[None]:
         yield
     except Broken as broken:
         raise broken.error(broken.message(caller, arguments)) from broken.__cause__
+
+
+@contextlib.contextmanager
+def channels_last() -> Iterator[None]:
+    """Sets Keras' global image format for a while: layers that are made here are channels last, and say so."""
+    previous = keras.config.image_data_format()
+    keras.config.set_image_data_format("channels_last")
+    try:
+        yield
+    finally:
+        keras.config.set_image_data_format(previous)
 
 
 @contextlib.contextmanager

@@ -4,7 +4,7 @@ import numpy as np
 from keras import ops
 
 from vitgraph.blocks.attention.core import AttentionCore
-from vitgraph.blocks.base import Layer, pair
+from vitgraph.blocks.base import Layer, look_up, pair
 
 
 class OffsetBias(Layer):
@@ -30,7 +30,7 @@ class OffsetBias(Layer):
 
     def call(self, x):
         index = self._index()
-        bias = ops.take(ops.cast(self.table, self.compute_dtype), index.reshape(-1), axis=1)
+        bias = look_up(ops.cast(self.table, self.compute_dtype), index.reshape(-1), axis=1)
         return ops.reshape(bias, (1, self.num_heads, *index.shape))
 
     def _index(self):

@@ -3,7 +3,7 @@
 import numpy as np
 from keras import ops
 
-from vitgraph.blocks.base import Layer, is_static, pair, sizes
+from vitgraph.blocks.base import Layer, is_static, look_up, pair, sizes
 from vitgraph.blocks.positions.resampling import geometric_matrix, resample_map
 from vitgraph.blocks.windows.windows import offset_index
 
@@ -36,7 +36,7 @@ class GridBias(Layer):
         xp = np if is_static(*grid) else ops
         index = self._index(xp, *grid)
         tokens = grid[0] * grid[1] + 1
-        bias = ops.take(ops.cast(table, self.compute_dtype), xp.reshape(index, (-1,)), axis=0)
+        bias = look_up(ops.cast(table, self.compute_dtype), xp.reshape(index, (-1,)))
         return ops.transpose(ops.reshape(bias, (1, tokens, tokens, self.num_heads)), (0, 3, 1, 2))
 
     @staticmethod

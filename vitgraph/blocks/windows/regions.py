@@ -7,7 +7,7 @@ the map's bottom and right edges, where zeros are added, but they always cover t
 import numpy as np
 from keras import ops
 
-from vitgraph.blocks.base import Layer, is_static, pad_end, pad_map, sizes
+from vitgraph.blocks.base import Layer, is_static, look_up, pad_end, pad_map, sizes
 from vitgraph.blocks.initializers import TruncatedNormal
 
 
@@ -119,7 +119,7 @@ class RegionBias(Layer):
     def call(self, local, regional):
         grid, tokens = sizes(regional), self.window_size**2
         overhang = _overhang(sizes(local), grid, self.window_size)
-        bias = ops.take(ops.cast(self.table, self.compute_dtype), self._index(), axis=1)
+        bias = look_up(ops.cast(self.table, self.compute_dtype), self._index(), axis=1)
         bias = ops.pad(ops.reshape(bias, (1, self.num_heads, tokens, tokens)), ((0, 0), (0, 0), (1, 0), (1, 0)))
         if is_static(*overhang) and not any(overhang):
             return bias

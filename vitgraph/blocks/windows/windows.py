@@ -7,7 +7,7 @@ shifted, and windows are padded with zeros at the bottom and the right.
 import numpy as np
 from keras import ops
 
-from vitgraph.blocks.base import Layer, is_static, pad_end, pair, sizes
+from vitgraph.blocks.base import Layer, is_static, look_up, pad_end, pair, sizes
 from vitgraph.blocks.initializers import TruncatedNormal
 
 
@@ -41,13 +41,19 @@ class _Windowed(Layer):
             window = ops.minimum(window, size)
         return window, shift, (size + window - 1) // window
 
+    def turns(self, height, width):
+        """How far the map is turned along each axis: the shift, less whole turns of a map that is smaller."""
+        (_, up, _), (_, left, _) = self.geometry(height, width)
+        return [n if self.clip else n % size for n, size in ((up, height), (left, width))]
+
 
 class WindowPartition(_Windowed):
     """(B, H, W, C) -> (B n, w, C): n windows of w tokens, after a cyclic shift towards the origin and padding."""
 
     def call(self, x):
         height, width = sizes(x)
-        (rows, up, down), (columns, left, across) = self.geometry(height, width)
+        (rows, _, down), (columns, _, across) = self.geometry(height, width)
+        up, left = self.turns(height, width)
         x = _roll(_roll(x, up, 1), left, 2)
         x = pad_end(x, down * rows - height, across * columns - width)
         channels = x.shape[-1]
@@ -67,7 +73,8 @@ class WindowReverse(_Windowed):
 
     def call(self, windows, like):
         height, width = sizes(like)
-        (rows, up, down), (columns, left, across) = self.geometry(height, width)
+        (rows, _, down), (columns, _, across) = self.geometry(height, width)
+        up, left = self.turns(height, width)
         channels = windows.shape[-1]
         x = ops.reshape(windows, (-1, across, rows, columns * channels))
         x = ops.transpose(x, (0, 2, 1, 3))
@@ -93,7 +100,7 @@ class _Bias(_Windowed):
         geometry = self.geometry(height, width)
         index = offset_index(xp, window, *(axis[0] for axis in geometry))
         tokens = index.shape[0] if xp is np else ops.shape(index)[0]
-        bias = ops.take(ops.cast(table, self.compute_dtype), xp.reshape(index, (-1,)), axis=0)
+        bias = look_up(ops.cast(table, self.compute_dtype), xp.reshape(index, (-1,)))
         bias = ops.transpose(ops.reshape(bias, (1, tokens, tokens, table.shape[-1])), (0, 3, 1, 2))
         if self.shift == (0, 0) or (xp is np and not any(shift for _, shift, _ in geometry)):
             return bias
