@@ -195,3 +195,33 @@ def test_recomputed_activations_give_the_same_gradients(name, monkeypatch):
             assert np.abs(one - other).max() < 10 * TINY[name].rounding
         else:
             assert_close(one, other)
+
+
+@rows
+def test_channels_last_whatever_the_setting(name):
+    """Keras' global image format changes neither a net that is built under it nor what it answers there."""
+    keras.config.set_image_data_format("channels_first")
+    try:
+        model = take_weights(TINY[name].build(), name)
+        answer = value(model(images()))
+    finally:
+        keras.config.set_image_data_format("channels_last")
+    assert_same(answer, shared(name)(images()))
+
+
+@rows
+def test_gradients_are_dense(name):
+    """No weight gets a gradient in slices: Keras' optimizers square those one by one."""
+    model, sparse = shared(name), []
+
+    @tf.function
+    def trace(x):
+        with tf.GradientTape() as tape:
+            loss = tf.reduce_sum(model(x, training=True) ** 2)
+        gradients = tape.gradient(loss, [v.value for v in model.trainable_variables])
+        for variable, gradient in zip(model.trainable_variables, gradients, strict=True):
+            if isinstance(gradient, tf.IndexedSlices):
+                sparse.append(variable.path)
+
+    trace.get_concrete_function(tf.TensorSpec((2, 64, 64, 3)))
+    assert not sparse

@@ -165,6 +165,7 @@ class Battery:
             with limit(SECONDS):
                 result = self._result({**self.good, argument: value})
         except self.errors:
+            self.taken += fits
             return "" if fits else "goes too far, though its type doesn't allow it"
         except (ValueError, TypeError) as error:
             return self._form(str(error), argument, value, fits)

@@ -142,7 +142,10 @@ def batteries(folder):
         ),
         "vitgraph.training.depths": (None, {"model": net()}),
         "vitgraph.training.list_recipes": (None, {}),
-        "vitgraph.training.pretrain": (None, {"model": net(), **train}),
+        "vitgraph.training.pretrain": (
+            None,
+            {"model": net(), "objective": "simmim", "objective_arguments": {"mask_patch_size": 8}, **train},
+        ),
         "vitgraph.training.preview": (
             None,
             {

@@ -8,7 +8,7 @@ from vitgraph import build_simple_vit
 def lucid_simple_vit(config, image_shape, weights):
     ours = {"dual_patch_norm": True, "proj_bias": False, "act": "gelu"}
     model = build_simple_vit(image_shape, **lucid_arguments(config), **ours)
-    return Port(model, "vit/lucidrains_simple", lucid_outputs("norm"))
+    return Port(model, "simple_vit/lucidrains", lucid_outputs("norm"))
 
 
 PARAMETERS = {

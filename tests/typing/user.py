@@ -6,7 +6,7 @@ import keras
 import numpy as np
 
 import vitgraph
-from vitgraph import export, plots, training
+from vitgraph import export, images, plots, training
 from vitgraph.builders.efficient_vit import nystrom_attention
 from vitgraph.training import train
 
@@ -56,17 +56,19 @@ def weights(name: str, folder: pathlib.Path) -> keras.Model:
 
 def trained(folder: pathlib.Path) -> keras.Model:
     """Trains: by Keras, by a recipe, without labels, with a teacher, on several devices."""
-    images, labels = np.zeros((8, 32, 32, 3), "float32"), np.arange(8) % 2
+    pixels, labels = np.zeros((8, 32, 32, 3), "float32"), np.arange(8) % 2
     net = vitgraph.build_vit((32, 32, 3), dim=16, depth=1, num_heads=2, num_classes=2)
     net.compile("adamw", "sparse_categorical_crossentropy")
-    net.fit(images, labels)
-    result = train(net, (images, labels), folder, validation=0.25, recipe="deit", epochs=1, mixup=0.0)
+    net.fit(pixels, labels)
+    result = train(net, (pixels, labels), folder, validation=0.25, recipe="deit", epochs=1, mixup=0.0)
     print(result.history["loss"][-1], result.weights)
     training.train("pvt_v2_b0", "flowers", "out", input_size=(96, 64), weights="in1k", seed=1, jit_compile="auto")
+    unlabelled = images.from_folder(folder / "photographs", labelled=False, unreadable="skip")
+    training.pretrain(net, unlabelled, "mae", objective="simmim", objective_arguments={"mask_ratio": 0.5})
     encoder = vitgraph.build_vit((32, 32, 3), include_top=False, dim=16, depth=1, num_heads=2)
     for model in (vitgraph.masked_autoencoder(encoder), vitgraph.byol(encoder, momentum=0.9), vitgraph.dino(encoder)):
         model.compile("adamw")
-        model.fit(images)
+        model.fit(pixels)
     vitgraph.distill(net, vitgraph.build_pvt_v2((32, 32, 3), num_classes=2), hard=True).compile("adamw")
     mesh = keras.distribution.DeviceMesh((1, 2), ("batch", "model"))
     keras.distribution.ModelParallel(layout_map=vitgraph.layout_map(net, mesh, axis="model"))

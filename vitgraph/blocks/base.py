@@ -1,6 +1,7 @@
 """The base class of every layer in this package."""
 
 import inspect
+from collections.abc import Sequence
 
 import keras
 
@@ -38,7 +39,7 @@ def sizes(x):
     return keras.ops.shape(x)[1:3]
 
 
-def is_static(*values):
+def is_static(*values: object) -> bool:
     """Whether all are integers, and none a size that is known only at run time."""
     return all(isinstance(value, int) for value in values)
 
@@ -60,7 +61,7 @@ def pad_map(x, rows, columns):
     return keras.ops.reshape(padded, (-1, height + sum(rows), width + sum(columns), x.shape[-1]))
 
 
-def pair(value):
+def pair(value: int | Sequence[int]) -> tuple[int, ...]:
     """`7` -> (7, 7); a sequence of two -> a tuple of two integers."""
     return (int(value), int(value)) if isinstance(value, int) else tuple(int(v) for v in value)
 

@@ -32,16 +32,18 @@ def with_preprocessing(
 
     Example:
         >>> net = vitgraph.build_pvt_v2((64, 64, 3), num_classes=5)
-        >>> vitgraph.export.with_preprocessing(net, mean=0.5, std=0.5)(numpy.zeros((1, 64, 64, 3), "uint8")).shape
-        TensorShape([1, 5])
+        >>> raw = vitgraph.export.with_preprocessing(net, mean=0.5, std=0.5)
+        >>> raw.predict(numpy.zeros((1, 64, 64, 3), "uint8"), verbose=0).shape
+        (1, 5)
     """
     c.require(not isinstance(model, keras.Sequential), "model", "a Functional keras.Model")
-    c.require("float" in model.input.dtype, "model", f"a model that takes floats, not {model.input.dtype}")
-    channels = model.input.shape[-1]
+    (tensor,) = model.inputs
+    c.require("float" in tensor.dtype, "model", f"a model that takes floats, not {tensor.dtype}")
+    channels = tensor.shape[-1]
     for argument, values in (("mean", mean), ("std", std)):
         c.require(np.shape(values) in ((), (channels,)), argument, f"one number, or {channels}, one per channel")
     means, stds = np.broadcast_to(mean, channels), np.broadcast_to(std, channels)
-    pixels = keras.Input(batch_shape=model.input.shape, dtype="uint8", name="pixels")
+    pixels = keras.Input(batch_shape=tensor.shape, dtype="uint8", name="pixels")
     rescale = layers.Rescaling((1 / (255 * stds)).tolist(), (-means / stds).tolist(), dtype="float32", name="normalize")
     images = rescale(pixels)
 
@@ -68,6 +70,7 @@ def input_shape(model, batch_size, image_size):
 
 
 def _takes(model, shape, dtype):
+    """Whether the model has an answer for images of this shape."""
     try:
         model.compute_output_spec(keras.KerasTensor(shape, dtype))
     except Exception:  # whatever a layer says of a map that is too small for it

@@ -73,7 +73,7 @@ def _dinov2(*special):
 _BLOCK, _LAYER = r"block_(\d+)_", "transformer.layers.{0}."
 
 
-def _lucidrains(proj, fc2, head):
+def lucidrains(proj, fc2, head):
     """The table of vit-pytorch, which numbers a layer's parts: differently in ViT and SimpleViT."""
     return Source(
         renames=(
@@ -131,8 +131,7 @@ SOURCES = {
     "dinov2_gated": _dinov2(*_GATED),
     "dinov2_registers": _dinov2(*_REGISTERS),
     "dinov2_registers_gated": _dinov2(*_REGISTERS, *_GATED),
-    "lucidrains": _lucidrains(proj="0.to_out.0", fc2="1.net.4", head="mlp_head"),
-    "lucidrains_simple": _lucidrains(proj="0.to_out", fc2="1.net.3", head="linear_head"),
+    "lucidrains": lucidrains(proj="0.to_out.0", fc2="1.net.4", head="mlp_head"),
     "lucidrains_2022": Source(
         renames=(
             (r"patch_embed/kernel", "to_patch_embedding.1.weight", linear_to_conv),
