@@ -84,7 +84,7 @@ def build_crossformer(
     dims: c.PerStage[Annotated[int, c.between(16, 2**14)]] = (96, 192, 384, 768),
     depths: c.PerStage[c.Depth] = (2, 2, 6, 2),
     num_heads: c.PerStage[c.Count] = (3, 6, 12, 24),
-    mlp_ratios: c.PerStage[c.Ratio] = (4, 4, 4, 4),
+    mlp_ratios: c.OneOrPerStage[c.Ratio] = (4, 4, 4, 4),
     group_sizes: c.PerStage[c.Window | _GroupSizes] = (7, 7, 7, 7),
     intervals: c.PerStage[_Side] | None = (8, 4, 2, 1),
     centre_padding: bool = False,

@@ -70,7 +70,7 @@ def build_levit(
     num_heads: c.PerStage[Annotated[int, c.between(1, 256)]] = (4, 6, 8),
     key_dim: c.Width = 32,
     attn_ratios: c.PerStage[c.Ratio] = (2, 2, 2),
-    mlp_ratios: c.PerStage[c.Ratio] = (2, 2, 2),
+    mlp_ratios: c.OneOrPerStage[c.Ratio] = (2, 2, 2),
     act: c.Act = "hard_silu",
     attn_act: c.Act | None = None,
     distilled: bool = False,

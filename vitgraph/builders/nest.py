@@ -56,7 +56,7 @@ def build_nest(
     dims: c.PerStage[c.Width] = (96, 192, 384),
     depths: c.PerStage[c.Depth] = (2, 2, 8),
     num_heads: c.PerStage[c.Count] = (3, 6, 12),
-    mlp_ratios: c.PerStage[c.Ratio] = (4.0, 4.0, 4.0),
+    mlp_ratios: c.OneOrPerStage[c.Ratio] = 4.0,
     qkv_bias: bool = True,
     act: c.Act = "gelu",
     same_padding: bool = False,

@@ -80,7 +80,7 @@ def build_regionvit(
     dims: c.PerStage[c.Width] = (64, 128, 256, 512),
     depths: c.PerStage[c.Depth] = (2, 2, 8, 2),
     num_heads: c.PerStage[c.Count] = (2, 4, 8, 16),
-    mlp_ratios: c.PerStage[c.Ratio] = (4.0, 4.0, 4.0, 4.0),
+    mlp_ratios: c.OneOrPerStage[c.Ratio] = 4.0,
     window_sizes: c.OneOrPerStage[c.Window] = 7,
     strides: c.PerStage[Annotated[int, c.between(1, 2)]] = (1, 2, 2, 2),
     peg: bool = False,

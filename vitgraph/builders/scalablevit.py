@@ -67,7 +67,7 @@ def build_scalablevit(
     dims: c.PerStage[c.Width] = (64, 128, 256, 512),
     depths: c.PerStage[c.Depth] = (2, 2, 20, 2),
     num_heads: c.PerStage[c.Count] = (2, 4, 8, 16),
-    mlp_ratios: c.PerStage[c.Ratio] = (4, 4, 4, 4),
+    mlp_ratios: c.OneOrPerStage[c.Ratio] = (4, 4, 4, 4),
     window_sizes: c.Window | c.PerStage[c.Window | None] = 7,
     sr_ratios: c.PerStage[c.Kernel] = (8, 4, 2, 1),
     c_ratios: c.PerStage[_Scaling] = (1.25, 1.25, 1.25, 1),

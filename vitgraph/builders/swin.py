@@ -62,7 +62,7 @@ def build_swin(
     dim: c.Width = 96,
     depths: c.PerStage[c.Depth] = (2, 2, 6, 2),
     num_heads: c.PerStage[c.Count] = (3, 6, 12, 24),
-    mlp_ratios: c.PerStage[c.Ratio] = (4.0, 4.0, 4.0, 4.0),
+    mlp_ratios: c.OneOrPerStage[c.Ratio] = 4.0,
     window_sizes: c.Window | c.PerStage[c.Window | tuple[c.Window, c.Window]] = 7,
     qkv_bias: bool = True,
     head_dim: Annotated[int, c.between(1, 512)] | None = None,

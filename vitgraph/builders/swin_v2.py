@@ -81,7 +81,7 @@ def build_swin_v2(
     dim: c.Width = 96,
     depths: c.PerStage[c.Depth] = (2, 2, 6, 2),
     num_heads: c.PerStage[c.Count] = (3, 6, 12, 24),
-    mlp_ratios: c.PerStage[c.Ratio] = (4.0, 4.0, 4.0, 4.0),
+    mlp_ratios: c.OneOrPerStage[c.Ratio] = 4.0,
     window_sizes: c.Window | c.PerStage[c.Window | tuple[c.Window, c.Window]] = 8,
     pretrained_window_sizes: _Pretrained | c.PerStage[_Pretrained | tuple[_Pretrained, _Pretrained]] = 0,
     qkv_bias: bool = True,
