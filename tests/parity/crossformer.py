@@ -84,4 +84,15 @@ def group_sizes(kind, per_stage, depths, side):
     return sizes
 
 
+PARAMETERS = {
+    "crossformer_base": 51_971_554,
+    "crossformer_large": 91_971_184,
+    "crossformer_pp_base": 51_994_594,
+    "crossformer_pp_huge": 95_962_944,
+    "crossformer_pp_large": 92_001_904,
+    "crossformer_pp_small": 23_325_340,
+    "crossformer_small": 30_657_394,
+    "crossformer_tiny": 27_776_794,
+}
+
 TRANSLATIONS = {"official_crossformer": official_crossformer}

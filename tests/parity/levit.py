@@ -38,6 +38,29 @@ def levit_distilled(config, image_shape, weights):
     return levit(config, image_shape, weights, distilled=True)
 
 
+PARAMETERS = {
+    "levit_128": 9_213_936,
+    "levit_128s": 7_777_058,
+    "levit_192": 10_947_069,
+    "levit_256": 18_893_876,
+    "levit_256d": 26_210_788,
+    "levit_384": 39_128_836,
+    "levit_384_s8": 39_118_960,
+    "levit_512": 95_173_700,
+    "levit_512_s8": 74_046_696,
+    "levit_512d": 92_497_538,
+    "levit_conv_128": 9_213_936,
+    "levit_conv_128s": 7_777_058,
+    "levit_conv_192": 10_947_069,
+    "levit_conv_256": 18_893_876,
+    "levit_conv_256d": 26_210_788,
+    "levit_conv_384": 39_128_836,
+    "levit_conv_384_s8": 39_118_960,
+    "levit_conv_512": 95_173_700,
+    "levit_conv_512_s8": 74_046_696,
+    "levit_conv_512d": 92_497_538,
+}
+
 TRANSLATIONS = {
     "timm.models.levit.Levit": levit,
     "timm.models.levit.LevitDistilled": levit_distilled,

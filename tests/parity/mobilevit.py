@@ -145,4 +145,17 @@ def alike(values):
     return values[0]
 
 
+PARAMETERS = {
+    "mobilevit_s": 5_578_632,
+    "mobilevit_xs": 2_317_848,
+    "mobilevit_xxs": 1_272_024,
+    "mobilevitv2_050": 1_370_593,
+    "mobilevitv2_075": 2_866_009,
+    "mobilevitv2_100": 4_901_841,
+    "mobilevitv2_125": 7_478_089,
+    "mobilevitv2_150": 10_594_753,
+    "mobilevitv2_175": 14_251_833,
+    "mobilevitv2_200": 18_449_329,
+}
+
 TRANSLATIONS = {"timm.models.byobnet.ByobNet": byobnet}

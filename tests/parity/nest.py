@@ -32,4 +32,13 @@ def nest(config, image_shape, weights):
     return Port(model, "nest/timm", hierarchical(model, "norm", channels_first))
 
 
+PARAMETERS = {
+    "nest_base": 67_723_368,
+    "nest_base_jx": 67_723_368,
+    "nest_small": 38_351_176,
+    "nest_small_jx": 38_351_176,
+    "nest_tiny": 17_057_608,
+    "nest_tiny_jx": 17_057_608,
+}
+
 TRANSLATIONS = {"timm.models.nest.Nest": nest}

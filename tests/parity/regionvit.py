@@ -69,4 +69,15 @@ def top_of(num_classes):
     return {"num_classes": num_classes, "classifier_activation": None}
 
 
+PARAMETERS = {
+    "regionvit_base_224": 72_747_232,
+    "regionvit_base_w14_224": 73_825_120,
+    "regionvit_base_w14_peg_224": 73_842_400,
+    "regionvit_medium_224": 41_215_906,
+    "regionvit_small_224": 30_586_618,
+    "regionvit_small_w14_224": 31_354_714,
+    "regionvit_small_w14_peg_224": 31_367_674,
+    "regionvit_tiny_224": 13_842_676,
+}
+
 TRANSLATIONS = {"official_regionvit": official_regionvit}

@@ -40,4 +40,11 @@ def official_scalablevit(config, image_shape, weights):
     return Port(model, source, {**outputs, "logits": (logits, same)})
 
 
+PARAMETERS = {
+    "scalable_vit_base": 81_881_624,
+    "scalable_vit_large": 109_288_840,
+    "scalable_vit_small": 32_000_472,
+    "scalable_vit_small_0": 26_307_032,
+}
+
 TRANSLATIONS = {"official_scalablevit": official_scalablevit}

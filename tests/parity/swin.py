@@ -37,4 +37,16 @@ def per_stage(window_size, stages):
     return (window_size,) * stages if alike else window_size
 
 
+PARAMETERS = {
+    "swin_base_patch4_window12_384": 87_903_584,
+    "swin_base_patch4_window7_224": 87_768_224,
+    "swin_large_patch4_window12_384": 196_735_516,
+    "swin_large_patch4_window7_224": 196_532_476,
+    "swin_s3_base_224": 71_125_762,
+    "swin_s3_small_224": 49_737_298,
+    "swin_s3_tiny_224": 28_328_674,
+    "swin_small_patch4_window7_224": 49_606_258,
+    "swin_tiny_patch4_window7_224": 28_288_354,
+}
+
 TRANSLATIONS = {"timm.models.swin_transformer.SwinTransformer": swin}

@@ -32,4 +32,19 @@ def swin_v2(config, image_shape, weights):
     return Port(model, "swin_v2/timm", hierarchical(model, "norm", same))
 
 
+PARAMETERS = {
+    "swinv2_base_window12_192": 87_918_816,
+    "swinv2_base_window12to16_192to256": 87_918_816,
+    "swinv2_base_window12to24_192to384": 87_918_816,
+    "swinv2_base_window16_256": 87_918_816,
+    "swinv2_base_window8_256": 87_918_816,
+    "swinv2_large_window12_192": 196_739_932,
+    "swinv2_large_window12to16_192to256": 196_739_932,
+    "swinv2_large_window12to24_192to384": 196_739_932,
+    "swinv2_small_window16_256": 49_728_418,
+    "swinv2_small_window8_256": 49_728_418,
+    "swinv2_tiny_window16_256": 28_347_154,
+    "swinv2_tiny_window8_256": 28_347_154,
+}
+
 TRANSLATIONS = {"timm.models.swin_transformer_v2.SwinTransformerV2": swin_v2}

@@ -126,8 +126,9 @@ def build_crossformer(
         (None, 2, 3, 768)
     """
     border = Border(input_shape, include_top, num_classes, classifier_activation, pooling, input_tensor, name)
+    ratios = c.entries(mlp_ratios)
     c.heads_divide(dims, num_heads)
-    c.has_hidden(dims, mlp_ratios, "mlp_ratios")
+    c.has_hidden(dims, ratios, "mlp_ratios")
     _check_kernels(kernel_sizes, strides)
     c.at_least(math.prod(strides), border.shape)
     if pos_embed == "learn":
@@ -141,7 +142,7 @@ def build_crossformer(
     for i, depth in enumerate(depths):
         stage = f"stage_{i + 1}"
         t = Transformer(
-            dim=dims[i], num_heads=num_heads[i], mlp_ratio=mlp_ratios[i], qkv_bias=qkv_bias, qk_scale=qk_scale,
+            dim=dims[i], num_heads=num_heads[i], mlp_ratio=ratios[i], qkv_bias=qkv_bias, qk_scale=qk_scale,
             norm_eps=norm_eps, proj_drop_rate=proj_drop_rate, attn_drop_rate=attn_drop_rate,
         )  # fmt: skip
         if i > 0:

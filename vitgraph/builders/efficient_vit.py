@@ -34,17 +34,8 @@ from vitgraph.wiring.transformer import Transformer, norm_place, patch_embed, pa
 VARIANTS: dict = {}
 """Nothing is published: there is one such net for each attention."""
 
-
 _ATTENTION = "a function (dim, num_heads, name) -> layer"
-
-
-def _function(value):
-    if not callable(value):
-        raise TypeError
-    return value
-
-
-Attention = Annotated[Callable[..., Any], c.Conversion(_ATTENTION, _function)]
+Attention = Annotated[Callable[..., Any], c.Rule(_ATTENTION, callable)]
 
 
 @c.builder
@@ -106,7 +97,7 @@ def build_efficient_vit(
         5
     """
     border = Border(input_shape, include_top, num_classes, classifier_activation, pooling, input_tensor, name)
-    t = Transformer(  # of which attention isn't used, nor its number of heads
+    t = Transformer(  # its own attention isn't used, so its number of heads doesn't matter
         dim=dim, num_heads=1, mlp_ratio=mlp_ratio, gated_mlp=gated_mlp, act=act, norm_eps=norm_eps,
         proj_drop_rate=proj_drop_rate,
     )  # fmt: skip

@@ -88,8 +88,8 @@ def build_levit(
         key_dim: width of one head's queries and keys. Shrinking attention has as many heads as make up the width of
             the stage before.
         attn_ratios: width of one head's values, relative to `key_dim`; 4 in shrinking attention.
-        mlp_ratios: hidden width of each stage's feed-forward layers, relative to the stage's width; 2 after shrinking
-            attention.
+        mlp_ratios: hidden width of the feed-forward layers relative to the stage's width, for all stages or per stage;
+            always 2 after shrinking attention.
         act: activation of the stem and the feed-forward layers.
         attn_act: activation between attention and its projection; None: `act`.
         distilled: whether there is a second head, for a teacher's labels. Scores are those of the mean logits; for
@@ -112,7 +112,7 @@ def build_levit(
     c.has_hidden([key_dim] * len(dims), attn_ratios, "attn_ratios")
     c.has_hidden(dims, mlp_ratios, "mlp_ratios")
     _check_size(border.shape, stem_stride)
-    attn_act = attn_act or act
+    attn_act, ratios = attn_act or act, c.entries(mlp_ratios)
 
     x = _stem(border.image, dims[0], stem_stride.bit_length() - 1, act)
     for i, depth in enumerate(depths):
@@ -125,7 +125,7 @@ def build_levit(
             block = f"{stage}_block_{j}"
             y = _attention(x, num_heads[i], key_dim, int(attn_ratios[i] * key_dim), attn_act, f"{block}_attn")
             x = Residual(drop_path=drop_path_rate, name=f"{block}_res1")(x, y)
-            y = _mlp(x, int(mlp_ratios[i] * dims[i]), act, f"{block}_mlp")
+            y = _mlp(x, int(ratios[i] * dims[i]), act, f"{block}_mlp")
             x = Residual(drop_path=drop_path_rate, name=f"{block}_res2")(x, y)
         x = Stage(stem_stride * 2**i, name=stage)(x)
     if not include_top:

@@ -87,8 +87,9 @@ def build_nest(
         (None, 4, 6, 384)
     """
     border = Border(input_shape, include_top, num_classes, classifier_activation, pooling, input_tensor, name)
+    ratios = c.entries(mlp_ratios)
     c.heads_divide(dims, num_heads)
-    c.has_hidden(dims, mlp_ratios, "mlp_ratios")
+    c.has_hidden(dims, ratios, "mlp_ratios")
     part = _part(border.shape, patch_size, 2 ** (len(dims) - 1))
 
     x = w.conv(border.image, dims[0], patch_size, patch_size, "patch_embed")
@@ -98,7 +99,7 @@ def build_nest(
         if i > 0:
             x = _aggregate(x, dims[i], norm_eps, same_padding, f"{stage}_pool")
         t = _InterleavedTransformer(
-            dim=dims[i], num_heads=num_heads[i], mlp_ratio=mlp_ratios[i], qkv_bias=qkv_bias, act=act,
+            dim=dims[i], num_heads=num_heads[i], mlp_ratio=ratios[i], qkv_bias=qkv_bias, act=act,
             norm_eps=norm_eps, proj_drop_rate=proj_drop_rate, attn_drop_rate=attn_drop_rate,
         )  # fmt: skip
         y = WindowPartition(part, clip=False, name=f"{stage}_partition")(x)

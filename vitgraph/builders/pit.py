@@ -95,7 +95,7 @@ def build_pit(
         (None, 2, 3, 576)
     """
     border = Border(input_shape, include_top, num_classes, classifier_activation, pooling, input_tensor, name)
-    # Patches that overlap by more would leave a small image far fewer positions than the stride says.
+    # Where patches overlap by more than half, a small image would have far fewer positions than the stride says.
     least = patch_size if 2 * stride >= patch_size else 2 * patch_size
     c.at_least(least, border.shape)
     c.at_least(least, border.planned(img_size), "img_size")

@@ -123,9 +123,9 @@ def build_regionvit(
         (None, 2, 3, 512)
     """
     border = Border(input_shape, include_top, num_classes, classifier_activation, pooling, input_tensor, name)
-    widths, windows = (stem_dim or dims[0], *dims), c.entries(window_sizes)
+    widths, ratios, windows = (stem_dim or dims[0], *dims), c.entries(mlp_ratios), c.entries(window_sizes)
     c.heads_divide(dims, num_heads)
-    c.has_hidden(dims, mlp_ratios, "mlp_ratios")
+    c.has_hidden(dims, ratios, "mlp_ratios")
     _check_tokens(widths, windows, stem_stride, patch_conv_type)
     c.at_least(stem_stride, border.shape)
 
@@ -136,7 +136,7 @@ def build_regionvit(
     for i, depth in enumerate(depths):
         stage, stride = f"stage_{i + 1}", stride * strides[i]
         t = Transformer(
-            dim=dims[i], num_heads=num_heads[i], mlp_ratio=mlp_ratios[i], qkv_bias=qkv_bias, qk_scale=qk_scale,
+            dim=dims[i], num_heads=num_heads[i], mlp_ratio=ratios[i], qkv_bias=qkv_bias, qk_scale=qk_scale,
             norm_eps=norm_eps, proj_drop_rate=proj_drop_rate, attn_drop_rate=attn_drop_rate,
         )  # fmt: skip
         if strides[i] > 1 or widths[i] != dims[i]:

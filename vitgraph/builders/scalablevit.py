@@ -105,9 +105,9 @@ def build_scalablevit(
         (None, 2, 3, 512)
     """
     border = Border(input_shape, include_top, num_classes, classifier_activation, pooling, input_tensor, name)
-    windows = c.entries(window_sizes)
+    ratios, windows = c.entries(mlp_ratios), c.entries(window_sizes)
     c.heads_divide(dims, num_heads)
-    c.has_hidden(dims, mlp_ratios, "mlp_ratios")
+    c.has_hidden(dims, ratios, "mlp_ratios")
     _check_scaled_widths(dims, num_heads, sr_ratios, c_ratios)
     c.at_least(max(stem_stride * 2**i * ratio for i, ratio in enumerate(sr_ratios)), border.shape)
 
@@ -115,7 +115,7 @@ def build_scalablevit(
     for i, depth in enumerate(depths):
         stage, (step, overlap) = f"stage_{i + 1}", (2, 1) if i else (stem_stride, 3)
         t = Transformer(
-            dim=dims[i], num_heads=num_heads[i], mlp_ratio=mlp_ratios[i], qkv_bias=qkv_bias, norm_eps=norm_eps,
+            dim=dims[i], num_heads=num_heads[i], mlp_ratio=ratios[i], qkv_bias=qkv_bias, norm_eps=norm_eps,
             proj_drop_rate=proj_drop_rate, attn_drop_rate=attn_drop_rate,
         )  # fmt: skip
         x = w.conv(x, dims[i], step + overlap, step, f"{stage}_embed", padding=overlap)

@@ -94,12 +94,13 @@ def build_small_data_pit(
     multiples = all(wide % dim == 0 for dim, wide in zip(dims, dims[1:], strict=False))
     c.require(spt or multiples, "dims", "with spt=False, multiples of the width of the stage before")
     c.has_hidden(dims, mlp_ratios, "mlp_ratios")
+    ratios, projections = c.entries(mlp_ratios), c.entries(attn_proj)
     transformers = [
         small_data_transformer(
             lsa, dim=dim, num_heads=heads, mlp_ratio=mlp_ratio, head_dim=head_dim, qkv_bias=qkv_bias, attn_proj=proj,
             norm_eps=norm_eps, proj_drop_rate=proj_drop_rate, attn_drop_rate=attn_drop_rate,
         )
-        for dim, heads, mlp_ratio, proj in zip(dims, num_heads, *map(c.entries, (mlp_ratios, attn_proj)), strict=True)
+        for dim, heads, mlp_ratio, proj in zip(dims, num_heads, ratios, projections, strict=True)
     ]  # fmt: skip
 
     x, patches = embed(border.image, patch, dims[0], grid, spt, norm_eps, pos_drop_rate)

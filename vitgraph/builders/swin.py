@@ -96,10 +96,10 @@ def build_swin(
         (None, 2, 3, 768)
     """
     border = Border(input_shape, include_top, num_classes, classifier_activation, pooling, input_tensor, name)
-    dims, windows = doubled(dim, len(depths)), c.entries(window_sizes)
+    dims, ratios, windows = doubled(dim, len(depths)), c.entries(mlp_ratios), c.entries(window_sizes)
     if head_dim is None:
         c.heads_divide(dims, num_heads)
-    c.has_hidden(dims, mlp_ratios, "mlp_ratios")
+    c.has_hidden(dims, ratios, "mlp_ratios")
     c.at_least(patch_size, border.shape)
     planned = border.shape[:2] if img_size is None else border.planned(img_size)
 
@@ -109,7 +109,7 @@ def build_swin(
     for i, depth in enumerate(depths):
         stage, stride = f"stage_{i + 1}", patch_size * 2**i
         t = Transformer(
-            dim=dims[i], num_heads=num_heads[i], mlp_ratio=mlp_ratios[i], qkv_bias=qkv_bias, head_dim=head_dim,
+            dim=dims[i], num_heads=num_heads[i], mlp_ratio=ratios[i], qkv_bias=qkv_bias, head_dim=head_dim,
             norm_eps=norm_eps, proj_drop_rate=proj_drop_rate, attn_drop_rate=attn_drop_rate,
         )  # fmt: skip
         if i > 0:

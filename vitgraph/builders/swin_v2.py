@@ -119,9 +119,10 @@ def build_swin_v2(
         (None, 2, 3, 768)
     """
     border = Border(input_shape, include_top, num_classes, classifier_activation, pooling, input_tensor, name)
-    dims, windows, pretrained = doubled(dim, len(depths)), c.entries(window_sizes), c.entries(pretrained_window_sizes)
+    dims, ratios = doubled(dim, len(depths)), c.entries(mlp_ratios)
+    windows, pretrained = c.entries(window_sizes), c.entries(pretrained_window_sizes)
     c.heads_divide(dims, num_heads)
-    c.has_hidden(dims, mlp_ratios, "mlp_ratios")
+    c.has_hidden(dims, ratios, "mlp_ratios")
     c.at_least(patch_size, border.shape)
     planned = border.shape[:2] if img_size is None else border.planned(img_size)
 
@@ -131,7 +132,7 @@ def build_swin_v2(
     for i, depth in enumerate(depths):
         stage, stride = f"stage_{i + 1}", patch_size * 2**i
         t = Transformer(
-            dim=dims[i], num_heads=num_heads[i], mlp_ratio=mlp_ratios[i], qkv_bias=qkv_bias, act=act,
+            dim=dims[i], num_heads=num_heads[i], mlp_ratio=ratios[i], qkv_bias=qkv_bias, act=act,
             norm_eps=norm_eps, proj_drop_rate=proj_drop_rate, attn_drop_rate=attn_drop_rate,
         )  # fmt: skip
         if i > 0:

@@ -153,7 +153,9 @@ def view_size(encoder, size, argument):
         c.require(size is None, argument, f"None: {encoder.name} takes images of {tuple(own)}")
         return tuple(own)
     c.require(size is not None, argument, f"a side or (height, width): {encoder.name} takes images of any size")
-    c.require(_output_shape(encoder, (None, *pair(size), channels)), argument, f"a size that {encoder.name} takes")
+    shape = _output_shape(encoder, (None, *pair(size), channels))
+    taken = shape is not None and 0 not in keras.tree.flatten(shape)  # a map without positions says nothing
+    c.require(taken, argument, f"a size that {encoder.name} takes")
     return pair(size)
 
 

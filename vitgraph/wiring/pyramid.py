@@ -51,7 +51,8 @@ class Pyramid:
             feed_forward: the second half of a block, (x, grid, hidden, drop_path, block's name) -> x, of maps, and of
                 tokens where a class token stands before the positions of the map `grid`.
         """
-        x, size, stride = self.border.image, self.border.planned(self.img_size), (1, 1)
+        x, size = self.border.image, self.border.planned(self.img_size)
+        stride: tuple[int, ...] = (1, 1)
         rates = iter(drop_path_rates(self.drop_path_rate, sum(self.depths)))
         for i, depth in enumerate(self.depths):
             stage, patch = f"stage_{i + 1}", pair(self.patch_sizes[i])
