@@ -132,7 +132,10 @@ def test_residual_attention():
 @pytest.mark.parametrize(
     ("attention", "message"),
     [
-        (functools.partial(nystrom_attention, kernel_size=4), "nystrom_attention: kernel_size=4; allowed: None, or an odd"),
+        (
+            functools.partial(nystrom_attention, kernel_size=4),
+            "nystrom_attention: kernel_size=4; allowed: None, or an odd",
+        ),
         (functools.partial(nystrom_attention, num_landmarks=0), "nystrom_attention: num_landmarks=0"),
         (functools.partial(performer_attention, features=0), "performer_attention: features=0"),
         (functools.partial(residual_attention, head_dim=0), "residual_attention: head_dim=0"),

@@ -10,19 +10,34 @@ from tests.variants import BUILDERS, TINY
 
 pytestmark = [pytest.mark.heavy, pytest.mark.filterwarnings("ignore")]
 
-ROWS = {tiny.builder: tiny for tiny in reversed(TINY.values())}
+ROWS = {tiny.builder: tiny.arguments for tiny in reversed(TINY.values())}
+FEWER = {
+    "build_ats_vit": {"depth": 2, "ats_blocks": (1,), "num_tokens": (8,)},
+    "build_deepvit": {"apply_transform": True},
+    "build_patch_merger_vit": {"patch_merge_layer": 1},
+}
+"""What goes with one block, where there are usually more."""
 
-SHAPES = [(None, None, 3), (32, None, 3), (None, 32, 3), (33, 47, 3), (64, 32, 1), (1, 1, 3), (3, 64, 3)]
-TENSORS = [
-    *(keras.Input(shape) for shape in SHAPES),
-    keras.Input((32, 32, 3), dtype="float16"),
-    keras.Input((32, 32, 3), dtype="int32"),
-    keras.Input((32, 32, 3), batch_size=2),
-    keras.Input((32, 32, 3), sparse=True),
-    keras.Input((32, 32, None)),
-    keras.Input((32, 3)),
-    keras.layers.Conv2D(3, 1)(keras.Input((32, 32, 4))),
-]
+BESIDES = {
+    "input_shape": [(None, None, 3), (32, None, 3), (33, 47, 3), (1, 1, 3), (32, 64, 1)],
+    "input_tensor": [
+        keras.Input((None, None, 3)),
+        keras.Input((None, 32, 3)),
+        keras.Input((32, 32, None)),
+        keras.Input((2, 2, 3)),
+        keras.Input((32, 32, 3), batch_size=2),
+        keras.Input((32, 32, 3), dtype="float16"),
+        keras.Input((32, 32, 3), dtype="int32"),
+        keras.Input((32, 32, 3), sparse=True),
+        keras.layers.Conv2D(3, 1)(keras.Input((32, 32, 4))),
+    ],
+    "classifier_activation": ["relu", "glu", "log_softmax", keras.activations.tanh, keras.activations.glu],
+    "dtype": [
+        *("float16", "float64", "mixed_bfloat16", "mixed_float16", "float17", "int8", "int8_from_float32", "uint8"),
+        keras.DTypePolicy("bfloat16"),
+    ],
+    "name": ["x" * 200, "x" * 201, "a b", "model>1", "_x", "Ä"],
+}
 
 
 def ask(*batteries):
@@ -34,8 +49,10 @@ def ask(*batteries):
 
 @pytest.mark.parametrize("builder", BUILDERS)
 def test_builder(builder):
-    good = {"input_shape": (32, 32, 3), "num_classes": 5, **ROWS[builder].arguments}
-    ask(Battery(builder, good, answers, {"input_shape": SHAPES, "input_tensor": TENSORS}))
+    arguments = dict(ROWS[builder])
+    if "depth" in arguments:  # plain nets, whose blocks are alike
+        arguments |= {"depth": 1, **FEWER.get(builder.__name__, {})}
+    ask(Battery(builder, {"input_shape": (32, 32, 3), "num_classes": 5, **arguments}, answers, BESIDES))
 
 
 @pytest.fixture

@@ -159,6 +159,11 @@ ERRORS = {
     "no images": (lambda: byol(augment=keras.layers.Dense(2)), r"augment=.*; .* images \(None, 32, 32, 3\)"),
     "a size": (lambda: byol(size=32), r"size=32; allowed: None: vit takes images of \(32, 32\)"),
     "no size": (lambda: vitgraph.byol(OPEN), "size=None; allowed: a side"),
+    "too small": (
+        lambda: vitgraph.byol(TINY["pvt_v2"].build_open(), size=7),
+        "size=7; allowed: a size that pvt_v2 takes",
+    ),
+    "no positions": (lambda: vitgraph.byol(TINY["t2t_vit"].build_open(), size=1), "size=1; allowed: a size that t2t"),
     "range": (lambda: dino(value_range=(1, 0)), r"value_range=\(1, 0\); allowed: \(least, most\)"),
     "last layer": (lambda: dino(norm_last_layer=float("nan")), "norm_last_layer=nan; allowed: True or False"),
     "temperature": (lambda: dino(student_temp=0), "student_temp=0; allowed: a number from 0.001 to 1000"),

@@ -95,7 +95,7 @@ def build_pvt_v2(
             y = w.cross_attention(y, kv, num_heads[i], attn, qkv_bias=qkv_bias, drop_rate=attn_drop_rate)
             x = Residual(**drops, name=f"{block}_res1")(x, y)
             y = w.layer_norm(x, norm_eps, f"{block}_norm2")
-            y = _mlp(y, int(dims[i] * mlp_ratios[i]), linear, proj_drop_rate, f"{block}_mlp")
+            y = _mlp(y, int(dims[i] * c.entries(mlp_ratios)[i]), linear, proj_drop_rate, f"{block}_mlp")
             x = Residual(**drops, name=f"{block}_res2")(x, y)
         x = w.layer_norm(x, norm_eps, f"{stage}_norm")
         x = Stage(2 ** (i + 2), name=stage)(x)

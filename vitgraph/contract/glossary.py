@@ -53,8 +53,8 @@ ARGUMENTS = {
     "attn_dims": "width of each transformer; the last stages have one each.",
     "attn_depths": "number of blocks of each transformer.",
     "last_dim": "width of a last 1x1 convolution; None: no such convolution.",
-    "channel_attention": 'gate of LocalViT\'s feed-forward layers: "se" (squeeze-excitation), "eca" (a convolution over '
-    'channels, then a sigmoid), "ecah" (then a hard sigmoid); None: no gate.',
+    "channel_attention": 'gate of LocalViT\'s feed-forward layers: "se" (squeeze-excitation), "eca" (a convolution '
+    'over channels, then a sigmoid), "ecah" (then a hard sigmoid); None: no gate.',
     "reduction": 'with "se", the hidden width is squeezed by this factor; None: by the width of the stream.',
     "depthwise": 'place of the depthwise convolution: "middle" (between the two linear layers), "first", or "none".',
     # numbers of layers

@@ -24,9 +24,9 @@ def load(path: c.Path) -> Callable[[Any], dict[str, Any]]:
         ValueError, TypeError: a file that is damaged or of another kind; an argument that isn't allowed.
 
     Example:
-        >>> net = vitgraph.build_pvt_v2((64, 64, 3), num_classes=5)
+        >>> net = vitgraph.build_vit((32, 32, 3), dim=16, depth=1, num_heads=2, num_classes=5)
         >>> path = vitgraph.export.to_saved_model(net, "net").path
-        >>> vitgraph.export.load(path)(numpy.zeros((2, 64, 64, 3), "float32"))["output_0"].shape
+        >>> vitgraph.export.load(path)(numpy.zeros((2, 32, 32, 3), "float32"))["output_0"].shape
         (2, 5)
     """
     path = pathlib.Path(path)

@@ -59,7 +59,7 @@ def to_saved_model(
         OSError: the folder of `path` is missing, or `path` is something other than a SavedModel.
 
     Example:
-        >>> net = vitgraph.build_pvt_v2((64, 64, 3), num_classes=5)
+        >>> net = vitgraph.build_vit((32, 32, 3), dim=16, depth=1, num_heads=2, num_classes=5)
         >>> vitgraph.export.to_saved_model(net, "net").difference < 1e-4
         True
     """
@@ -92,7 +92,7 @@ def to_litert(
         OSError: the folder of `path` is missing.
 
     Example:
-        >>> net = vitgraph.build_pvt_v2((64, 64, 3), num_classes=5)
+        >>> net = vitgraph.build_vit((32, 32, 3), dim=16, depth=1, num_heads=2, num_classes=5)
         >>> "FULLY_CONNECTED" in vitgraph.export.to_litert(net, "net.tflite", batch_size=1).ops
         True
     """

@@ -23,7 +23,7 @@ class Border:
     num_classes: int
     classifier_activation: str | Callable[..., Any] | None
     pooling: str | None
-    input_tensor: object
+    input_tensor: Any
     name: str
 
     @property
