@@ -13,7 +13,7 @@ from vitgraph.graphs.levels import stages_of
 from vitgraph.images.preprocessing import IMAGENET_MEAN, IMAGENET_STD
 
 _WIDTH, _TITLE, _GAP = 2.1, 0.45, 0.08  # of a panel, in inches
-_DPI, _LARGEST = 100, 2**14  # pixels per inch, and along a picture's longer side
+_DPI, _LONGEST = 100, 160  # pixels per inch, and inches along a picture's longer side
 _GREY = "#666666"
 _SHOWN = {"": "training", "val_": "held out", "val_ema_": "held out, averaged weights"}  # by the prefix of a curve
 _CURVES = {"loss": "loss", "accuracy": "accuracy", "learning_rate": "learning rate"}  # {ending of a name: title}
@@ -64,7 +64,7 @@ def plot_pyramid(image: _Image, maps: Mapping[str, Any], path: c.PicturePath) ->
         values = _numbers("maps", values, f"{{level: (h, w, C)}}, finite numbers, not {level!r}")
         stride = round(image.shape[0] / values.shape[0])
         panels.append((_principal_colours(values), f"{level}, stride {stride}", _size(*values.shape)))
-    _draw([lambda axes, picture=picture: axes.imshow(picture) for picture, *_ in panels], panels, path)
+    _draw([lambda axes, picture=picture: axes.imshow(picture) for picture, *_ in panels], panels, path, "image")
 
 
 @c.public
@@ -167,7 +167,7 @@ def _plot_probabilities(image, values, path, grid, query):
 
     panels = [(image, "image", _size(*image.shape))]
     panels += [(row, title, ratio(row)) for title, row in heads.items()]
-    _draw([lambda axes: axes.imshow(image), *map(overlay, heads.values())], panels, path)
+    _draw([lambda axes: axes.imshow(image), *map(overlay, heads.values())], panels, path, "image")
 
 
 @c.public
@@ -204,7 +204,7 @@ def plot_reconstruction(
     titles = ("image", "shown", "drawn")
     notes = (_size(*size), f"{mask.mean():.0%} of it is hidden", "what was hidden, by the decoder")
     panels = [(_column(x), title, note) for x, title, note in zip(shown, titles, notes, strict=True)]
-    _draw([lambda axes, picture=picture: axes.imshow(picture) for picture, *_ in panels], panels, path)
+    _draw([lambda axes, picture=picture: axes.imshow(picture) for picture, *_ in panels], panels, path, "images")
 
 
 @c.public
@@ -243,14 +243,19 @@ def plot_history(history: Mapping[str, Sequence[float]], path: c.PicturePath) ->
     figure.savefig(path)
 
 
-def _draw(drawings, panels, path):
-    """One row of panels, each under a title and a line of small print; matplotlib's global state is left alone."""
+def _draw(drawings, panels, path, argument):
+    """One row of panels, each under a title and a line of small print; matplotlib's global state is left alone.
+
+    `argument` is the one that is refused if the picture would be too large.
+    """
     from matplotlib.figure import Figure
 
     rows, columns = panels[0][0].shape[:2]
     panel = (_WIDTH, _WIDTH * rows / columns)
     size = (len(panels) * (panel[0] + _GAP) + _GAP, panel[1] + _TITLE + _GAP)
-    figure = Figure(figsize=size, dpi=min(_DPI, _LARGEST / max(size)))
+    allowed = f"what makes a picture of at most {_LONGEST} inches along a side, not {max(size):.0f}"
+    c.require(max(size) <= _LONGEST, argument, allowed)
+    figure = Figure(figsize=size, dpi=_DPI)
     for i, (draw, (_, title, note)) in enumerate(zip(drawings, panels, strict=True)):
         left = _GAP + i * (panel[0] + _GAP)
         axes = figure.add_axes((left / size[0], _GAP / size[1], panel[0] / size[0], panel[1] / size[1]))

@@ -128,7 +128,7 @@ def _npz(path):
     try:
         with path.open("rb") as stream, np.load(stream, allow_pickle=False) as file:
             return {re.sub(r"^(opt/target/|params/img/|params/)", "", name): file[name] for name in file.files}
-    except (ValueError, OSError, EOFError, zipfile.BadZipFile, AttributeError) as error:
+    except (ValueError, OSError, EOFError, zipfile.BadZipFile, AttributeError, TypeError) as error:
         raise _Unreadable(f"a whole .npz file of plain arrays: {error}") from error
 
 
@@ -157,4 +157,6 @@ def _torch(path):
     if not isinstance(content, dict):
         raise _Unreadable("a whole file of plain tensors: a dictionary of them, by name")
     tensors = {str(name): value for name, value in content.items() if isinstance(value, torch.Tensor)}
+    if any(value.layout is not torch.strided or value.is_complex() for value in tensors.values()):
+        raise _Unreadable("a whole file of plain tensors: dense and real ones")
     return {name.removeprefix("module."): value.float().numpy() for name, value in tensors.items()}

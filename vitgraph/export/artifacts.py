@@ -41,11 +41,13 @@ def load(path: c.Path) -> Callable[[Any], dict[str, Any]]:
         c.require(False, "path", f"a whole SavedModel, .tflite or .onnx file: {c.shown(str(error))}")
 
     def answer(images: Any) -> dict[str, Any]:
-        images = np.asarray(images)
-        fits = len(shape) == images.ndim and all(n in (None, m) for n, m in zip(shape, images.shape, strict=True))
-        if not fits or images.dtype != dtype:
-            raise ValueError(f"load: {path.name} takes {shape}, {dtype}; given: {images.shape}, {images.dtype}")
-        return run(images)
+        given = getattr(images, "shape", ())
+        fits = len(shape) == len(given) and all(n in (None, m) for n, m in zip(shape, given, strict=True))
+        array = np.asarray(images) if fits else None
+        if array is None or array.dtype != dtype:
+            allowed = f"an array {shape} of {np.dtype(dtype)}, as {path.name} takes"
+            raise ValueError(f"load: images={c.shown(images)}; allowed: {allowed}")
+        return run(array)
 
     return answer
 

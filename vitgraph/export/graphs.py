@@ -51,7 +51,8 @@ def with_preprocessing(
         args, kwargs = keras.tree.map_structure(lambda x: images if x is pixels else x, (args, kwargs))
         return layer(*args, **kwargs)
 
-    return _copy(model, input_tensors=pixels, call_function=call)
+    entry = keras.tree.pack_sequence_as(model.input, [pixels])
+    return _copy(model, input_tensors=entry, call_function=call)
 
 
 def input_shape(model, batch_size, image_size):

@@ -3,9 +3,9 @@
 import keras
 
 from vitgraph import contract as c
-from vitgraph.blocks import AttentionMap, AttentionRollout, GraphModel
+from vitgraph.blocks import AttentionMap, AttentionRollout
 from vitgraph.blocks.attention.core import AttentionCore
-from vitgraph.graphs.levels import input_of, stages_of
+from vitgraph.graphs.levels import stages_of, with_ending
 
 
 @c.public
@@ -29,7 +29,7 @@ def attention(model: c.Graph, *, predictions: bool = False) -> keras.Model:
     """
     maps = attention_maps(model)
     outputs = {"predictions": model.output, "attention": maps} if predictions else maps
-    return GraphModel(input_of(model), outputs, name=model.name)
+    return with_ending(model, outputs)
 
 
 @c.public
@@ -52,7 +52,7 @@ def attention_rollout(model: c.Graph) -> keras.Model:
         >>> vitgraph.attention_rollout(vit).output_shape
         (None, 5, 5)
     """
-    return GraphModel(input_of(model), rollout(model), name=model.name)
+    return with_ending(model, rollout(model))
 
 
 def rollout(model):

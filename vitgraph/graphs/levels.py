@@ -3,12 +3,20 @@
 import keras
 
 from vitgraph import contract as c
-from vitgraph.blocks import Stage, ToMap
+from vitgraph.blocks import GraphModel, Stage, ToMap
 
 
 def input_of(model):
     """The input tensor; a list of them where there are several."""
     return model.input if keras.backend.is_keras_tensor(model.input) else model.inputs
+
+
+def with_ending(model, outputs, name=None):
+    """The model from the same input to other outputs."""
+    try:
+        return GraphModel(input_of(model), outputs, name=name or model.name)
+    except ValueError:  # a layer's output is that of its first call
+        c.require(False, "model", "a graph whose layers were called in no other graph before")
 
 
 def stages_of(model):

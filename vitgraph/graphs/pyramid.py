@@ -5,8 +5,7 @@ from collections.abc import Sequence
 import keras
 
 from vitgraph import contract as c
-from vitgraph.blocks import GraphModel
-from vitgraph.graphs.levels import input_of, levels_of, map_of, stages_of
+from vitgraph.graphs.levels import levels_of, map_of, stages_of, with_ending
 
 
 @c.public
@@ -43,4 +42,4 @@ def pyramid(model: c.Graph, levels: Sequence[str] | None = None, *, blocks: Sequ
             good = 0 < len(levels) == len(set(levels)) and set(levels) <= set(by_level)
             c.require(good, "levels", f"None, or one or more of these, each once: {', '.join(by_level)}")
             wanted = {level: by_level[level] for level in levels}
-    return GraphModel(input_of(model), {key: map_of(model, stage) for key, stage in wanted.items()}, name=model.name)
+    return with_ending(model, {key: map_of(model, stage) for key, stage in wanted.items()})

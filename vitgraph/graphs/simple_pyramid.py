@@ -4,8 +4,8 @@ import keras
 from keras import layers
 
 from vitgraph import contract as c
-from vitgraph.blocks import GELU, GraphModel, Stage
-from vitgraph.graphs.levels import input_of, map_of, stages_of
+from vitgraph.blocks import GELU, Stage
+from vitgraph.graphs.levels import map_of, stages_of, with_ending
 from vitgraph.wiring.layers import layer_norm
 
 _STRIDES = (4, 8, 16, 32)
@@ -43,7 +43,7 @@ def simple_feature_pyramid(model: c.Graph, dim: c.Width = 256, *, norm_eps: c.Ep
             x = layers.Conv2D(dim, kernel, padding="same", use_bias=False, name=f"{level}_conv{kernel}")(x)
             x = layer_norm(x, norm_eps, f"{level}_norm{kernel}")
         outputs[level.upper()] = Stage(stride, name=level)(x)
-    return GraphModel(input_of(model), outputs, name=f"{model.name}_pyramid")
+    return with_ending(model, outputs, f"{model.name}_pyramid")
 
 
 def _check_map(shape, stride):
