@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any, ParamSpec, TypeVar
 
 import keras
+import numpy as np
 
 from vitgraph.blocks.base import is_static, pair
 from vitgraph.contract.docstrings import completed
@@ -62,7 +63,7 @@ def builder(function: Any = None, *, uneven: bool = False) -> Any:
     @functools.wraps(function)
     def build(*args: Any, **kwargs: Any) -> Any:
         arguments = signature.bind(*args, **kwargs).arguments
-        _check_top(arguments)
+        _check_together(arguments)
         with global_policy(arguments["dtype"]):
             model = function(*args, **kwargs)
         _check_strides(model, uneven)
@@ -194,14 +195,17 @@ def _bind(function: Callable[..., Any], signature: inspect.Signature, args: Any,
     return bound
 
 
-def _check_top(arguments: dict[str, Any]) -> None:
-    """What `include_top`, `pooling` and the class token have to do with each other."""
+def _check_together(arguments: dict[str, Any]) -> None:
+    """What every builder's arguments have to do with each other: top, pooling and class token; stages' depths."""
     if arguments["include_top"]:
         require(arguments["pooling"] is None, "pooling", "None with include_top=True: the top has its own")
     if arguments.get("class_token") is False:
         for argument in ("pooling", "global_pool"):
             there = arguments.get(argument) != "token"
             require(there, argument, "not the class token with class_token=False: there is none")
+    for argument in ("depths", "attn_depths"):  # Keras walks a graph by recursion
+        blocks = sum(np.ravel(arguments.get(argument, 0)).tolist())
+        require(blocks <= 256, argument, f"at most 256 blocks altogether, here {blocks}")
 
 
 def _check_strides(model: Any, uneven: bool) -> None:

@@ -58,7 +58,7 @@ def between(least: int, most: int) -> Rule:
 Count = Annotated[int, between(1, 2**20)]
 Whole = Annotated[int, between(0, 2**20)]
 Width = Annotated[int, between(1, 2**14)]
-Depth = Annotated[int, between(1, 1024)]
+Depth = Annotated[int, between(1, 256)]
 Side = Annotated[int, between(1, 2**14)]
 Kernel = Annotated[int, between(1, 1024)]
 OddKernel = Annotated[int, Rule("an odd integer from 1 to 1023", lambda v: 1 <= v < 1024 and v % 2 == 1)]
