@@ -48,7 +48,7 @@ class Folder:
 
     Raises:
         ValueError: the folder holds a training with another configuration; what differs is listed.
-        OSError: it is no folder.
+        OSError: the path is that of a file.
     """
 
     def __init__(self, path, configuration):

@@ -133,7 +133,7 @@ def classifier(graph, num_classes):
         is_known, "model", f'a graph with classifier_activation "softmax" or None, not {name!r}', value=graph.name
     )
     scores = top.output.shape[-1]
-    allowed = f"a graph with {num_classes} scores, as the images have so many classes, not {scores}"
+    allowed = f"a graph with {num_classes} scores, one per class of the images, not {scores}"
     c.require(scores == num_classes, "model", allowed, value=graph.name)
     logits = keras.layers.Activation("linear", dtype="float32", name="logits")(top.input)
     return keras.Model(graph.input, logits, name=graph.name)
