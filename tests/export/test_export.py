@@ -90,9 +90,7 @@ def test_litert_of_one_image_has_only_static_shapes(name, tmp_path):
     report = export.to_litert(shared(name), tmp_path / "net.tflite", batch_size=1)
     assert_static(report)
     assert_answers_like(report.path, shared(name), images(1))
-    with pytest.raises(
-        ValueError, match=r"load: images=.*; allowed: an array \(1, 64, 64, 3\) of float32"
-    ):
+    with pytest.raises(ValueError, match=r"load: images=.*; allowed: an array \(1, 64, 64, 3\) of float32"):
         only_output(report.path, images(2))
 
 
