@@ -207,7 +207,7 @@ def test_batch_norm_in_training(shape, jit, dtype):
 @pytest.mark.parametrize("row", ["depthwise 3 step 1", "depthwise 3 step 2", "depthwise dilated"])
 def test_depthwise_kernels_gradient_on_accelerators(row, monkeypatch):
     """The other form of the gradient, run on what is here."""
-    monkeypatch.setattr("vitgraph.blocks.convolution.on_cpu", lambda: False)
+    monkeypatch.setattr("vitgraph.blocks.convolution.convolution.on_cpu", lambda: False)
     test_as_the_plain_form(row, True, "float32")
 
 

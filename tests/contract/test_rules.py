@@ -294,7 +294,7 @@ OWN = {  # builder: (arguments, the one that is refused, what is allowed), ...
 def rows(builder):
     """(arguments, name, allowed) of what a builder must refuse."""
     known = inspect.signature(builder).parameters
-    own = OWN[builder.__name__.removeprefix("build_")]
+    own = OWN.get(builder.__name__.removeprefix("build_"), [])
     return [row for row in EVERY if set(row[0]) <= set(known)] + own
 
 
