@@ -106,7 +106,7 @@ def test_quantised_and_exported(tmp_path, quantised):
         quantised(model, mode)
         export.to_saved_model(model, tmp_path / mode)
         if mode == "int8":
-            with pytest.raises(ValueError, match="'vit' is quantised to int8.*int4"):
+            with pytest.raises(ValueError, match="name=vit.*; allowed: the model before it was quantised, or int4"):
                 export.to_litert(model, tmp_path / "net.tflite")
         else:
             assert export.to_litert(model, tmp_path / "net.tflite").difference < 1e-5
