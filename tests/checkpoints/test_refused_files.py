@@ -94,12 +94,12 @@ def test_checkpoint_that_does_not_fit(change, messages, tmp_path):
 
 
 def test_load_weights_arguments():
-    with pytest.raises(ValueError, match="load_weights: source='timm'; allowed: None, vitgraph, .*vit/timm"):
+    with pytest.raises(ValueError, match="load_weights: source='timm'; allowed: None, a Source, vitgraph, .*vit/timm"):
         vitgraph.load_weights(shared("vit"), {}, source="timm")
 
 
 def test_save_weights_arguments(tmp_path):
-    with pytest.raises(ValueError, match=r"save_weights: path=.*weights.h5'; allowed: .* ends in .safetensors"):
+    with pytest.raises(ValueError, match=r"save_weights: path=.*weights.h5'.*; allowed: .* ends in .safetensors"):
         vitgraph.save_weights(shared("vit"), tmp_path / "weights.h5")
     with pytest.raises(OSError, match="absent"):
         vitgraph.save_weights(shared("vit"), tmp_path / "absent" / "weights.safetensors")

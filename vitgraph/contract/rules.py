@@ -4,6 +4,7 @@
 """
 
 import contextlib
+import pathlib
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -85,7 +86,7 @@ def shown(value: Any) -> str:
     if isinstance(value, np.ndarray) and value.size > 8:
         return f"<array {value.shape} {value.dtype}>"
     try:
-        text = repr(value)
+        text = repr(str(value) if isinstance(value, pathlib.PurePath) else value)
     except Exception as error:  # a foreign object's own
         text = f"<{type(value).__name__} without a repr: {type(error).__name__}>"
     text = " ".join(text.split())
