@@ -103,7 +103,7 @@ OWN = {  # builder: (arguments, the one that is refused, what is allowed), ...
         ({"paddings": (2, 1, 2)}, "paddings", "here 1 to 1: a position for every 2 pixels"),
         ({"paddings": (2, 1)}, "paddings", "3 entries, one per stage, as many as "),
         ({"class_token": (False, True)}, "class_token", "3 entries, one per stage, as many as "),
-        ({"padding_kv": 2, "qkv_method": "avg"}, "padding_kv", "at most half of 3, the kernel"),
+        ({"padding_kv": 2, "qkv_method": "avg"}, "padding_kv", "at most half of the kernel, here of 3"),
         ({"stride_q": (1, 1, 2)}, "stride_q", "1: every position needs a query"),
         ({"padding_q": 0}, "padding_q", "half of an odd kernel, here of 3: every position needs a query"),
         (
