@@ -10,6 +10,7 @@ import vitgraph
 from tests.public import FUNCTIONS
 
 
+@pytest.mark.filterwarnings("ignore:In the future `np.object` will be defined:FutureWarning")  # Keras' ONNX exporter
 @pytest.mark.parametrize("name", FUNCTIONS)
 def test_example(name, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
