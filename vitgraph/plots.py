@@ -220,7 +220,8 @@ def plot_history(history: Mapping[str, Sequence[float]], path: c.PicturePath) ->
         OSError: the picture can't be written.
 
     Example:
-        >>> vitgraph.plots.plot_history({"loss": [2.3, 1.1], "val_loss": [2.4, 1.5]}, "history.png")
+        >>> history = {"loss": [2.3, 1.1], "val_loss": [2.4, 1.5]}   # as `model.fit(...).history`
+        >>> vitgraph.plots.plot_history(history, "history.png")
     """
     from matplotlib.figure import Figure
 

@@ -75,7 +75,7 @@ def load(model, checkpoint, argument, source=None, skip_head=False):
     paths = Counter(variable.path for variable in model.weights)
     c.require(max(paths.values(), default=1) == 1, "model", "a model each of whose variables has a path of its own")
     known = isinstance(source, Source) or source in (None, "vitgraph", *SOURCES)
-    c.require(known, "source", f"None, vitgraph, {', '.join(SOURCES)}, or a Source")
+    c.require(known, "source", f"None, a Source, vitgraph, {', '.join(SOURCES)}")
     is_file = not isinstance(checkpoint, Mapping)
     tensors = read(pathlib.Path(checkpoint), argument) if is_file else checkpoint
     kind = source or _find_source(model, tensors)
