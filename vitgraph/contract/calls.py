@@ -5,6 +5,7 @@ import dataclasses
 import difflib
 import functools
 import inspect
+import re
 import typing
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
@@ -20,6 +21,8 @@ from vitgraph.contract.rules import Broken, require, shown
 
 P = ParamSpec("P")
 R = TypeVar("R")
+
+_NAME_OF_FUNCTION = re.compile(r"^\w+: (?=\w+=)")
 
 
 def public(function: Callable[P, R]) -> Callable[P, R]:
@@ -122,13 +125,13 @@ def checked_fields(record: Any) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def errors_of(caller: str, instead_of: str = "") -> Iterator[None]:
-    """Lets errors of what is called meanwhile begin with the caller's name, in place of the name `instead_of`."""
+def errors_of(caller: str) -> Iterator[None]:
+    """Lets errors begin with the caller's name, in place of the name of the function that refuses its argument."""
     try:
         yield
     except (ValueError, TypeError) as error:
         kind = TypeError if isinstance(error, TypeError) else ValueError
-        raise kind(f"{caller}: {str(error).removeprefix(f'{instead_of}: ')}") from error
+        raise kind(f"{caller}: {_NAME_OF_FUNCTION.sub('', str(error))}") from error
 
 
 @contextlib.contextmanager
@@ -189,7 +192,7 @@ def _bind(function: Callable[..., Any], signature: inspect.Signature, args: Any,
     try:
         bound = signature.bind(*args, **kwargs)
     except TypeError as error:
-        unnamed = [n for n, p in parameters.items() if p.kind is not p.KEYWORD_ONLY]
+        unnamed = [n for n, p in parameters.items() if p.kind not in (p.KEYWORD_ONLY, p.VAR_KEYWORD)]
         raise TypeError(f"{name}: {error}; only {', '.join(unnamed)} can go without a name") from None
     bound.apply_defaults()
     return bound

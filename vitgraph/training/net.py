@@ -17,8 +17,8 @@ from vitgraph.registry import variant
 RATES = ("drop_rate", "drop_path_rate")
 """Arguments of builders that a recipe has numbers for."""
 
-OWN = ("input_shape", "input_tensor", "include_top", "num_classes", "weights", "skip_head")
-"""Arguments of `create` and of builders that training chooses itself."""
+CHOSEN = ("input_shape", "input_tensor", "include_top", "num_classes")
+"""Arguments of builders that training chooses itself."""
 
 
 def _net(value: Any) -> Any:
@@ -66,10 +66,12 @@ class Variant:
 
     def __init__(self, name, recipe, input_size, channels, weights, arguments):
         build, row = variant(name)
+        parameters = inspect.signature(build).parameters
+        own = [parameter for parameter in parameters if parameter not in CHOSEN]
         for key in arguments:
-            allowed = f"arguments of {build.__name__} except {', '.join(OWN)}, not {key!r}"
-            c.require(isinstance(key, str) and key not in OWN, "model_arguments", allowed)
-        shape = row.get("input_shape", inspect.signature(build).parameters["input_shape"].default)
+            allowed = f"arguments of {build.__name__}, not {key!r}{c.nearest(str(key), own)}: {', '.join(own)}"
+            c.require(key in own, "model_arguments", allowed)
+        shape = row.get("input_shape", parameters["input_shape"].default)
         self.name, self.weights, self.channels = name, weights, channels
         self.size = input_size or tuple(shape[:2])
         self.arguments = {"input_shape": (*self.size, channels), **arguments}

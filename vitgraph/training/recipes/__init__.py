@@ -154,10 +154,8 @@ def read_recipe(
             (values if key in NUMBERS else augmentation)[key] = value
     missing = [name for name in REQUIRED if name not in values]
     c.require(not missing, argument, f"a recipe that has {', '.join(REQUIRED)}, not without {', '.join(missing)}")
-    with c.errors_of(caller, "Augmentation"):
-        of_images = Augmentation(**augmentation)
-    with c.errors_of(caller, "Recipe"):
-        return Recipe(**values, augmentation=of_images)
+    with c.errors_of(caller):
+        return Recipe(**values, augmentation=Augmentation(**augmentation))
 
 
 def _refuse_unknown(caller: str, keys: Iterable[Any], known: tuple[str, ...]) -> None:
