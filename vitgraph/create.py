@@ -31,7 +31,7 @@ def create(
         A `keras.Model` named after the variant.
 
     Raises:
-        ValueError, TypeError: an argument that isn't allowed; the message says what is. A checkpoint that doesn't fit.
+        ValueError, TypeError: an argument that isn't allowed; a checkpoint that doesn't fit.
         OSError: a checkpoint that can't be read or downloaded.
 
     Example:

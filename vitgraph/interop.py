@@ -1,4 +1,4 @@
-"""What other libraries need of a backbone beyond what every graph of this package has: an adapter for SegFormer."""
+"""Adapters for other libraries that need more of a backbone than every graph of this package has: SegFormer's."""
 
 from vitgraph.graphs.segformer import as_mit
 

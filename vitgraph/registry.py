@@ -51,7 +51,7 @@ def list_models(pattern: str = "*") -> list[str]:
 
 @c.public
 def variant(name: Variant) -> tuple[Callable[..., keras.Model], dict[str, Any]]:
-    """How a published variant is built.
+    """The builder of a published variant, and its arguments.
 
     Args:
         name: one of `list_models()`.

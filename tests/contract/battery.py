@@ -58,12 +58,13 @@ def values(kind: Any, good: Any) -> Iterator[Any]:
 
 
 def _literals(kind: Any) -> Iterator[Any]:
-    """Each value that is spelled out in a type, and what is nearly one."""
-    for part in typing.get_args(kind):
-        if typing.get_origin(kind) is not Literal:
+    """The first and the last of the values that are spelled out in a type, and what is nearly one."""
+    parts = typing.get_args(kind)
+    if typing.get_origin(kind) is Literal:
+        yield from (parts[0], parts[-1], str(parts[0]).upper(), f"{parts[0]} ", [parts[0]])
+    else:
+        for part in parts:
             yield from _literals(part)
-        else:
-            yield from (part, str(part).upper(), f"{part} ", [part])
 
 
 def _near(good: Any) -> Iterator[Any]:

@@ -19,24 +19,21 @@ FEWER = {
 """What goes with one block, where there are usually more."""
 
 BESIDES = {
-    "input_shape": [(None, None, 3), (32, None, 3), (33, 47, 3), (1, 1, 3), (32, 64, 1)],
+    "input_shape": [(None, None, 3), (32, None, 3), (33, 47, 3), (1, 1, 3)],
     "input_tensor": [
-        keras.Input((None, None, 3)),
         keras.Input((None, 32, 3)),
         keras.Input((32, 32, None)),
         keras.Input((2, 2, 3)),
-        keras.Input((32, 32, 3), batch_size=2),
-        keras.Input((32, 32, 3), dtype="float16"),
+        keras.Input((32, 32, 3), batch_size=2, dtype="float16"),
         keras.Input((32, 32, 3), dtype="int32"),
         keras.Input((32, 32, 3), sparse=True),
         keras.layers.Conv2D(3, 1)(keras.Input((32, 32, 4))),
     ],
-    "classifier_activation": ["relu", "glu", "log_softmax", keras.activations.tanh, keras.activations.glu],
+    "classifier_activation": ["log_softmax", "glu", keras.activations.tanh, keras.activations.glu],
     "dtype": [
-        *("float16", "float64", "mixed_bfloat16", "mixed_float16", "float17", "int8", "int8_from_float32", "uint8"),
-        keras.DTypePolicy("bfloat16"),
+        *("float16", "mixed_bfloat16", "float17", "int8", "int8_from_float32", "uint8", keras.DTypePolicy("float64")),
     ],
-    "name": ["x" * 200, "x" * 201, "a b", "model>1", "_x", "Ä"],
+    "name": ["x" * 200, "x" * 201, "a b", "_x", "Ä"],
 }
 
 

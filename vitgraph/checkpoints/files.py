@@ -54,7 +54,7 @@ def read(path, argument):
 
 
 class _Unreadable(Exception):
-    """What a reader wants of a file."""
+    """A file that isn't what its reader reads; the message says what that is."""
 
 
 @c.public

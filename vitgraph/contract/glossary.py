@@ -84,7 +84,7 @@ ARGUMENTS = {
     "batch_size": "fixes the batch size; None leaves it open.",
     "image_size": "side or (height, width) in pixels, for a model that leaves it open; None leaves it open.",
     "mean": "mean of pixels from 0 to 1 that the weights were trained with, for all channels or per channel.",
-    "std": "standard deviation of pixels from 0 to 1 that the weights were trained with, likewise.",
+    "std": "their standard deviation, for all channels or per channel.",
     # training
     "out": "the folder for everything that is written; made if it doesn't exist.",
     "validation": "images to validate on after each epoch, in the same forms; or the share of `images` that is held "

@@ -16,7 +16,7 @@ _LARGEST_INPUT = 2**26  # numbers: what an export is tried with has to fit into 
 def with_preprocessing(
     model: c.ImageModel, mean: c.Mean = IMAGENET_MEAN, std: c.Deviation = IMAGENET_STD
 ) -> keras.Model:
-    """The same graph behind the normalisation of raw pixels: uint8 (B, H, W, C) -> what the model answers.
+    """The same graph behind the normalisation of raw pixels: uint8 (B, H, W, C) -> the model's answer.
 
     (pixels / 255 - mean) / std is a stock `Rescaling` layer in float32, so the model trains, saves and reloads as
     before. Images must have the model's size: they aren't resized.
@@ -25,7 +25,7 @@ def with_preprocessing(
         model: a Functional `keras.Model` with one floating-point input (B, H, W, C).
         mean: mean per channel of pixels from 0 to 1, or one number for all channels; by default ImageNet's. Many ViT
             checkpoints want 0.5.
-        std: standard deviation of pixels from 0 to 1, likewise.
+        std: standard deviation per channel of pixels from 0 to 1, or one number for all channels.
 
     Returns:
         A new model with its own copy of the weights.
@@ -80,7 +80,7 @@ def _takes(model, shape, dtype):
 
 
 def modes(model):
-    """What its layers compute with, such as "float32" and "bfloat16", and how they are quantised, such as "int8"."""
+    """The dtypes that its layers compute in, such as "bfloat16", and the modes that they are quantised in."""
     return {mode for layer in layers_within(model) for mode in (layer.compute_dtype, layer.quantization_mode)}
 
 

@@ -25,7 +25,7 @@ _SPACING = {"float32": 2**-23, "float16": 2**-10, "bfloat16": 2**-7, "int8": 2**
 
 @dataclasses.dataclass(frozen=True)
 class Report:
-    """What was written.
+    """An artifact that was written and compared with its model.
 
     Attributes:
         path: its place.

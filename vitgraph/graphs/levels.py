@@ -1,4 +1,4 @@
-"""What the functions of this folder read from a graph: its input, its `Stage` layers, and the maps at these."""
+"""Parts of a graph that the functions of this folder share: its input, its `Stage` layers, the maps at these."""
 
 import keras
 

@@ -15,7 +15,7 @@ def pyramid(model: c.Graph, levels: Sequence[str] | None = None, *, blocks: Sequ
     Args:
         model: a graph of this package, with or without its top, just built or read back from a file.
         levels: names of the wanted levels, such as ("P3", "P4", "P5"); None: all. "P3" has stride 2 ** 3; a stride that
-            is no power of two is named after itself ("stride_14").
+            isn't a power of two is named after itself ("stride_14").
         blocks: instead of levels, numbers of the blocks of a plain net, such as (2, 5, 8, 11); negative ones count from
             the end. A hierarchical net has its stages in their place.
 
