@@ -293,7 +293,7 @@ def _numbers(argument, values, allowed):
     """An array of finite numbers with three axes, after a leading axis of 1 is dropped."""
     try:
         values = np.asarray(values, "float64")
-    except (TypeError, ValueError):
+    except Exception:  # a foreign object's own
         c.require(False, argument, allowed, error=TypeError)
     if values.ndim == 4 and values.shape[0] == 1:
         values = values[0]
@@ -307,7 +307,7 @@ def _curve(name, values):
     allowed = f"one or more numbers per curve, one per epoch, not {name!r}"
     try:
         values = np.asarray(values, "float64")
-    except (TypeError, ValueError):
+    except Exception:  # a foreign object's own
         c.require(False, "history", allowed, error=TypeError)
     c.require(values.ndim == 1 and values.size, "history", allowed)
     return values

@@ -177,7 +177,7 @@ def test_another_size_than_built_for_is_refused(name):
 @rows
 def test_recomputed_activations_give_the_same_gradients(name, monkeypatch):
     """RematScope, in the mode that names layers, for all layers: each is called again on the way back."""
-    plain = shared(name)
+    plain = take_weights(TINY[name].build(), name)  # training moves the statistics of batch norms
     with keras.RematScope(mode="list_of_layers", layer_names=[layer.name for layer in plain.layers[1:]]):
         recomputing = take_weights(TINY[name].build(), name)
     calls, forward = [], vitgraph.blocks.Residual.call

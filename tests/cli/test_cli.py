@@ -1,5 +1,6 @@
 """The command: what it prints, what it writes, and how it refuses."""
 
+import contextlib
 import os
 import pathlib
 import signal
@@ -153,7 +154,10 @@ def test_reader_that_has_enough():
 def test_interrupted_quietly(tmp_path):
     process = command("demo", "--out", tmp_path)
     assert process.stdout.readline()
-    process.send_signal(signal.SIGINT)
-    _, err = process.communicate(timeout=120)
+    for _ in range(6):  # a library that is being imported may catch the first
+        process.send_signal(signal.SIGINT)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            _, err = process.communicate(timeout=20)
+            break
     assert process.returncode == 130
     assert "Traceback" not in err

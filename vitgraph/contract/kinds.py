@@ -83,7 +83,7 @@ PerBlock = Annotated[Sequence[T], Per("block")]
 PerBranch = Annotated[Sequence[T], Per("branch", 2, 2)]
 OneOrPerStage: TypeAlias = T | Annotated[Sequence[T], Per("stage", 32)]
 OneOrPerBlock: TypeAlias = T | Annotated[Sequence[T], Per("block")]
-OneOrPerChannel: TypeAlias = T | Annotated[Sequence[T], Per("channel")]
+OneOrPerChannel: TypeAlias = T | Annotated[Sequence[T], Rule("one per channel", lambda v: 1 <= len(v) <= 1024)]
 
 Mean = OneOrPerChannel[Annotated[float, Rule("a number from -1024 to 1024", lambda v: abs(v) <= 1024)]]
 Deviation = OneOrPerChannel[Annotated[float, Rule("a number from 1e-6 to 1024", lambda v: 1e-6 <= v <= 1024)]]

@@ -16,7 +16,10 @@ Momentum: TypeAlias = c.Share | keras.optimizers.schedules.LearningRateSchedule
 _Pixel = Annotated[float, c.Rule("a number from -1000000 to 1000000", lambda v: -1e6 <= v <= 1e6)]
 ValueRange = Annotated[
     tuple[_Pixel, _Pixel],
-    c.Rule("(least, most), numbers from -1000000 to 1000000, the first smaller", lambda v: v[0] < v[1]),
+    c.Rule(
+        "(least, most), numbers from -1000000 to 1000000, apart by a thousandth of the larger one and of 1 or more",
+        lambda v: v[1] - v[0] >= 0.001 * max(1, *map(abs, v)),
+    ),
 ]
 
 
@@ -153,8 +156,9 @@ def view_size(encoder, size, argument):
         c.require(size is None, argument, f"None: {encoder.name} takes images of {tuple(own)}")
         return tuple(own)
     c.require(size is not None, argument, f"a side or (height, width): {encoder.name} takes images of any size")
-    shape = _output_shape(encoder, (None, *pair(size), channels))
-    taken = shape is not None and 0 not in keras.tree.flatten(shape)  # a map without positions says nothing
+    nodes = keras.Model(encoder.inputs, [layer.output for layer in encoder.layers])
+    shapes = _output_shape(nodes, (None, *pair(size), channels))
+    taken = shapes is not None and 0 not in keras.tree.flatten(shapes)  # a map without positions says nothing
     c.require(taken, argument, f"a size that {encoder.name} takes")
     return pair(size)
 

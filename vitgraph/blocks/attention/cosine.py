@@ -25,7 +25,7 @@ class CosineQKV(QVBias):
     """(B, N, 3 C) -> (B, N, 3 C): queries and keys of length 1, head by head, queries times a learned scale.
 
     Their products are then cosines times the scale, which starts at 10 and is at most 100 (Swin V2, arXiv:2111.09883,
-    section 3.2). The core that follows has scale=1. Lengths are float32 under any policy.
+    section 3.2). The core that follows has scale=1. Lengths are float32 at least, under any policy.
 
     Args:
         num_heads: number of heads.
@@ -47,12 +47,13 @@ class CosineQKV(QVBias):
         shape, heads = ops.shape(qkv), (3, self.num_heads, qkv.shape[-1] // (3 * self.num_heads))
         if self.use_bias:
             qkv = super().call(qkv)
-        x = ops.cast(ops.reshape(qkv, (-1, shape[1], *heads)), keras.backend.result_type(qkv.dtype, "float32"))
+        dtype = keras.backend.result_type(qkv.dtype, "float32")
+        x = ops.cast(ops.reshape(qkv, (-1, shape[1], *heads)), dtype)
         squares = ops.sum(ops.square(x), axis=-1, keepdims=True)
         # What has no length has no direction, and no gradient: 1e12 times the scores' would be none either.
         inverse = ops.where(squares > 1e-24, ops.rsqrt(ops.maximum(squares, 1e-24)), 0.0)  # (B, N, 3, heads, 1)
         # One product scales all three, the values by 1.
-        is_value = ops.reshape(ops.convert_to_tensor([0.0, 0.0, 1.0], "float32"), (3, 1, 1))
-        scale = ops.exp(ops.minimum(ops.cast(self.logit_scale, "float32"), math.log(100.0)))
+        is_value = ops.reshape(ops.convert_to_tensor([0.0, 0.0, 1.0], dtype), (3, 1, 1))
+        scale = ops.exp(ops.minimum(ops.cast(self.logit_scale, dtype), math.log(100.0)))
         scale = ops.stack([scale, ops.ones_like(scale), ops.zeros_like(scale)])[:, :, None]  # (3, heads, 1)
         return ops.reshape(ops.cast(x * (inverse * scale + is_value), qkv.dtype), shape)
