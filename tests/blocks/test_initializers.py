@@ -3,7 +3,15 @@ import numpy as np
 import pytest
 
 from vitgraph import create
-from vitgraph.blocks.initializers import PART, TruncatedNormal, fan_out, of_deviation
+from vitgraph.blocks.initializers import (
+    PART,
+    Normal,
+    TruncatedNormal,
+    Uniform,
+    glorot_uniform,
+    he_fan_out,
+    lecun_normal,
+)
 
 SHAPE = (3, PART)  # drawn in more parts than one
 
@@ -12,10 +20,16 @@ def draw(initializer, shape=SHAPE, dtype=None):
     return keras.ops.convert_to_numpy(initializer(shape, dtype))
 
 
-def test_distribution_is_keras_own():
-    ours = np.sort(draw(TruncatedNormal(0.5, 0.02, seed=0)).ravel())
-    keras_own = np.sort(draw(keras.initializers.TruncatedNormal(0.5, 0.02, seed=0)).ravel())
-    assert np.abs(ours - 0.5).max() < 0.04
+OURS_AND_KERAS = {
+    "normal": (Normal(0.5, 0.02, seed=0), keras.initializers.RandomNormal(0.5, 0.02, seed=0)),
+    "truncated": (TruncatedNormal(0.5, 0.02, seed=0), keras.initializers.TruncatedNormal(0.5, 0.02, seed=0)),
+    "uniform": (Uniform(-0.1, 0.3, seed=0), keras.initializers.RandomUniform(-0.1, 0.3, seed=0)),
+}
+
+
+@pytest.mark.parametrize(("ours", "keras_own"), OURS_AND_KERAS.values(), ids=OURS_AND_KERAS)
+def test_distribution_is_keras_own(ours, keras_own):
+    ours, keras_own = np.sort(draw(ours).ravel()), np.sort(draw(keras_own).ravel())
     shares = np.arange(ours.size) / ours.size
     furthest = np.abs(np.searchsorted(ours, keras_own) / ours.size - shares).max()
     assert furthest < 1.95 * np.sqrt(2 / ours.size)  # Kolmogorov and Smirnov's bound at 0.001
@@ -26,9 +40,12 @@ def test_parts_and_rows_are_independent():
     assert np.abs(np.corrcoef(rows) - np.eye(len(rows))).max() < 5 / np.sqrt(PART)
 
 
-def test_deviation():
-    assert draw(of_deviation(0.3)).std() == pytest.approx(0.3, rel=0.01)
-    assert draw(fan_out(64, (3, 5)), (3, 5, 128, 64)).std() == pytest.approx((2 / (64 * 15)) ** 0.5, rel=0.01)
+def test_deviations():
+    """By fans, whatever the distribution."""
+    fan_in, fan_out = 96, 384
+    assert draw(he_fan_out(fan_in, fan_out)).std() == pytest.approx((2 / fan_out) ** 0.5, rel=0.01)
+    assert draw(lecun_normal(fan_in, fan_out)).std() == pytest.approx(fan_in**-0.5, rel=0.01)
+    assert draw(glorot_uniform(fan_in, fan_out)).std() == pytest.approx((2 / (fan_in + fan_out)) ** 0.5, rel=0.01)
 
 
 @pytest.mark.parametrize("dtype", ["float16", "bfloat16", "float32", "float64"])

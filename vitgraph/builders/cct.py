@@ -32,6 +32,7 @@ from vitgraph.blocks import Stage
 from vitgraph.wiring import compact_transformer as compact
 from vitgraph.wiring import layers as w
 from vitgraph.wiring.border import Border
+from vitgraph.wiring.initial_weights import COMPACT
 from vitgraph.wiring.transformer import Transformer
 
 _3X2 = {"input_shape": (32, 32, 3), "kernel_size": 3, "stride": 1, "padding": 1}
@@ -64,7 +65,7 @@ VARIANTS = {  # a name is size, kernel x number of convolutions, side of the ima
 }
 
 
-@c.builder(uneven=True)
+@c.builder(uneven=True, initial=COMPACT)
 def build_cct(
     input_shape: c.Image = (224, 224, 3),
     *,

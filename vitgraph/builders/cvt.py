@@ -40,6 +40,7 @@ from vitgraph.blocks import (
     ToMap,
     ToTokens,
 )
+from vitgraph.blocks.initializers import InitialWeights, glorot_uniform, normal, pytorch_uniform
 from vitgraph.wiring import layers as w
 from vitgraph.wiring.border import Border
 
@@ -55,10 +56,14 @@ VARIANTS = {  # table 2 of the paper
     "cvt_w24_384": {**_W24, **_384},
 }
 
-_INITIALIZERS = {"trunc_norm": None, "xavier": "glorot_uniform"}
+_HEAD = {"head/kernel": normal(0.02), "head/bias": pytorch_uniform}
+_INITIAL = {
+    "trunc_norm": InitialWeights(special=_HEAD),
+    "xavier": InitialWeights(dense=glorot_uniform, special=_HEAD),
+}
 
 
-@c.builder
+@c.builder(initial=_INITIAL)
 def build_cvt(
     input_shape: c.Image = (224, 224, 3),
     *,
@@ -124,7 +129,7 @@ def build_cvt(
         (None, 4, 6, 384)
     """
     border = Border(input_shape, include_top, num_classes, classifier_activation, pooling, input_tensor, name)
-    initializer, tokens, ratios = _INITIALIZERS[weight_init], c.entries(class_token), c.entries(mlp_ratios)
+    tokens, ratios = c.entries(class_token), c.entries(mlp_ratios)
     pos_drops, proj_drops, drop_paths = map(c.entries, (pos_drop_rate, proj_drop_rate, drop_path_rate))
     c.require(tokens[-1] or pooling != "token", "pooling", "not the class token: the last stage has none")
     c.heads_divide(dims, num_heads)
@@ -136,7 +141,7 @@ def build_cvt(
         "attn_drop_rate": attn_drop_rate,
     }  # fmt: skip
     rows = [{argument: c.entries(value)[i] for argument, value in per_stage.items()} for i in range(len(dims))]
-    attentions = [_Attention(**row, initializer=initializer) for row in rows]
+    attentions = [_Attention(**row) for row in rows]
     pixels = [math.prod(strides[: i + 1]) for i in range(len(dims))]
     c.at_least(max(n * attention.least for n, attention in zip(pixels, attentions, strict=True)), border.shape)
 
@@ -155,7 +160,7 @@ def build_cvt(
             y = attention(w.layer_norm(x, norm_eps, f"{block}_norm1"), patches, f"{block}_attn")
             x = Residual(**drops, name=f"{block}_res1")(x, y)
             y, hidden = w.layer_norm(x, norm_eps, f"{block}_norm2"), int(dims[i] * ratios[i])
-            y = w.mlp(y, hidden, act, f"{block}_mlp", proj_drops[i], initializer)
+            y = w.mlp(y, hidden, act, f"{block}_mlp", proj_drops[i])
             x = Residual(**drops, name=f"{block}_res2")(x, y)
         if not needs_token:
             x, patches = _without_token(x, patches, f"{stage}_map"), None
@@ -192,7 +197,6 @@ class _Attention:
     stride_q: int
     padding_q: int
     attn_drop_rate: float
-    initializer: str | None
 
     def __post_init__(self):
         """Every position has a query, since the residual connection adds to that position what the query finds."""
@@ -213,9 +217,9 @@ class _Attention:
     def __call__(self, x, patches, name):
         """(B, H, W, C), or after a class token (B, 1 + N, C) with the map `patches`: -> as x."""
         parts = zip("qkv", self._convolved(x, patches, name), strict=True)
-        qkv = [w.dense(y, self.dim, f"{name}_{part}", self.qkv_bias, self.initializer) for part, y in parts]
+        qkv = [w.dense(y, self.dim, f"{name}_{part}", self.qkv_bias) for part, y in parts]
         x = QKVAttention(self.num_heads, scale=self.dim**-0.5, drop=self.attn_drop_rate, name=name)(*qkv)
-        return w.dense(x, self.dim, f"{name}_proj", initializer=self.initializer)
+        return w.dense(x, self.dim, f"{name}_proj")
 
     def _convolved(self, x, patches, name):
         """What queries, keys and values are projected from; a class token stays as it is."""

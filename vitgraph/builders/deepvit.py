@@ -37,6 +37,7 @@ from vitgraph.blocks import (
     ToTokens,
 )
 from vitgraph.blocks.base import is_static
+from vitgraph.blocks.initializers import InitialWeights, pytorch_uniform
 from vitgraph.wiring import layers as w
 from vitgraph.wiring.border import Border
 from vitgraph.wiring.transformer import Transformer, patch_embed, patch_grid, pre_norm_block, transformer_blocks
@@ -54,7 +55,10 @@ VARIANTS = {  # the official code's; S and L re-attend in their last blocks only
 }
 
 
-@c.builder
+_INITIAL = InitialWeights(special={r".*_reatten_matrix/.*": pytorch_uniform})
+
+
+@c.builder(initial=_INITIAL)
 def build_deepvit(
     input_shape: c.Image = (224, 224, 3),
     *,

@@ -27,6 +27,7 @@ from vitgraph.blocks import PositionTable, PrependTokens, ToTokens
 from vitgraph.wiring import layers as w
 from vitgraph.wiring.border import Border
 from vitgraph.wiring.distillation_token import mean_token, two_heads
+from vitgraph.wiring.initial_weights import TIMM_VIT
 from vitgraph.wiring.transformer import (
     Block,
     Transformer,
@@ -52,7 +53,7 @@ VARIANTS = {  # table 1 of the paper; base also fine-tuned at 384 pixels
 }
 
 
-@c.builder
+@c.builder(initial=TIMM_VIT)
 def build_deit(
     input_shape: c.Image = (224, 224, 3),
     *,

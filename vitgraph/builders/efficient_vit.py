@@ -29,6 +29,7 @@ from vitgraph.blocks import PositionTable, PrependTokens, Stage, ToTokens
 from vitgraph.wiring import layers as w
 from vitgraph.wiring.border import Border
 from vitgraph.wiring.efficient_attention import nystrom_attention, performer_attention, residual_attention
+from vitgraph.wiring.initial_weights import VIT_PYTORCH
 from vitgraph.wiring.transformer import Transformer, norm_place, patch_embed, patch_grid
 
 VARIANTS: dict = {}
@@ -38,7 +39,7 @@ _ATTENTION = "a function (dim, num_heads, name) -> layer"
 Attention = Annotated[Callable[..., Any], c.Rule(_ATTENTION, callable)]
 
 
-@c.builder
+@c.builder(initial=VIT_PYTORCH)
 def build_efficient_vit(
     input_shape: c.Image = (224, 224, 3),
     *,

@@ -30,6 +30,7 @@ from keras import layers
 
 from vitgraph import contract as c
 from vitgraph.blocks import InterleavedCrossAttention, InterleavedSelfAttention, OffsetBias, Residual, Stage
+from vitgraph.blocks.initializers import InitialWeights, normal, pytorch_uniform
 from vitgraph.wiring import layers as w
 from vitgraph.wiring.border import Border
 
@@ -55,7 +56,10 @@ _StemStride = Annotated[int, c.Rule("a power of two from 2 to 1024", lambda v: 2
 _POSITIONS = 2**13
 
 
-@c.builder
+_INITIAL = InitialWeights(dense=pytorch_uniform, special={r"head(?:_dist)?/kernel": normal(0.02)})
+
+
+@c.builder(initial=_INITIAL)
 def build_levit(
     input_shape: c.Image = (224, 224, 3),
     *,

@@ -24,6 +24,7 @@ from vitgraph import contract as c
 from vitgraph.blocks import PositionTable, PrependTokens, Stage, ToTokens
 from vitgraph.wiring import layers as w
 from vitgraph.wiring.border import Border
+from vitgraph.wiring.initial_weights import LOCALITY
 from vitgraph.wiring.locality_feed_forward import Gate, LocalityFeedForward, Place
 from vitgraph.wiring.transformer import Transformer, patch_grid
 
@@ -35,7 +36,7 @@ VARIANTS = {  # the official code's names: "mlp" is the ratio, "act3" h-swish an
 }
 
 
-@c.builder
+@c.builder(initial=LOCALITY)
 def build_localvit(
     input_shape: c.Image = (224, 224, 3),
     *,

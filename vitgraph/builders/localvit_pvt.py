@@ -13,13 +13,14 @@ import keras
 
 from vitgraph import contract as c
 from vitgraph.wiring.border import Border
+from vitgraph.wiring.initial_weights import LOCALITY
 from vitgraph.wiring.locality_feed_forward import Gate, LocalityFeedForward, Place
 from vitgraph.wiring.pyramid import Pyramid
 
 VARIANTS: dict[str, dict[str, Any]] = {"localvit_pvt_tiny": {}}
 
 
-@c.builder
+@c.builder(initial=LOCALITY)
 def build_localvit_pvt(
     input_shape: c.Image = (224, 224, 3),
     *,

@@ -32,6 +32,7 @@ from vitgraph import contract as c
 from vitgraph.blocks import Fold, GroupedAttention, ResizeLike, Stage, Unfold
 from vitgraph.wiring import layers as w
 from vitgraph.wiring.border import Border
+from vitgraph.wiring.initial_weights import MOBILE
 from vitgraph.wiring.mobile_stages import (
     OddSide,
     Patch,
@@ -54,7 +55,7 @@ VARIANTS = {  # table 4 of the paper
 }
 
 
-@c.builder
+@c.builder(initial=MOBILE)
 def build_mobilevit(
     input_shape: c.Image = (256, 256, 3),
     *,
@@ -115,7 +116,7 @@ def build_mobilevit(
     c.at_least(2 * math.prod(strides), border.shape)
 
     x = conv_norm_act(border.image, stem_dim, 3, 2, act, "stem")
-    rates = iter(w.drop_path_rates(drop_path_rate, sum(depths) + sum(attn_depths)))
+    rates = iter(w.drop_path_rates(drop_path_rate, sum(depths) + len(attn_depths)))
     for i, depth in enumerate(depths):
         stage, k = f"stage_{i + 1}", i - len(depths) + len(attn_dims)
         x = inverted_residuals(x, dims[i], depth, strides[i], expansions[i], act, rates, stage)
@@ -124,7 +125,7 @@ def build_mobilevit(
                 dim=attn_dims[k], num_heads=num_heads[k], mlp_ratio=mlp_ratios[k], qkv_bias=qkv_bias, act=act,
                 norm_eps=norm_eps, proj_drop_rate=proj_drop_rate, attn_drop_rate=attn_drop_rate, core=GroupedAttention,
             )  # fmt: skip
-            drop_paths = [next(rates) for _ in range(attn_depths[k])]
+            drop_paths = [next(rates)] * attn_depths[k]
             x = _mobilevit_block(x, t, drop_paths, patch_size, kernel_size, fusion, f"{stage}_block_{depth}")
         x = Stage(2 * math.prod(strides[: i + 1]), name=stage)(x)
     if last_dim is not None:

@@ -29,6 +29,7 @@ from keras import layers
 
 from vitgraph import contract as c
 from vitgraph.blocks import ContextAttention, ContextGate, DepthwiseConv2D, Fold, Residual, Stage, Unfold
+from vitgraph.blocks.initializers import InitialWeights, he_fan_out, normal, zeros
 from vitgraph.wiring import layers as w
 from vitgraph.wiring.border import Border
 from vitgraph.wiring.mobile_stages import (
@@ -57,7 +58,10 @@ VARIANTS = {  # table 8 of the paper's appendix: one net in seven widths
 }
 
 
-@c.builder(uneven=True)
+_INITIAL = InitialWeights(dense=he_fan_out, conv=he_fan_out, conv_bias=zeros, special={"head/kernel": normal(0.01)})
+
+
+@c.builder(uneven=True, initial=_INITIAL)
 def build_mobilevit_v2(
     input_shape: c.Image = (256, 256, 3),
     *,
@@ -112,7 +116,7 @@ def build_mobilevit_v2(
     c.at_least(2 * math.prod(strides), border.shape)
 
     x = conv_norm_act(border.image, stem_dim, 3, 2, act, "stem")
-    rates = iter(w.drop_path_rates(drop_path_rate, sum(depths) + sum(attn_depths)))
+    rates = iter(w.drop_path_rates(drop_path_rate, sum(depths) + len(attn_depths)))
     for i, depth in enumerate(depths):
         stage, k = f"stage_{i + 1}", i - len(depths) + len(attn_dims)
         x = inverted_residuals(x, dims[i], depth, strides[i], expansions[i], act, rates, stage)
@@ -121,7 +125,7 @@ def build_mobilevit_v2(
                 dim=attn_dims[k], mlp_ratio=mlp_ratios[k], act=act, norm_eps=norm_eps, proj_drop_rate=proj_drop_rate,
                 attn_drop_rate=attn_drop_rate,
             )  # fmt: skip
-            drop_paths = [next(rates) for _ in range(attn_depths[k])]
+            drop_paths = [next(rates)] * attn_depths[k]
             x = _mobilevit_v2_block(x, t, drop_paths, patch_size, kernel_size, f"{stage}_block_{depth}")
         x = Stage(2 * math.prod(strides[: i + 1]), name=stage)(x)
     if last_dim is not None:

@@ -25,6 +25,7 @@ from keras import layers
 
 from vitgraph import contract as c
 from vitgraph.blocks import BlockPositions, InterleaveHeads, MaxPooling, Stage, WindowPartition, WindowReverse
+from vitgraph.blocks.initializers import InitialWeights, normal, zeros
 from vitgraph.wiring import layers as w
 from vitgraph.wiring.border import Border
 from vitgraph.wiring.transformer import Transformer, pre_norm_block
@@ -43,7 +44,10 @@ VARIANTS = {  # table A1 of the paper, with the official code's depths; jx: the 
 }
 
 
-@c.builder
+_INITIAL = InitialWeights(conv=normal(0.02), conv_bias=zeros)
+
+
+@c.builder(initial=_INITIAL)
 def build_nest(
     input_shape: c.Image = (224, 224, 3),
     *,

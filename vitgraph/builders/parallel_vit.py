@@ -28,6 +28,7 @@ from vitgraph import contract as c
 from vitgraph.blocks import PositionTable, PrependTokens, ToTokens
 from vitgraph.wiring import layers as w
 from vitgraph.wiring.border import Border
+from vitgraph.wiring.initial_weights import VIT_PYTORCH
 from vitgraph.wiring.transformer import (
     Transformer,
     parallel_scaling_block,
@@ -40,7 +41,7 @@ from vitgraph.wiring.transformer import (
 VARIANTS: dict = {}
 
 
-@c.builder
+@c.builder(initial=VIT_PYTORCH)
 def build_parallel_vit(
     input_shape: c.Image = (224, 224, 3),
     *,

@@ -30,6 +30,7 @@ from vitgraph import contract as c
 from vitgraph.blocks import Latent, PositionTable, QKVAttention, ToTokens
 from vitgraph.wiring import layers as w
 from vitgraph.wiring.border import Border
+from vitgraph.wiring.initial_weights import VIT_PYTORCH
 from vitgraph.wiring.transformer import Transformer, patch_embed, patch_grid, pre_norm_block, transformer_blocks
 
 VARIANTS = {  # the sizes of ViT, with the paper's 8 tokens from the middle on
@@ -38,7 +39,7 @@ VARIANTS = {  # the sizes of ViT, with the paper's 8 tokens from the middle on
 }
 
 
-@c.builder
+@c.builder(initial=VIT_PYTORCH)
 def build_patch_merger_vit(
     input_shape: c.Image = (224, 224, 3),
     *,

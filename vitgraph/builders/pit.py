@@ -27,6 +27,7 @@ from vitgraph.blocks import DepthwiseConv2D, PositionTable, PrependTokens, Stage
 from vitgraph.wiring import layers as w
 from vitgraph.wiring.border import Border
 from vitgraph.wiring.distillation_token import mean_token, two_heads
+from vitgraph.wiring.initial_weights import PYTORCH
 from vitgraph.wiring.pit_pooling import pool_tokens
 from vitgraph.wiring.transformer import Transformer, pre_norm_block
 
@@ -46,7 +47,7 @@ VARIANTS = {  # table 1 of the paper
 }
 
 
-@c.builder(uneven=True)
+@c.builder(uneven=True, initial=PYTORCH)
 def build_pit(
     input_shape: c.Image = (224, 224, 3),
     *,

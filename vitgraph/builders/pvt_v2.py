@@ -24,6 +24,7 @@ from vitgraph import contract as c
 from vitgraph.blocks import AdaptiveAveragePooling, DepthwiseConv2D, Residual, Stage
 from vitgraph.wiring import layers as w
 from vitgraph.wiring.border import Border
+from vitgraph.wiring.initial_weights import PYRAMID
 
 _WIDE = {"dims": (64, 128, 320, 512)}
 
@@ -38,7 +39,7 @@ VARIANTS = {  # table 1 of the paper; b2_li is PVT v2-B2-Li
 }
 
 
-@c.builder
+@c.builder(initial=PYRAMID)
 def build_pvt_v2(
     input_shape: c.Image = (224, 224, 3),
     *,

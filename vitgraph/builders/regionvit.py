@@ -206,7 +206,8 @@ def _project(maps, dim, stride, name):
 
 def _block(r, local, bias, t, drop_path, name):
     """Regional tokens (B, R, S, C) and local ones (B R S, w w, C): one attention for the former, then for all."""
-    qkv, proj = w.dense_layer(3 * t.dim, f"{name}_attn_qkv", t.qkv_bias), w.dense_layer(t.dim, f"{name}_attn_proj")
+    qkv = w.dense_layer(t.dim, 3 * t.dim, f"{name}_attn_qkv", t.qkv_bias)
+    proj = w.dense_layer(t.dim, t.dim, f"{name}_attn_proj")
 
     def attention(x, *bias, name):
         return proj(SelfAttention(t.num_heads, t.qk_scale, t.attn_drop_rate, name=name)(qkv(x), *bias))

@@ -39,6 +39,7 @@ from vitgraph.blocks import (
 )
 from vitgraph.wiring import layers as w
 from vitgraph.wiring.border import Border
+from vitgraph.wiring.initial_weights import PYRAMID
 from vitgraph.wiring.transformer import Transformer
 
 _BASE = {"dims": (96, 192, 384, 768), "num_heads": (3, 6, 12, 24)}
@@ -54,7 +55,7 @@ VARIANTS = {  # table 1 of the paper; small_0 is in the official code only
 _Scaling = Annotated[float, c.Rule("a number from 1/64 to 64", lambda v: 1 / 64 <= v <= 64)]
 
 
-@c.builder
+@c.builder(initial=PYRAMID)
 def build_scalablevit(
     input_shape: c.Image = (224, 224, 3),
     *,

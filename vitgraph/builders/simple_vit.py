@@ -27,6 +27,7 @@ from vitgraph.blocks import SinCosPosition, ToTokens
 from vitgraph.blocks.base import pair
 from vitgraph.wiring import layers as w
 from vitgraph.wiring.border import Border
+from vitgraph.wiring.initial_weights import VIT_PYTORCH
 from vitgraph.wiring.transformer import Transformer, patch_embed, patch_grid, pre_norm_block, transformer_blocks
 
 VARIANTS = {  # section 2 of the paper
@@ -35,7 +36,7 @@ VARIANTS = {  # section 2 of the paper
 }
 
 
-@c.builder
+@c.builder(initial=VIT_PYTORCH)
 def build_simple_vit(
     input_shape: c.Image = (224, 224, 3),
     *,

@@ -19,14 +19,17 @@ Apart from the two ideas it differs from pit.py in three points: patches don't o
 and there is the pointwise convolution. Input sizes, padding and stochastic depth are as in small_data_vit.py.
 """
 
+import dataclasses
 import functools
 
 import keras
 
 from vitgraph import contract as c
 from vitgraph.blocks import DepthwiseConv2D, Stage
+from vitgraph.blocks.initializers import glorot_normal, initial_weights
 from vitgraph.wiring import layers as w
 from vitgraph.wiring.border import Border
+from vitgraph.wiring.initial_weights import SMALL_DATA
 from vitgraph.wiring.pit_pooling import pool_tokens
 from vitgraph.wiring.shifted_patches import embed, padded_grid, shifted_patch_tokenization, small_data_transformer
 from vitgraph.wiring.transformer import pre_norm_block
@@ -42,7 +45,7 @@ VARIANTS = {  # the official models/create_model.py; a name ends in the side of 
 }
 
 
-@c.builder
+@c.builder(initial=SMALL_DATA)
 def build_small_data_pit(
     input_shape: c.Image = (32, 32, 3),
     *,
@@ -122,5 +125,11 @@ def _merge_shifted(x, dim, name, norm_eps):
 
 def _merge_convolved(x, dim, name):
     """(B, H, W, C) -> (B, H / 2, W / 2, dim)."""
-    x = DepthwiseConv2D(3, 2, depth_multiplier=dim // x.shape[-1], name=f"{name}_conv")(x)
+    channels = x.shape[-1]
+
+    def glorot(fan_in, fan_out):  # PyTorch's fan out is that of all channels
+        return glorot_normal(fan_in, fan_out * channels)
+
+    with initial_weights(dataclasses.replace(SMALL_DATA, conv=glorot)):
+        x = DepthwiseConv2D(3, 2, depth_multiplier=dim // channels, name=f"{name}_conv")(x)
     return w.conv(x, dim, 1, 1, f"{name}_merge")

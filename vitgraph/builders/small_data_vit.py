@@ -26,6 +26,7 @@ import keras
 
 from vitgraph import contract as c
 from vitgraph.wiring.border import Border
+from vitgraph.wiring.initial_weights import SMALL_DATA
 from vitgraph.wiring.shifted_patches import embed, padded_grid, shifted_patch_tokenization, small_data_transformer
 from vitgraph.wiring.transformer import pre_norm_block, transformer_blocks
 
@@ -40,7 +41,7 @@ VARIANTS = {  # the official models/create_model.py; a name ends in the side of 
 }
 
 
-@c.builder
+@c.builder(initial=SMALL_DATA)
 def build_small_data_vit(
     input_shape: c.Image = (32, 32, 3),
     *,

@@ -22,6 +22,7 @@ import keras
 
 from vitgraph import contract as c
 from vitgraph.wiring.border import Border
+from vitgraph.wiring.initial_weights import PYRAMID
 from vitgraph.wiring.twins import Twins
 
 VARIANTS = {  # the paper's appendix
@@ -31,7 +32,7 @@ VARIANTS = {  # the paper's appendix
 }
 
 
-@c.builder
+@c.builder(initial=PYRAMID)
 def build_twins_pcpvt(
     input_shape: c.Image = (224, 224, 3),
     *,

@@ -27,6 +27,7 @@ from vitgraph import contract as c
 from vitgraph.blocks import SelfAttention, WindowPartition, WindowReverse
 from vitgraph.wiring import layers as w
 from vitgraph.wiring.border import Border
+from vitgraph.wiring.initial_weights import PYRAMID
 from vitgraph.wiring.twins import Twins
 
 VARIANTS = {  # the paper's appendix
@@ -36,7 +37,7 @@ VARIANTS = {  # the paper's appendix
 }
 
 
-@c.builder
+@c.builder(initial=PYRAMID)
 def build_twins_svt(
     input_shape: c.Image = (224, 224, 3),
     *,

@@ -26,8 +26,10 @@ import keras
 
 from vitgraph import contract as c
 from vitgraph.blocks import PositionTable, PrependTokens, SinCosPosition, ToTokens
+from vitgraph.blocks.initializers import InitialWeights, glorot_uniform, lecun_normal, normal, zeros
 from vitgraph.wiring import layers as w
 from vitgraph.wiring.border import Border
+from vitgraph.wiring.initial_weights import TIMM_VIT
 from vitgraph.wiring.transformer import (
     Block,
     Transformer,
@@ -140,7 +142,19 @@ VARIANTS = {  # timm's sizes and styles, except hybrids with a convolutional ste
 _RESAMPLING: dict = {"timm": {}, "dino": {"antialias": False, "offset": 0.1}}
 
 
-@c.builder
+_INITIAL = {
+    "pytorch": TIMM_VIT,
+    "jax": InitialWeights(
+        dense=glorot_uniform,
+        conv=lecun_normal,
+        conv_bias=zeros,
+        token=zeros,
+        special={r".*_mlp_fc\d/bias": normal(1e-6), "head/kernel": zeros},
+    ),
+}
+
+
+@c.builder(initial=_INITIAL)
 def build_vit(
     input_shape: c.Image = (224, 224, 3),
     *,
@@ -180,6 +194,7 @@ def build_vit(
     fc_norm: bool | None = None,
     pool_include_prefix: bool = False,
     img_size: c.ImageSize = (224, 224),
+    weight_init: Literal["pytorch", "jax"] = "pytorch",
     drop_rate: c.Rate = 0.0,
     pos_drop_rate: c.Rate = 0.0,
     proj_drop_rate: c.Rate = 0.0,
@@ -205,6 +220,7 @@ def build_vit(
         block: the transformer block, a function (x, transformer, drop_path, name) -> x such as those of this file.
         attn_proj: whether there is a projection after attention; one head as wide as the stream needs none.
         global_pool: what the head sees: the class token, or a pooling of the patches; "map" is attention pooling.
+        weight_init: what the weights begin with: as in DeiT and timm, or as in the original JAX code.
 
     Returns:
         A `keras.Model`; each block ends in a `Stage` of the patch's stride ("P4" for 16). Without a top it ends in the

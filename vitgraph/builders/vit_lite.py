@@ -23,6 +23,7 @@ from vitgraph import contract as c
 from vitgraph.wiring import compact_transformer as compact
 from vitgraph.wiring import layers as w
 from vitgraph.wiring.border import Border
+from vitgraph.wiring.initial_weights import COMPACT
 from vitgraph.wiring.transformer import Transformer, patch_embed, patch_grid, transformer_blocks
 
 VARIANTS = {
@@ -33,7 +34,7 @@ VARIANTS = {
 }
 
 
-@c.builder
+@c.builder(initial=COMPACT)
 def build_vit_lite(
     input_shape: c.Image = (32, 32, 3),
     *,

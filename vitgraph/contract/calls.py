@@ -8,19 +8,22 @@ import inspect
 import re
 import typing
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
-from typing import Any, ParamSpec, TypeVar
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Any, ParamSpec, TypeAlias, TypeVar
 
 import keras
 import numpy as np
 
 from vitgraph.blocks.base import is_static, pair
+from vitgraph.blocks.initializers import DEFAULT, InitialWeights, initial_weights
 from vitgraph.contract.docstrings import completed
 from vitgraph.contract.fitting import Misfit, fit, said, unit_of
 from vitgraph.contract.rules import Broken, require, shown
 
 P = ParamSpec("P")
 R = TypeVar("R")
+
+Initial: TypeAlias = InitialWeights | Mapping[str, InitialWeights]
 
 _NAME_OF_FUNCTION = re.compile(r"^\w+: (?=\w+=)")
 
@@ -49,25 +52,27 @@ def public(function: Callable[P, R]) -> Callable[P, R]:
 @typing.overload
 def builder(function: Callable[P, R]) -> Callable[P, R]: ...
 @typing.overload
-def builder(*, uneven: bool) -> Callable[[Callable[P, R]], Callable[P, R]]: ...
-def builder(function: Any = None, *, uneven: bool = False) -> Any:
+def builder(*, uneven: bool = ..., initial: Initial = ...) -> Callable[[Callable[P, R]], Callable[P, R]]: ...
+def builder(function: Any = None, *, uneven: bool = False, initial: Initial = DEFAULT) -> Any:
     """Makes a function that wires a graph into a public builder.
 
-    Its arguments are checked as `public` does, `dtype` is in force for every layer while it runs, and the strides of
-    its `Stage` layers are checked against the shapes of the graph that it returns.
+    Its arguments are checked as `public` does, `dtype` and `initial` are in force for every layer while it runs, and
+    the strides of its `Stage` layers are checked against the shapes of the graph that it returns.
 
     Args:
         uneven: allow a map to be slightly smaller or larger than image size / stride (patches that overlap without
             padding, sizes rounded up).
+        initial: what the layers begin with; or that by the value of the argument `weight_init`.
     """
     if function is None:
-        return functools.partial(builder, uneven=uneven)
+        return functools.partial(builder, uneven=uneven, initial=initial)
 
     @functools.wraps(function)
     def build(*args: Any, **kwargs: Any) -> Any:
         arguments = signature.bind(*args, **kwargs).arguments
         _check_together(arguments)
-        with global_policy(arguments["dtype"]):
+        weights = initial if isinstance(initial, InitialWeights) else initial[arguments["weight_init"]]
+        with global_policy(arguments["dtype"]), initial_weights(weights):
             model = function(*args, **kwargs)
         _check_strides(model, uneven)
         return model

@@ -21,10 +21,12 @@ _BLOCK = re.compile(r"(?:stage_(\d+)_)?block_(\d+)_|cls_stage_(\d+)_")
 def decays(variable):
     """Whether weight decay acts on a variable: it does on kernels, not on norms, biases, tokens, tables and scales.
 
-    Nor does it on the small net that computes Swin V2's tables, as in the official code.
+    Nor does it act on the small net that computes Swin V2's tables, or on the convolutions that encode positions (Twins,
+    ScalableViT), as in the official code.
     """
     path = variable.path
-    return path.endswith("/kernel") and len(variable.shape) >= 2 and "_attn_cpb_" not in path
+    is_position = "_attn_cpb_" in path or path.endswith("_peg/kernel")
+    return path.endswith("/kernel") and len(variable.shape) >= 2 and not is_position
 
 
 @c.public

@@ -4,13 +4,14 @@ Each takes a tensor of the graph and returns the next one; `name` is the name, o
 nodes that it adds.
 """
 
+import math
 import typing
 
 from keras import layers
 
 from vitgraph.blocks import GELU, BatchNorm, CrossAttention, LayerNorm, PadToMultiple, PatchConv2D, QuickGELU
 from vitgraph.blocks.base import pair
-from vitgraph.blocks.initializers import TruncatedNormal, fan_out
+from vitgraph.blocks.initializers import initial_linear
 from vitgraph.contract import Act
 
 ACTIVATIONS = typing.get_args(Act)
@@ -24,14 +25,14 @@ def rms_norm(x, epsilon, name):
     return layers.RMSNormalization(epsilon=epsilon, name=name)(x)
 
 
-def dense(x, units, name, use_bias=True, initializer=None):
-    return dense_layer(units, name, use_bias, initializer)(x)
+def dense(x, units, name, use_bias=True):
+    return dense_layer(x.shape[-1], units, name, use_bias)(x)
 
 
-def dense_layer(units, name, use_bias=True, initializer=None):
-    """The layer itself, where it is called more than once."""
-    initializer = initializer or TruncatedNormal(stddev=0.02)
-    return layers.Dense(units, use_bias=use_bias, kernel_initializer=initializer, name=name)
+def dense_layer(dim, units, name, use_bias=True):
+    """The layer itself, for inputs (..., dim), where it is called more than once."""
+    kernel, bias = initial_linear("dense", name, dim, units)
+    return layers.Dense(units, use_bias=use_bias, kernel_initializer=kernel, bias_initializer=bias, name=name)
 
 
 def conv(x, filters, kernel_size, strides, name, padding=0, use_bias=True):
@@ -40,8 +41,10 @@ def conv(x, filters, kernel_size, strides, name, padding=0, use_bias=True):
         x = layers.ZeroPadding2D(padding, name=f"{name}_pad")(x)
     patches = not padding and kernel_size == strides
     layer = PatchConv2D if patches else layers.Conv2D
-    initializer = fan_out(filters, kernel_size)
-    return layer(filters, kernel_size, strides, use_bias=use_bias, kernel_initializer=initializer, name=name)(x)
+    positions = math.prod(pair(kernel_size))
+    kernel, bias = initial_linear("conv", name, positions * x.shape[-1], positions * filters)
+    initializers = {"kernel_initializer": kernel, "bias_initializer": bias}
+    return layer(filters, kernel_size, strides, use_bias=use_bias, **initializers, name=name)(x)
 
 
 def batch_norm(x, name, epsilon=1e-5, gamma="ones", axis=-1):
@@ -49,10 +52,10 @@ def batch_norm(x, name, epsilon=1e-5, gamma="ones", axis=-1):
     return BatchNorm(axis, momentum=0.9, epsilon=epsilon, gamma_initializer=gamma, name=name)(x)
 
 
-def conv_norm(x, filters, kernel_size, strides, name, padding=0, epsilon=1e-5):
+def conv_norm(x, filters, kernel_size, strides, name, padding=0, epsilon=1e-5, gamma="ones"):
     """A convolution without a bias, and the batch norm that follows it (`name`_norm)."""
     x = conv(x, filters, kernel_size, strides, name, padding, use_bias=False)
-    return batch_norm(x, f"{name}_norm", epsilon)
+    return batch_norm(x, f"{name}_norm", epsilon, gamma)
 
 
 def dense_norm(x, units, name, gamma="ones"):
@@ -82,13 +85,13 @@ def dropout(x, rate, name):
     return layers.Dropout(rate, name=name)(x) if rate else x
 
 
-def mlp(x, hidden, act, name, drop_rate=0.0, initializer=None):
+def mlp(x, hidden, act, name, drop_rate=0.0):
     """fc1, activation, fc2: (..., C) -> (..., C)."""
     dim = x.shape[-1]
-    x = dense(x, hidden, f"{name}_fc1", initializer=initializer)
+    x = dense(x, hidden, f"{name}_fc1")
     x = activation(x, act, f"{name}_act")
     x = dropout(x, drop_rate, f"{name}_drop")
-    return dense(x, dim, f"{name}_fc2", initializer=initializer)
+    return dense(x, dim, f"{name}_fc2")
 
 
 def spatial_reduction(x, ratio, name):

@@ -28,8 +28,9 @@ def _inverted_residual(x, dim, stride, expansion, act, drop_path, name):
     y = conv_norm_act(x, multiple_of_8(x.shape[-1] * expansion), 1, 1, act, f"{name}_conv1_1x1")
     y = DepthwiseConv2D(3, stride, use_bias=False, name=f"{name}_conv2_kxk")(y)
     y = activation(batch_norm(y, f"{name}_conv2_kxk_norm"), act, f"{name}_conv2_kxk_act")
-    y = conv_norm(y, dim, 1, 1, f"{name}_conv3_1x1")
-    if stride > 1 or x.shape[-1] != dim:
+    is_residual = stride == 1 and x.shape[-1] == dim
+    y = conv_norm(y, dim, 1, 1, f"{name}_conv3_1x1", gamma="zeros" if is_residual else "ones")
+    if not is_residual:
         return y
     return Residual(drop_path=drop_path, name=f"{name}_res")(x, y)
 

@@ -7,13 +7,13 @@ from keras import ops
 
 from vitgraph.blocks.attention.core import AttentionCore, over_keys
 from vitgraph.blocks.base import Layer
-from vitgraph.blocks.initializers import TruncatedNormal
+from vitgraph.blocks.initializers import initial_linear
 
 
 class HeadMixture(Layer):
     """(B, ...) -> (heads + 1, heads): a learned linear map of heads, with its bias in the last row.
 
-    It doesn't depend on the input. Initially it is small, like all projections.
+    It doesn't depend on the input.
     """
 
     def __init__(self, num_heads, **kwargs):
@@ -21,9 +21,10 @@ class HeadMixture(Layer):
         self.num_heads = num_heads
 
     def build(self, input_shape):
-        shape, initializer = (self.num_heads, self.num_heads), TruncatedNormal(stddev=0.02)
-        self.kernel = self.add_weight(name="kernel", shape=shape, initializer=initializer)
-        self.bias = self.add_weight(name="bias", shape=shape[1:], initializer="zeros")
+        shape = (self.num_heads, self.num_heads)
+        kernel, bias = initial_linear("dense", self.name, *shape)
+        self.kernel = self.add_weight(name="kernel", shape=shape, initializer=kernel)
+        self.bias = self.add_weight(name="bias", shape=shape[1:], initializer=bias)
 
     def call(self, x):
         return ops.cast(ops.concatenate([self.kernel, ops.expand_dims(self.bias, 0)], axis=0), x.dtype)

@@ -4,7 +4,7 @@ import keras
 from keras import ops
 
 from vitgraph.blocks.base import PACKAGE, Layer, is_static, on_cpu, pad_map, pair, sizes, under_xla
-from vitgraph.blocks.initializers import of_deviation
+from vitgraph.blocks.initializers import initial_linear
 
 
 class DepthwiseConv2D(Layer):
@@ -49,9 +49,10 @@ class DepthwiseConv2D(Layer):
         channels, multiplier = input_shape[-1], self.depth_multiplier
         rows, columns = self.kernel_size
         shape = (rows, columns, channels, multiplier)
-        self.kernel = self.add_weight(name="kernel", shape=shape, initializer=of_deviation((rows * columns) ** -0.5))
+        kernel, bias = initial_linear("conv", self.name, rows * columns, rows * columns * multiplier)
+        self.kernel = self.add_weight(name="kernel", shape=shape, initializer=kernel)
         if self.use_bias:
-            self.bias = self.add_weight(name="bias", shape=(channels * multiplier,), initializer="zeros")
+            self.bias = self.add_weight(name="bias", shape=(channels * multiplier,), initializer=bias)
 
     def call(self, x):
         y = self._shifted(x) if under_xla() else self._native(x)

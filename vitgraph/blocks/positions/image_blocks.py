@@ -3,7 +3,7 @@
 from keras import ops
 
 from vitgraph.blocks.base import Layer, pair
-from vitgraph.blocks.initializers import TruncatedNormal
+from vitgraph.blocks.initializers import initial
 
 
 class BlockPositions(Layer):
@@ -24,7 +24,7 @@ class BlockPositions(Layer):
         self.table = self.add_weight(
             name="table",
             shape=(1, self.blocks, rows * columns, input_shape[-1]),
-            initializer=TruncatedNormal(stddev=0.02),
+            initializer=initial("table", f"{self.name}/table"),
         )
 
     def call(self, x):

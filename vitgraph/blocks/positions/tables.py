@@ -4,7 +4,7 @@ import numpy as np
 from keras import ops
 
 from vitgraph.blocks.base import Layer, is_static, pair, sizes
-from vitgraph.blocks.initializers import TruncatedNormal
+from vitgraph.blocks.initializers import initial
 from vitgraph.blocks.positions.resampling import interpolation_matrix, resample_map
 
 
@@ -34,7 +34,7 @@ class PositionTable(Layer):
         self.table = self.add_weight(
             name="table",
             shape=(1, self.prefix + rows * columns, x_shape[-1]),
-            initializer=TruncatedNormal(stddev=0.02),
+            initializer=initial("table", f"{self.name}/table"),
         )
 
     def call(self, x, grid):

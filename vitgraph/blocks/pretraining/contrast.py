@@ -4,7 +4,7 @@ import keras
 from keras import ops
 
 from vitgraph.blocks.base import Layer
-from vitgraph.blocks.initializers import TruncatedNormal
+from vitgraph.blocks.initializers import Normal
 
 
 class SwappedCosine(Layer):
@@ -40,7 +40,7 @@ class WeightNormDense(Layer):
         self.learn_scale = learn_scale
 
     def build(self, input_shape):
-        initializer = TruncatedNormal(stddev=0.02)
+        initializer = Normal(stddev=0.02)
         self.kernel = self.add_weight(name="kernel", shape=(input_shape[-1], self.units), initializer=initializer)
         self.scale = self.add_weight(name="scale", shape=(self.units,), initializer="ones", trainable=self.learn_scale)
 

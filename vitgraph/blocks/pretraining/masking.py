@@ -6,7 +6,7 @@ import keras
 from keras import ops
 
 from vitgraph.blocks.base import Layer, is_static, pair, sizes
-from vitgraph.blocks.initializers import TruncatedNormal
+from vitgraph.blocks.initializers import Normal
 
 
 class Unpatchify(Layer):
@@ -78,7 +78,7 @@ class RestoreTokens(Layer):
         self.prefix = prefix
 
     def build(self, x_shape, noise_shape):
-        initializer = TruncatedNormal(stddev=0.02)
+        initializer = Normal(stddev=0.02)
         self.token = self.add_weight(name="token", shape=(1, 1, x_shape[-1]), initializer=initializer)
 
     def call(self, x, noise):
@@ -97,7 +97,7 @@ class HideTokens(Layer):
     """(B, H, W, C), (B, H, W) of 0 and 1 -> (B, H, W, C): a learned token where the second is 1."""
 
     def build(self, x_shape, hidden_shape):
-        initializer = TruncatedNormal(stddev=0.02)
+        initializer = Normal(stddev=0.02)
         self.token = self.add_weight(name="token", shape=(x_shape[-1],), initializer=initializer)
 
     def call(self, x, hidden):
@@ -125,7 +125,7 @@ class CorruptTokens(Layer):
         self.random_prob = random_prob
 
     def build(self, x_shape, chosen_shape, first_shape, second_shape, others_shape):
-        initializer = TruncatedNormal(stddev=0.02)
+        initializer = Normal(stddev=0.02)
         self.token = self.add_weight(name="token", shape=(1, 1, x_shape[-1]), initializer=initializer)
 
     def call(self, x, chosen, first, second, others):

@@ -3,7 +3,7 @@
 from keras import ops
 
 from vitgraph.blocks.base import Layer, is_static, pad_end, pair, sizes
-from vitgraph.blocks.initializers import TruncatedNormal
+from vitgraph.blocks.initializers import initial
 
 
 class ToTokens(Layer):
@@ -56,7 +56,7 @@ class PrependTokens(Layer):
         self.count = count
 
     def build(self, input_shape):
-        initializer = TruncatedNormal(stddev=0.02)
+        initializer = initial("token", f"{self.name}/token")
         self.token = self.add_weight(name="token", shape=(1, self.count, input_shape[-1]), initializer=initializer)
 
     def call(self, x):
@@ -72,7 +72,7 @@ class AppendToken(Layer):
     """(B, N, C) -> (B, N + 1, C): a learned token after the others."""
 
     def build(self, input_shape):
-        initializer = TruncatedNormal(stddev=0.02)
+        initializer = initial("token", f"{self.name}/token")
         self.token = self.add_weight(name="token", shape=(1, 1, input_shape[-1]), initializer=initializer)
 
     def call(self, x):
@@ -103,7 +103,7 @@ class Latent(Layer):
         self.count = count
 
     def build(self, input_shape):
-        initializer = TruncatedNormal(stddev=input_shape[-1] ** -0.5)
+        initializer = initial("latent", f"{self.name}/latent", input_shape[-1])
         self.latent = self.add_weight(name="latent", shape=(1, self.count, input_shape[-1]), initializer=initializer)
 
     def call(self, x):

@@ -8,7 +8,7 @@ import numpy as np
 from keras import ops
 
 from vitgraph.blocks.base import Layer, is_static, look_up, pad_end, pad_map, sizes
-from vitgraph.blocks.initializers import TruncatedNormal
+from vitgraph.blocks.initializers import initial
 
 
 class PadCentred(Layer):
@@ -114,7 +114,8 @@ class RegionBias(Layer):
 
     def build(self, local_shape, regional_shape):
         shape = (self.num_heads, (2 * self.window_size - 1) ** 2)
-        self.table = self.add_weight(name="table", shape=shape, initializer=TruncatedNormal(stddev=0.02))
+        initializer = initial("table", f"{self.name}/table")
+        self.table = self.add_weight(name="table", shape=shape, initializer=initializer)
 
     def call(self, local, regional):
         grid, tokens = sizes(regional), self.window_size**2

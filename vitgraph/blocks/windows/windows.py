@@ -8,7 +8,7 @@ import numpy as np
 from keras import ops
 
 from vitgraph.blocks.base import Layer, is_static, look_up, pad_end, pair, sizes
-from vitgraph.blocks.initializers import TruncatedNormal
+from vitgraph.blocks.initializers import initial
 
 
 class _Windowed(Layer):
@@ -140,7 +140,7 @@ class WindowBias(_Bias):
         self.table = self.add_weight(
             name="table",
             shape=((2 * rows - 1) * (2 * columns - 1), self.num_heads),
-            initializer=TruncatedNormal(stddev=0.02),
+            initializer=initial("table", f"{self.name}/table"),
         )
 
     def call(self, x):

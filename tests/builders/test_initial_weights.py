@@ -1,0 +1,146 @@
+"""What nets begin with, beside what the reference implementations begin with."""
+
+import csv
+import math
+import pathlib
+import re
+
+import numpy as np
+import pytest
+
+import vitgraph
+from tests.variants import value
+from vitgraph.checkpoints.names import SOURCES
+
+TABLE = pathlib.Path(__file__).with_name("initial_weights.csv")
+"""Moments of timm's fresh parameters over two seeds; N stands for any number. Rounded to four digits."""
+
+TIMM = {}
+for row in csv.DictReader(TABLE.read_text().splitlines()):
+    TIMM.setdefault(row["variant"], {})[row["parameter"]] = (float(row["mean"]), float(row["deviation"]), row["kind"])
+
+
+def moments(variant, names):
+    """(mean, deviation, kind of distribution) of timm's parameters of these names together."""
+    table = TIMM[variant]
+    rows = [table.get(name) or table[re.sub(r"\d+", "N", name)] for name in names]
+    mean = np.mean([row[0] for row in rows])
+    return mean, math.sqrt(np.mean([row[1] ** 2 + (row[0] - mean) ** 2 for row in rows])), rows[0][2]
+
+
+def assert_drawn(variable, mean, deviation, kind):
+    """Mean and deviation within 4 percent and four deviations of what the size of the sample lets them vary."""
+    drawn = value(variable).astype("float64")
+    noise = 4 * deviation / math.sqrt(drawn.size)
+    assert abs(drawn.mean() - mean) <= 2 * noise + 1e-3 * abs(mean) + 1e-6, variable.path
+    assert abs(drawn.std() - deviation) <= 0.04 * deviation + 2 * noise, variable.path
+    if drawn.size > 500 and deviation:
+        furthest = np.abs(drawn - mean).max() / deviation
+        assert (furthest < 2) == (kind == "uniform"), variable.path
+
+
+@pytest.mark.parametrize("variant", TIMM)
+def test_as_timm(variant):
+    model, family = vitgraph.create(variant), vitgraph.registry.variant(variant)[0].__name__.removeprefix("build_")
+    source = SOURCES[f"{'twins_pcpvt' if family == 'twins_svt' else family}/timm"]
+    for variable in model.trainable_variables:
+        assert_drawn(variable, *moments(variant, source.names(variable.path)[0]))
+
+
+STEPS = {"pvt_v2_b0": 8, "mobilevit_xs": 10, "mobilevitv2_050": 9, "twins_svt_small": 18, "twins_pcpvt_small": 16}
+"""Blocks over which timm's rates of stochastic depth grow, where they aren't 12."""
+
+
+@pytest.mark.parametrize("variant", TIMM)
+def test_stochastic_depth_as_timm(variant):
+    layers = vitgraph.create(variant, drop_path_rate=0.2).layers
+    rates = {round(layer.drop_path, 5) for layer in layers if getattr(layer, "drop_path", 0)}
+    if variant.startswith(("levit", "cait")):
+        assert rates == {0.2}
+    elif variant.startswith("mobilevit"):  # timm also drops blocks that have no shortcut, and all with them
+        steps = STEPS[variant] - 1
+        assert rates < {round(0.2 * i / steps, 5) for i in range(1, steps + 1)} and len(rates) > 3
+    else:
+        steps = STEPS.get(variant, 12) - 1
+        assert rates == {round(0.2 * i / steps, 5) for i in range(1, steps + 1)}
+
+
+def fans(kernel):
+    """(fan in, fan out) as PyTorch counts them, per group."""
+    *positions, channels, filters = kernel.shape
+    is_depthwise = len(positions) == 2 and filters <= 2 < channels
+    return math.prod(positions) * (1 if is_depthwise else channels), math.prod(positions) * filters
+
+
+def default(kernel):
+    """PyTorch's default."""
+    return (3 * fans(kernel)[0]) ** -0.5, "uniform"
+
+
+def he_fan_in(kernel):
+    return (2 / fans(kernel)[0]) ** 0.5, "normal"
+
+
+def he_fan_out(kernel):
+    return (2 / fans(kernel)[1]) ** 0.5, "normal"
+
+
+def xavier(kernel):
+    return (2 / sum(fans(kernel))) ** 0.5, "normal"
+
+
+def normal(deviation):
+    return lambda variable: (deviation, "normal")
+
+
+LINEAR = r".*(qkv|kqv|_q|_k|_v|kv|proj|fc\d|attn_pool|fc|head)/kernel"
+CONV = r".*(embed(_\d|_conv\d)?|sr|sr_proj|lim|peg|ex_conv|dwconv|[qkv]_conv|tokenizer_\d_conv)/kernel"
+TABLE = r".*(cls_token/token|pos_embed/table|attn_bias/table)"
+VIT = {CONV: default, LINEAR: normal(0.02), TABLE: normal(0.02)}
+COMPACT = {CONV: he_fan_in, LINEAR: normal(0.02), TABLE: normal(0.2)}
+RANDN = {r"(patch_embed|patch_proj)/kernel": default, LINEAR: default, r".*(token|table|latent)": normal(1.0)}
+OFFICIAL = {
+    "pvt_tiny": VIT,
+    "cvt_13_224": VIT,
+    "deepvit_patch16_224_re_attn_16b": {r".*reatten_matrix/kernel": default, **VIT},
+    "cct_7_3x1_32": COMPACT,
+    "cvt_7_4_32": COMPACT,
+    "crossformer_pp_base": VIT,
+    "regionvit_small_w14_peg_224": {r"stage_\d_proj/kernel": default, **VIT},
+    "scalable_vit_small": {**VIT, CONV: he_fan_out},
+    "t2t_vit_7": {"patch_embed/kernel": normal(0.02), **VIT},
+    "localvit_tiny_mlp4_act3_r4": {r".*_mlp_fc\d/kernel": default, **VIT},
+    "localvit_pvt_tiny": {r".*_mlp_fc\d/kernel": default, **VIT},
+    "ats_deit_small_patch16_224": VIT,
+    "sl_vit_32": {r".*kernel": xavier, r".*(token|table)": normal(1.0)},
+    "sl_pit_32": {r".*kernel": xavier, r".*(token|table)": normal(1.0)},
+    "simple_vit_s16": RANDN,
+    "patch_merger_vit_base_patch16_224": RANDN,
+}
+"""What the official code of families that timm doesn't have begins with; the first match holds."""
+
+
+@pytest.mark.parametrize("variant", OFFICIAL)
+def test_as_the_official_code(variant):
+    for variable in vitgraph.create(variant).trainable_variables:
+        path = variable.path
+        if path.endswith(("/kernel", "/token", "/table", "/latent")):
+            rule = next(rule for pattern, rule in OFFICIAL[variant].items() if re.fullmatch(pattern, path))
+            assert_drawn(variable, 0.0, *rule(variable))
+
+
+def test_class_token_of_a_compact_transformer():
+    assert not np.any(vitgraph.build_vit_lite((32, 32, 3)).get_layer("cls_token").token)
+
+
+def test_as_the_original_vit():
+    model = vitgraph.create("vit_tiny_patch16_224", weight_init="jax")
+    for layer in model.layers:
+        if layer.name.endswith(("qkv", "proj", "fc1", "fc2")):
+            fan_in, fan_out = layer.kernel.shape
+            assert_drawn(layer.kernel, 0.0, (2 / (fan_in + fan_out)) ** 0.5, "uniform")
+    assert_drawn(model.get_layer("block_0_mlp_fc1").bias, 0.0, 1e-6, "normal")
+    embed = model.get_layer("patch_embed")
+    deviation, cut = value(embed.kernel).std() * (16 * 16 * 3) ** 0.5, np.abs(embed.kernel).max() / np.std(embed.kernel)
+    assert deviation == pytest.approx(1, rel=0.01) and 2.2 < cut < 2.3
+    assert not np.any(embed.bias) and not np.any(model.get_layer("head").kernel)
