@@ -21,7 +21,7 @@ _BLOCK = re.compile(r"(?:stage_(\d+)_)?block_(\d+)_|cls_stage_(\d+)_")
 def decays(variable):
     """Whether weight decay acts on a variable: it does on kernels, not on norms, biases, tokens, tables and scales.
 
-    Nor does it act on the small net that computes Swin V2's tables, or on the convolutions that encode positions (Twins,
+    Nor does it act on the small net that computes Swin V2's tables, nor on convolutions that encode positions (Twins,
     ScalableViT), as in the official code.
     """
     path = variable.path
