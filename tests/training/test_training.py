@@ -16,6 +16,7 @@ import time
 import keras
 import numpy as np
 import pytest
+import torch
 
 import vitgraph
 from tests import ROOT
@@ -28,7 +29,7 @@ from vitgraph.images import from_arrays
 from vitgraph.training import checkpoint, list_recipes, pretrain, recipe, train
 from vitgraph.training.job import Job
 from vitgraph.training.net import find_net
-from vitgraph.training.optimizer import LayerwiseAdamW, decays, depths, learning_rates
+from vitgraph.training.optimizer import AdamW, LayerwiseAdamW, decays, depths, learning_rates
 
 NAME = "vit_tiny_patch16_224"
 SMALL = {"patch_size": 8, "dim": 16, "depth": 1, "num_heads": 2, "mlp_ratio": 2, "img_size": 16}
@@ -180,6 +181,23 @@ def test_each_variable_has_its_own_rate():
     assert_close(table, scope["steps"](keras.optimizers.Adam(0.01), scope["variables"]()[1:])[0])
     with pytest.raises(ValueError, match="scales has no entry for other"):
         scope["layerwise"]().build([keras.Variable(np.zeros((2, 2)), name="other")])
+
+
+def test_adamw_is_that_of_pytorch():
+    """Gradients of all sizes: those around epsilon tell where it is added."""
+    random, shape = np.random.default_rng(0), (20, 30)
+    start = random.standard_normal(shape)
+    gradients = [10 ** random.uniform(-10, 0, shape) * random.choice([-1, 1], shape) for _ in range(5)]
+    theirs = torch.nn.Parameter(torch.tensor(start))
+    reference = torch.optim.AdamW([theirs], 0.01, (0.9, 0.95), 1e-6, 0.05)
+    ours = keras.Variable(start, dtype="float64")
+    optimizer = AdamW(0.01, 0.05, 0.9, 0.95, 1e-6)
+    optimizer.build([ours])
+    for gradient in gradients:
+        theirs.grad = torch.tensor(gradient)
+        reference.step()
+        optimizer.apply([keras.ops.convert_to_tensor(gradient)])
+    np.testing.assert_allclose(value(ours), theirs.detach().numpy(), rtol=1e-6, atol=1e-6)
 
 
 @pytest.mark.parametrize("backend", ["jax", "torch"])

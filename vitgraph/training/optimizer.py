@@ -85,8 +85,25 @@ _KINDS = {
 
 
 @keras.saving.register_keras_serializable(package=PACKAGE)
-class LayerwiseAdamW(keras.optimizers.AdamW):
-    """AdamW with a learning rate of its own for each variable, and with weight decay for some.
+class AdamW(keras.optimizers.AdamW):
+    """Keras' AdamW, with `epsilon` where PyTorch and the paper have it: beside the velocity after its correction.
+
+    Keras adds it before, so that it weighs up to 1 / sqrt(1 - beta_2) times as much in the first steps.
+    """
+
+    def update_step(self, gradient, variable, learning_rate):
+        epsilon, step = self.epsilon, keras.ops.cast(self.iterations + 1, variable.dtype)
+        correction = 1 - keras.ops.power(keras.ops.cast(self.beta_2, variable.dtype), step)
+        self.epsilon = epsilon * keras.ops.sqrt(correction)
+        try:
+            super().update_step(gradient, variable, learning_rate)
+        finally:
+            self.epsilon = epsilon
+
+
+@keras.saving.register_keras_serializable(package=PACKAGE)
+class LayerwiseAdamW(AdamW):
+    """`AdamW` with a learning rate of its own for each variable, and with weight decay for some.
 
     Args:
         learning_rate: a number, or a schedule.
@@ -168,7 +185,7 @@ def make_optimizer(recipe, steps, model, graph):
     if recipe.ema_momentum is not None:  # Keras averages after each part of a batch
         options.update(use_ema=True, ema_momentum=recipe.ema_momentum ** (1 / recipe.accumulation))
     if recipe.layer_decay == 1:
-        optimizer = keras.optimizers.AdamW(**options)
+        optimizer = AdamW(**options)
         optimizer.exclude_from_weight_decay([variable for variable in variables if not decays(variable)])
     else:
         scales = layer_scales(model, graph, recipe.layer_decay)
