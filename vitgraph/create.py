@@ -50,7 +50,9 @@ def create(
             arguments.setdefault("num_classes", entry.num_classes)
         headless = skip_head or not arguments.get("include_top", True)
         c.require(entry.num_classes or headless, "weights", "others, as these have no head; or skip_head=True")
-        path = download(f"timm/{name}.{weights}")
+        if arguments.get("input_tensor") is None:
+            arguments.setdefault("input_shape", (entry.input_size, entry.input_size, 3))
+        path = download(entry.repository)
     model = build(**arguments)
     if path is not None:
         load(model, path, "weights", skip_head=skip_head)

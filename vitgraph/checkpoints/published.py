@@ -1,6 +1,7 @@
 """The published checkpoints of each variant, and how images are prepared for them.
 
-`published.csv` lists timm's tags. How an image is prepared belongs to the checkpoint and not to the architecture.
+`published.csv` lists timm's tags; a repository that isn't named after variant and tag is given there. How an image is
+prepared belongs to the checkpoint and not to the architecture.
 """
 
 import csv
@@ -22,9 +23,11 @@ _NORMALIZATION = {  # mean and standard deviation of each channel, of pixels fro
 
 @dataclasses.dataclass(frozen=True)
 class Published:
-    """One checkpoint: how it was evaluated, and its licence.
+    """One checkpoint: where it is, how it was evaluated, and its licence.
 
     Args:
+        repository: its repository on the Hugging Face hub.
+        input_size: side in pixels of the images that it is for.
         num_classes: class scores of its head; 0: it has none.
         mean: mean per channel of pixels from 0 to 1.
         std: standard deviation per channel of pixels from 0 to 1.
@@ -34,6 +37,8 @@ class Published:
         license: SPDX-like name of the licence, as timm states it.
     """
 
+    repository: str
+    input_size: int
     num_classes: int
     mean: tuple[float, float, float]
     std: tuple[float, float, float]
@@ -75,6 +80,8 @@ def _table() -> dict[str, dict[str, Published]]:
         for row in csv.DictReader(file):
             mean, std = _NORMALIZATION[row["normalization"]]
             table.setdefault(row["variant"], {})[row["tag"]] = Published(
+                repository=row["repository"] or f"timm/{row['variant']}.{row['tag']}",
+                input_size=int(row["input_size"]),
                 num_classes=int(row["num_classes"]),
                 mean=mean,
                 std=std,

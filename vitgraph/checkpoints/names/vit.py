@@ -1,5 +1,7 @@
 """Names in ViT's checkpoints: timm's, DINOv2's, vit-pytorch's, and those of Google's Flax files."""
 
+import numpy as np
+
 from vitgraph.checkpoints.source import Source, linear_to_conv, reshaped, side_by_side
 
 _PLAIN = (
@@ -70,6 +72,36 @@ def _dinov2(*special):
     return Source(renames=(*special, *_PLAIN), ignored="mask_token")
 
 
+def _openai():
+    """The table of CLIP's image tower as OpenAI and open_clip save it, beside the text tower, which isn't read."""
+    block, layer = r"block_(\d+)_", "visual.transformer.resblocks.{0}."
+    return Source(
+        renames=(
+            (r"patch_embed", "visual.conv1"),
+            (r"cls_token/token", "visual.class_embedding", reshaped),
+            (r"pos_embed/table", "visual.positional_embedding"),
+            (r"norm_pre", "visual.ln_pre"),
+            (block + "norm1", layer + "ln_1"),
+            (block + "attn_qkv/kernel", layer + "attn.in_proj_weight"),
+            (block + "attn_qkv/bias", layer + "attn.in_proj_bias"),
+            (block + "attn_proj", layer + "attn.out_proj"),
+            (block + "norm2", layer + "ln_2"),
+            (block + "mlp_fc1", layer + "mlp.c_fc"),
+            (block + "mlp_fc2", layer + "mlp.c_proj"),
+            (r"norm", "visual.ln_post"),
+            (r"head/kernel", "visual.proj", reshaped),
+            (r"head/bias", "visual.proj", _no_bias),
+        ),
+        ignored=r"(?!visual\.).*",
+        head=r"visual\.proj",
+    )
+
+
+def _no_bias(arrays, shape):
+    """Of a projection without a bias."""
+    return np.zeros(shape, "float32")
+
+
 _BLOCK, _LAYER = r"block_(\d+)_", "transformer.layers.{0}."
 
 
@@ -127,6 +159,7 @@ SOURCES = {
         ),
         head=r"(head|fc_norm|attn_pool)\..*",
     ),
+    "openai": _openai(),
     "dinov2": _dinov2(),
     "dinov2_gated": _dinov2(*_GATED),
     "dinov2_registers": _dinov2(*_REGISTERS),
