@@ -91,6 +91,8 @@ class AdamW(keras.optimizers.AdamW):
     Keras adds it before, so that it weighs up to 1 / sqrt(1 - beta_2) times as much in the first steps.
     """
 
+    epsilon: Any
+
     def update_step(self, gradient, variable, learning_rate):
         epsilon, step = self.epsilon, keras.ops.cast(self.iterations + 1, variable.dtype)
         correction = 1 - keras.ops.power(keras.ops.cast(self.beta_2, variable.dtype), step)
