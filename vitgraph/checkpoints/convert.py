@@ -32,7 +32,7 @@ def _arrays(value: Any) -> Any:
     for name, array in value.items():
         if not isinstance(name, str) or not isinstance(array, np.ndarray):
             raise TypeError
-        if array.dtype.kind not in "biuf" and not array.dtype.name.startswith(("bfloat", "float")):
+        if array.dtype.kind not in "biu" and not _is_floating(array.dtype):
             raise TypeError
     return dict(value)
 
@@ -42,7 +42,12 @@ _Arrays = Annotated[Mapping[str, Any], c.Conversion("a dictionary of NumPy array
 
 @c.public
 def load_weights(
-    model: c.Model, checkpoint: c.Path | _Arrays, *, source: str | Source | None = None, skip_head: bool = False
+    model: c.Model,
+    checkpoint: c.Path | _Arrays,
+    *,
+    source: str | Source | None = None,
+    skip_head: bool = False,
+    check_finite: bool = True,
 ) -> str | Source:
     """Loads a whole checkpoint into a graph, or changes nothing.
 
@@ -53,13 +58,14 @@ def load_weights(
         source: the checkpoint's kind, such as "swin/microsoft", or a table (`checkpoints.source.Source`) for one that
             has no name here; None: found by the names of its tensors.
         skip_head: leave the graph's head as it is, for another number of classes.
+        check_finite: whether tensors with infinity or NaN in them are refused.
 
     Returns:
         The checkpoint's kind; "vitgraph" for our own.
 
     Raises:
-        ValueError, TypeError: an argument that isn't allowed; tensors that are missing, unused or of another shape: all
-            of them are listed.
+        ValueError, TypeError: an argument that isn't allowed; tensors that are missing, unused, of another shape, not
+            of a floating dtype, not finite or too large for the graph's dtype: all of them are listed.
         OSError: a file that can't be read.
 
     Example:
@@ -67,10 +73,10 @@ def load_weights(
         >>> vitgraph.load_weights(net, vitgraph.save_weights(net, "vit.safetensors"))
         'vitgraph'
     """
-    return load(model, checkpoint, "checkpoint", source, skip_head)
+    return load(model, checkpoint, "checkpoint", source, skip_head, check_finite)
 
 
-def load(model, checkpoint, argument, source=None, skip_head=False):
+def load(model, checkpoint, argument, source=None, skip_head=False, check_finite=True):
     """As `load_weights`; `argument` is the one that is refused if the checkpoint doesn't fit."""
     paths = Counter(variable.path for variable in model.weights)
     c.require(max(paths.values(), default=1) == 1, "model", "a model each of whose variables has a path of its own")
@@ -79,12 +85,24 @@ def load(model, checkpoint, argument, source=None, skip_head=False):
     is_file = not isinstance(checkpoint, Mapping)
     tensors = read(pathlib.Path(checkpoint), argument) if is_file else checkpoint
     kind = source or _find_source(model, tensors)
-    values, problems = _convert(model, tensors, kind, skip_head)
+    values, problems = _convert(model, tensors, kind, skip_head, check_finite)
     label = str(checkpoint) if is_file else f"{len(tensors)} arrays"
     c.require(not problems, argument, _misfit(model, kind, problems), value=label)
-    for variable, value in values:
-        variable.assign(value)
+    assign(values)
     return kind
+
+
+def assign(values):
+    """Assigns each (variable, value), or none of them: if that is interrupted, all are as before."""
+    before = []
+    try:
+        for variable, value in values:
+            before.append((variable, np.array(keras.ops.convert_to_numpy(variable))))
+            variable.assign(value)
+    except BaseException:
+        for variable, value in before:
+            variable.assign(value)
+        raise
 
 
 def _misfit(model, kind, problems):
@@ -117,7 +135,7 @@ def _table(kind):
     return kind if isinstance(kind, Source) else SOURCES[kind]
 
 
-def _convert(model, tensors, kind, skip_head):
+def _convert(model, tensors, kind, skip_head, check_finite):
     """([(variable, value)], [problem])."""
     layers = {layer.name: layer for layer in layers_within(model)}
     values, problems, used = [], [], set()
@@ -138,13 +156,33 @@ def _convert(model, tensors, kind, skip_head):
         try:
             value = function(arrays, shape) if function else _reorder(arrays[0], layer, variable, kind)
             value = value if value.shape == shape else _resized(layer, value, shape)
-        except (ValueError, IndexError, TypeError):
+        except Exception:  # whatever a table's function makes of arrays that aren't what it reads
             value = arrays[0]
         if tuple(value.shape) != shape:
             problems.append(f"misfit: {', '.join(names)} {arrays[0].shape} for {variable.path} {shape}")
+            continue
+        value, problem = _cast(arrays, value, np.dtype(variable.dtype), check_finite)
+        if problem:
+            problems.append(f"{problem}: {', '.join(names)} {arrays[0].dtype} for {variable.path} {variable.dtype}")
         values.append((variable, value))
     problems += [f"unused: {name} {tensors[name].shape}" for name in _unused(model, tensors, kind, used, skip_head)]
     return values, problems
+
+
+def _cast(arrays, value, dtype, check_finite):
+    """(the value in a variable's dtype, what is wrong with it or None)."""
+    if not all(array.dtype == dtype or _is_floating(array.dtype) and _is_floating(dtype) for array in arrays):
+        return value, "dtype"
+    with np.errstate(over="ignore", invalid="ignore"):
+        cast = value.astype(dtype, copy=False)
+    finite = np.isfinite(value)
+    if not np.array_equal(np.isfinite(cast), finite):
+        return cast, "too large"
+    return cast, None if finite.all() or not check_finite else "not finite"
+
+
+def _is_floating(dtype):
+    return dtype.kind == "f" or dtype.name.startswith(("bfloat", "float"))
 
 
 def _unused(model, tensors, kind, used, skip_head):
