@@ -13,6 +13,15 @@ import keras
 import numpy as np
 
 from vitgraph import contract as c
+from vitgraph.checkpoints.tables import grids_of
+
+
+class Tensors(dict):
+    """A checkpoint, {name: array}; `grids` has those of its tables of positions, {layer name: (rows, columns)}."""
+
+    def __init__(self, tensors, grids):
+        super().__init__(tensors)
+        self.grids = grids
 
 
 @c.public
@@ -90,8 +99,13 @@ def save_weights(model: c.Model, path: c.Path, *, skip_head: bool = False) -> pa
     if not path.parent.is_dir():
         raise FileNotFoundError(f"save_weights: {path}: there is no folder {path.parent}")
     tensors = {v.path: np.ascontiguousarray(keras.ops.convert_to_numpy(v)) for v in kept}
-    write_tensors(path, tensors, {"format": "vitgraph"})
+    write_tensors(path, tensors, {"format": "vitgraph", _GRIDS: json.dumps(grids_of(model))})
     return path
+
+
+def tensors_of(model):
+    """The weights of a model as a checkpoint."""
+    return Tensors({v.path: keras.ops.convert_to_numpy(v) for v in model.weights}, grids_of(model))
 
 
 def write_tensors(path, tensors, metadata):
@@ -108,7 +122,8 @@ def check_tensors(tensors, metadata):
         raise ValueError("its content isn't what was written: the checksum differs")
 
 
-_CHECKSUM = "vitgraph.sha256"
+_CHECKSUM, _GRIDS = "vitgraph.sha256", "vitgraph.grids"
+"""Our keys in the header of a safetensors file."""
 
 
 def _checksum(tensors, metadata):
@@ -147,8 +162,10 @@ def _safetensors(path):
 
     with safe_open(path, framework="numpy") as file:
         tensors = {name: file.get_tensor(name) for name in file.keys()}
-        check_tensors(tensors, file.metadata() or {})
-    return tensors
+        metadata = file.metadata() or {}
+    check_tensors(tensors, metadata)
+    grids = json.loads(metadata.get(_GRIDS, "{}"))
+    return Tensors(tensors, {name: (int(rows), int(columns)) for name, (rows, columns) in grids.items()})
 
 
 def _npz(path):
@@ -158,13 +175,14 @@ def _npz(path):
     for name, array in members.items():
         if not isinstance(array, np.ndarray):
             raise _Unreadable(f"{name!r} in it isn't one")
-    return {re.sub(r"^(opt/target/|params/img/|params/)", "", name): array for name, array in members.items()}
+    names = {name: re.sub(r"^(opt/target/|params/img/|params/)", "", name) for name in members}
+    return Tensors({names[name]: array for name, array in members.items()}, {})
 
 
 def _keras(path):
     _check_zip(path)
     model = keras.saving.load_model(path, compile=False)
-    return {v.path: keras.ops.convert_to_numpy(v) for v in model.weights}
+    return tensors_of(model)
 
 
 def _torch(path):
@@ -182,7 +200,7 @@ def _torch(path):
     for name, value in tensors.items():
         if value.layout is not torch.strided or value.is_complex():
             raise _Unreadable(f"{name!r} in it isn't dense and real")
-    return {name.removeprefix("module."): _array(value) for name, value in tensors.items()}
+    return Tensors({name.removeprefix("module."): _array(value) for name, value in tensors.items()}, {})
 
 
 def _array(tensor):
