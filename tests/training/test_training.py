@@ -399,7 +399,12 @@ def test_interrupted_and_then_without_space(folders, tmp_path, capsys):
 
 
 def test_broken_checkpoints_are_refused(whole, folders, tmp_path, capsys):
-    (tmp_path / "last.safetensors").write_bytes((whole / "last.safetensors").read_bytes()[:5000])
+    data = (whole / "last.safetensors").read_bytes()
+    for damaged in (data[:5000], data[:-1] + bytes([data[-1] ^ 1])):
+        (tmp_path / "last.safetensors").write_bytes(damaged)
+        with pytest.raises(ValueError, match="isn't a whole checkpoint of a training"):
+            checkpoint.read(tmp_path / "last.safetensors")
+    (tmp_path / "last.safetensors").write_bytes(data[:5000])
     assert main(command(folders, tmp_path)) == 2
     assert "isn't a whole checkpoint of a training" in capsys.readouterr().err
     tensors, _ = checkpoint.read(whole / "last.safetensors")

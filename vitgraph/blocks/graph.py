@@ -42,7 +42,13 @@ def layers_within(model):
             yield layer
 
 
-@keras.saving.register_keras_serializable(package=PACKAGE)
+def readable(cls):
+    """Registers a class of models for reading: `.keras` files name it with its package, HDF5 files without."""
+    keras.saving.get_custom_objects()[cls.__name__] = cls
+    return keras.saving.register_keras_serializable(package=PACKAGE)(cls)
+
+
+@readable
 class GraphModel(keras.Model):
     """A Functional `keras.Model` that detectors and segmenters can read.
 
@@ -79,7 +85,7 @@ class GraphModel(keras.Model):
         return self.embedding_dims
 
 
-@keras.saving.register_keras_serializable(package=PACKAGE)
+@readable
 class MiTModel(GraphModel):
     """A `GraphModel` whose levels are numbered from "P1" whatever their strides, as in the libraries' MiT backbones."""
 

@@ -1,7 +1,5 @@
 """From a checkpoint's names and axes to a graph's: one engine for all tables."""
 
-import functools
-import math
 import pathlib
 import re
 from collections import Counter
@@ -12,12 +10,13 @@ import keras
 import numpy as np
 
 from vitgraph import contract as c
-from vitgraph.blocks import BlockPositions, DepthwiseConv2D, GridBias, OffsetBias, PositionTable, WindowBias
+from vitgraph.blocks import DepthwiseConv2D, PositionTable
 from vitgraph.blocks.graph import layers_within
-from vitgraph.checkpoints import resample
-from vitgraph.checkpoints.files import read
+from vitgraph.checkpoints.files import Tensors, read
 from vitgraph.checkpoints.names import SOURCES
 from vitgraph.checkpoints.source import Source
+from vitgraph.checkpoints.tables import grids_of, resized
+from vitgraph.contract.fitting import fit
 
 _OWN_HEAD = r"(head|fc_norm|attn_pool|cls_stage)\w*/.*"
 """Our own names of what only a graph with its top has."""
@@ -32,34 +31,54 @@ def _arrays(value: Any) -> Any:
     for name, array in value.items():
         if not isinstance(name, str) or not isinstance(array, np.ndarray):
             raise TypeError
-        if array.dtype.kind not in "biuf" and not array.dtype.name.startswith(("bfloat", "float")):
+        if array.dtype.kind not in "biu" and not _is_floating(array.dtype):
             raise TypeError
-    return dict(value)
+    return Tensors(value, getattr(value, "grids", {}))
 
 
 _Arrays = Annotated[Mapping[str, Any], c.Conversion("a dictionary of NumPy arrays of numbers, by name", _arrays)]
 
 
+def _grids(value: Any) -> Any:
+    if not isinstance(value, Mapping):
+        raise TypeError
+    return {str(name): fit(grid, _Grid) for name, grid in value.items()}
+
+
+_Grid = tuple[c.Side, c.Side]
+_Grids = Annotated[Mapping[str, Any], c.Conversion("a dictionary {layer name: (rows, columns)}", _grids)]
+
+
 @c.public
 def load_weights(
-    model: c.Model, checkpoint: c.Path | _Arrays, *, source: str | Source | None = None, skip_head: bool = False
+    model: c.Model,
+    checkpoint: c.Path | _Arrays,
+    *,
+    source: str | Source | None = None,
+    skip_head: bool = False,
+    grid: _Grid | _Grids | None = None,
+    check_finite: bool = True,
 ) -> str | Source:
     """Loads a whole checkpoint into a graph, or changes nothing.
 
-    Tables of positions and of relative positions are resampled if they are of another input size.
+    Tables of positions and of relative positions are resampled if they are of another input size. Our own files say
+    of which grid theirs are. A table of others is taken as square where it can be, else as one of the graph's grid.
 
     Args:
         checkpoint: path of a file (see `read_checkpoint`), or a dictionary of arrays.
         source: the checkpoint's kind, such as "swin/microsoft", or a table (`checkpoints.source.Source`) for one that
             has no name here; None: found by the names of its tensors.
         skip_head: leave the graph's head as it is, for another number of classes.
+        grid: (rows, columns) of the patches that the checkpoint is for, at any stride; or {layer name: (rows, columns)}
+            for single tables, of a window where they are a window's; None: what the checkpoint says, or see above.
+        check_finite: whether tensors with infinity or NaN in them are refused.
 
     Returns:
         The checkpoint's kind; "vitgraph" for our own.
 
     Raises:
-        ValueError, TypeError: an argument that isn't allowed; tensors that are missing, unused or of another shape: all
-            of them are listed.
+        ValueError, TypeError: an argument that isn't allowed; tensors that are missing, unused, of another shape, not
+            of a floating dtype, not finite or too large for the graph's dtype: all of them are listed.
         OSError: a file that can't be read.
 
     Example:
@@ -67,24 +86,40 @@ def load_weights(
         >>> vitgraph.load_weights(net, vitgraph.save_weights(net, "vit.safetensors"))
         'vitgraph'
     """
-    return load(model, checkpoint, "checkpoint", source, skip_head)
+    return load(model, checkpoint, "checkpoint", source, skip_head, grid, check_finite)
 
 
-def load(model, checkpoint, argument, source=None, skip_head=False):
+def load(model, checkpoint, argument, source=None, skip_head=False, grid=None, check_finite=True):
     """As `load_weights`; `argument` is the one that is refused if the checkpoint doesn't fit."""
     paths = Counter(variable.path for variable in model.weights)
     c.require(max(paths.values(), default=1) == 1, "model", "a model each of whose variables has a path of its own")
     known = isinstance(source, Source) or source in (None, "vitgraph", *SOURCES)
     c.require(known, "source", f"None, a Source, vitgraph, {', '.join(SOURCES)}")
+    tables = grids_of(model)
+    fits = not isinstance(grid, Mapping) or set(grid) <= set(tables)
+    c.require(fits, "grid", f"grids of this model's tables of positions: {', '.join(tables) or 'it has none'}")
     is_file = not isinstance(checkpoint, Mapping)
     tensors = read(pathlib.Path(checkpoint), argument) if is_file else checkpoint
     kind = source or _find_source(model, tensors)
-    values, problems = _convert(model, tensors, kind, skip_head)
+    stated = grid or (tensors.grids if kind == "vitgraph" else {})
+    values, problems = _convert(model, tensors, kind, skip_head, stated, check_finite)
     label = str(checkpoint) if is_file else f"{len(tensors)} arrays"
     c.require(not problems, argument, _misfit(model, kind, problems), value=label)
-    for variable, value in values:
-        variable.assign(value)
+    assign(values)
     return kind
+
+
+def assign(values):
+    """Assigns each (variable, value), or none of them: if that is interrupted, all are as before."""
+    before = []
+    try:
+        for variable, value in values:
+            before.append((variable, np.array(keras.ops.convert_to_numpy(variable))))
+            variable.assign(value)
+    except BaseException:
+        for variable, value in before:
+            variable.assign(value)
+        raise
 
 
 def _misfit(model, kind, problems):
@@ -94,6 +129,8 @@ def _misfit(model, kind, problems):
     more = f"\n  and {len(problems) - 20} more" if len(problems) > 20 else ""
     head = any("head/" in problem for problem in problems)
     hint = "\n  another number of classes? skip_head=True keeps this model's own head" if head else ""
+    if any("/table" in problem for problem in problems):
+        hint += "\n  positions of another grid? grid=(rows, columns) says which the checkpoint's patches have"
     misfit = f"one for this model. Read as {name} it doesn't fit model {model.name!r}; nothing was loaded:"
     return misfit + shown + more + hint
 
@@ -117,7 +154,7 @@ def _table(kind):
     return kind if isinstance(kind, Source) else SOURCES[kind]
 
 
-def _convert(model, tensors, kind, skip_head):
+def _convert(model, tensors, kind, skip_head, stated, check_finite):
     """([(variable, value)], [problem])."""
     layers = {layer.name: layer for layer in layers_within(model)}
     values, problems, used = [], [], set()
@@ -137,14 +174,37 @@ def _convert(model, tensors, kind, skip_head):
         shape = tuple(variable.shape)
         try:
             value = function(arrays, shape) if function else _reorder(arrays[0], layer, variable, kind)
-            value = value if value.shape == shape else _resized(layer, value, shape)
-        except (ValueError, IndexError, TypeError):
-            value = arrays[0]
-        if tuple(value.shape) != shape:
+            is_map = isinstance(layer, PositionTable) and arrays[0].ndim == 4  # (1, C, rows, columns)
+            known = {layer.name: arrays[0].shape[2:]} if is_map else stated
+            value = resized(layer, value, known, is_ours=kind == "vitgraph")
+            fits = tuple(value.shape) == shape
+        except Exception:  # whatever comes of arrays that aren't what the table reads
+            fits = False
+        if not fits:
             problems.append(f"misfit: {', '.join(names)} {arrays[0].shape} for {variable.path} {shape}")
+            continue
+        value, problem = _cast(arrays, value, np.dtype(variable.dtype), check_finite)
+        if problem:
+            problems.append(f"{problem}: {', '.join(names)} {arrays[0].dtype} for {variable.path} {variable.dtype}")
         values.append((variable, value))
     problems += [f"unused: {name} {tensors[name].shape}" for name in _unused(model, tensors, kind, used, skip_head)]
     return values, problems
+
+
+def _cast(arrays, value, dtype, check_finite):
+    """(the value in a variable's dtype, what is wrong with it or None)."""
+    if not all(array.dtype == dtype or _is_floating(array.dtype) and _is_floating(dtype) for array in arrays):
+        return value, "dtype"
+    with np.errstate(over="ignore", invalid="ignore"):
+        cast = value.astype(dtype, copy=False)
+    finite = np.isfinite(value)
+    if not np.array_equal(np.isfinite(cast), finite):
+        return cast, "too large"
+    return cast, None if finite.all() or not check_finite else "not finite"
+
+
+def _is_floating(dtype):
+    return dtype.kind == "f" or dtype.name.startswith(("bfloat", "float"))
 
 
 def _unused(model, tensors, kind, used, skip_head):
@@ -173,50 +233,3 @@ def _reorder(value, layer, variable, kind):
 
 def _without_ones(shape):
     return [n for n in shape if n != 1]
-
-
-@functools.singledispatch
-def _resized(layer, value, shape):
-    """A table of another input size as one of `shape`, if its own size can be told; else the value as it is."""
-    return value
-
-
-@_resized.register(PositionTable)
-def _(layer, value, shape):
-    old = resample.square_grid(value.shape[1] - layer.prefix)
-    if not old or value.shape[-1] != shape[-1]:
-        return value
-    options = {"kernel": layer.kernel, "antialias": layer.antialias, "offset": layer.offset}
-    return resample.position_table(value, layer.prefix, old, layer.grid, **options)
-
-
-@_resized.register(BlockPositions)
-def _(layer, value, shape):
-    if value.shape[:2] != shape[:2] or not resample.square_grid(value.shape[2]):
-        return value
-    return resample.blockwise_table(value, layer.block_size)
-
-
-@_resized.register(OffsetBias)
-def _(layer, value, shape):
-    old = resample.square_grid(value.shape[-1])
-    if not old or value.shape[0] != shape[0]:
-        return value
-    return resample.position_table(value.T[None], 0, old, layer.grid)[0].T
-
-
-@_resized.register(WindowBias)
-def _(layer, value, shape):
-    side = math.isqrt(value.shape[0])
-    if value.shape[-1] != shape[-1] or side * side != value.shape[0] or side % 2 == 0:
-        return value
-    return resample.relative_bias_table(value, (side // 2 + 1,) * 2, layer.window_size)
-
-
-@_resized.register(GridBias)
-def _(layer, value, shape):
-    side = math.isqrt(len(value) - 3)
-    if value.shape[-1] != shape[-1] or side * side != len(value) - 3 or side % 2 == 0:
-        return value
-    offsets = resample.relative_bias_table(value[:-3], (side // 2 + 1,) * 2, layer.grid)
-    return np.concatenate([offsets, value[-3:]])

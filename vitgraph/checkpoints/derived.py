@@ -1,10 +1,10 @@
 """Checkpoints made from one net's weights, for another net."""
 
-import keras
 import numpy as np
 
 from vitgraph import contract as c
 from vitgraph.blocks import Stage
+from vitgraph.checkpoints.files import Tensors, tensors_of
 
 
 @c.public
@@ -24,11 +24,12 @@ def weights_per_block(model: c.Graph) -> dict[str, np.ndarray]:
         >>> sorted(name for name in vitgraph.checkpoints.derived.weights_per_block(net) if "table" in name)
         ['block_0_attn_bias/table', 'block_1_attn_bias/table']
     """
-    weights = _weights(model)
+    weights = tensors_of(model)
     c.require("rel_pos_bias/table" in weights, "model", "a net with a shared table of relative positions")
     table = weights.pop("rel_pos_bias/table")
-    stages = [layer for layer in model.layers if isinstance(layer, Stage)]
-    return {**weights, **{f"{stage.name}_attn_bias/table": table for stage in stages}}
+    names = [f"{layer.name}_attn_bias" for layer in model.layers if isinstance(layer, Stage)]
+    grids = {**weights.grids, **dict.fromkeys(names, weights.grids["rel_pos_bias"])}
+    return Tensors({**weights, **{f"{name}/table": table for name in names}}, grids)
 
 
 @c.public
@@ -49,12 +50,8 @@ def plain_weights(model: c.Graph) -> dict[str, np.ndarray]:
         >>> vitgraph.checkpoints.derived.plain_weights(net)["pos_embed/table"].shape  # a class token and 4 patches
         (1, 5, 16)
     """
-    weights = _weights(model)
+    weights = tensors_of(model)
     there = {"dist_token/token", "pos_embed/table"} <= set(weights)
     c.require(there, "model", "a plain net with a distillation token and a table of positions")
     kept = {path: array for path, array in weights.items() if not path.startswith(("dist_token/", "head_dist/"))}
-    return {**kept, "pos_embed/table": np.delete(kept["pos_embed/table"], 1, axis=1)}
-
-
-def _weights(model: keras.Model) -> dict[str, np.ndarray]:
-    return {variable.path: keras.ops.convert_to_numpy(variable) for variable in model.weights}
+    return Tensors({**kept, "pos_embed/table": np.delete(kept["pos_embed/table"], 1, axis=1)}, weights.grids)

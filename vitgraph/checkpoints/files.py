@@ -1,5 +1,8 @@
 """Checkpoint files as plain dictionaries of arrays. Nothing is unpickled."""
 
+import hashlib
+import importlib.util
+import json
 import os
 import pathlib
 import re
@@ -10,9 +13,15 @@ import keras
 import numpy as np
 
 from vitgraph import contract as c
+from vitgraph.checkpoints.tables import grids_of
 
-READABLE = (".safetensors", ".npz", ".keras", ".pth", ".pt")
-"""The endings of the files that can be read."""
+
+class Tensors(dict):
+    """A checkpoint, {name: array}; `grids` has those of its tables of positions, {layer name: (rows, columns)}."""
+
+    def __init__(self, tensors, grids):
+        super().__init__(tensors)
+        self.grids = grids
 
 
 @c.public
@@ -46,15 +55,20 @@ def read(path, argument):
     if not path.is_file():
         raise FileNotFoundError(f"no checkpoint at {str(path)!r}")
     c.require(path.suffix in READABLE, argument, f"a file that ends in {', '.join(READABLE)}", value=str(path))
-    readers = {".safetensors": _safetensors, ".npz": _npz, ".keras": _keras}
+    reader, allowed = _READERS[path.suffix]
+    with path.open("rb"):  # whatever is wrong from here on is wrong with what the file holds
+        pass
+    has_reader = reader is not _torch or importlib.util.find_spec("torch")
+    c.require(has_reader, argument, ".safetensors, or with torch .pth and .pt", value=str(path))
     try:
-        return readers.get(path.suffix, _torch)(path)
-    except _Unreadable as error:
-        c.require(False, argument, str(error), value=str(path))
+        return reader(path)
+    except Exception as error:  # the libraries that read files raise errors of every kind at damaged ones
+        reason = str(error) if isinstance(error, _Unreadable) else c.shown(error)
+        c.require(False, argument, f"{allowed}: {reason}", value=str(path))
 
 
 class _Unreadable(Exception):
-    """A file that isn't what its reader reads; the message says what that is."""
+    """A file that isn't what its reader reads; the message says what is wrong with it."""
 
 
 @c.public
@@ -77,8 +91,6 @@ def save_weights(model: c.Model, path: c.Path, *, skip_head: bool = False) -> pa
         >>> vitgraph.save_weights(net, "vit.safetensors").name
         'vit.safetensors'
     """
-    from safetensors.numpy import save
-
     path = pathlib.Path(path)
     c.require(path.suffix == ".safetensors", "path", "a file name that ends in .safetensors")
     kept = [v for v in model.weights if not (skip_head and v.path.startswith("head"))]
@@ -87,8 +99,39 @@ def save_weights(model: c.Model, path: c.Path, *, skip_head: bool = False) -> pa
     if not path.parent.is_dir():
         raise FileNotFoundError(f"save_weights: {path}: there is no folder {path.parent}")
     tensors = {v.path: np.ascontiguousarray(keras.ops.convert_to_numpy(v)) for v in kept}
-    write_atomically(path, save(tensors, metadata={"format": "vitgraph"}))
+    write_tensors(path, tensors, {"format": "vitgraph", _GRIDS: json.dumps(grids_of(model))})
     return path
+
+
+def tensors_of(model):
+    """The weights of a model as a checkpoint."""
+    return Tensors({v.path: keras.ops.convert_to_numpy(v) for v in model.weights}, grids_of(model))
+
+
+def write_tensors(path, tensors, metadata):
+    """Writes a safetensors file, whole or not at all, with a checksum in its header."""
+    from safetensors.numpy import save
+
+    write_atomically(path, save(tensors, metadata={**metadata, _CHECKSUM: _checksum(tensors, metadata)}))
+
+
+def check_tensors(tensors, metadata):
+    """Raises ValueError unless the content of a safetensors file has the checksum that `write_tensors` gave it."""
+    metadata = dict(metadata)
+    if metadata.pop(_CHECKSUM, None) not in (None, _checksum(tensors, metadata)):
+        raise ValueError("its content isn't what was written: the checksum differs")
+
+
+_CHECKSUM, _GRIDS = "vitgraph.sha256", "vitgraph.grids"
+"""Our keys in the header of a safetensors file."""
+
+
+def _checksum(tensors, metadata):
+    shapes = {name: [str(array.dtype), *array.shape] for name, array in tensors.items()}
+    digest = hashlib.sha256(json.dumps([metadata, shapes], sort_keys=True).encode())
+    for _, array in sorted(tensors.items()):
+        digest.update(np.ascontiguousarray(array).reshape(-1).view("uint8"))
+    return digest.hexdigest()
 
 
 def save_model(model, path):
@@ -115,48 +158,74 @@ def write_atomically(path, data):
 
 
 def _safetensors(path):
-    from safetensors import SafetensorError, safe_open
+    from safetensors import safe_open
 
-    try:
-        with safe_open(path, framework="numpy") as file:
-            return {name: file.get_tensor(name) for name in file.keys()}
-    except (SafetensorError, TypeError, AttributeError) as error:
-        raise _Unreadable(f"a whole safetensors file of known dtypes: {error}") from error
+    with safe_open(path, framework="numpy") as file:
+        tensors = {name: file.get_tensor(name) for name in file.keys()}
+        metadata = file.metadata() or {}
+    check_tensors(tensors, metadata)
+    grids = json.loads(metadata.get(_GRIDS, "{}"))
+    return Tensors(tensors, {name: (int(rows), int(columns)) for name, (rows, columns) in grids.items()})
 
 
 def _npz(path):
-    try:
-        with path.open("rb") as stream, np.load(stream, allow_pickle=False) as file:
-            return {re.sub(r"^(opt/target/|params/img/|params/)", "", name): file[name] for name in file.files}
-    except (ValueError, OSError, EOFError, zipfile.BadZipFile, AttributeError, TypeError) as error:
-        raise _Unreadable(f"a whole .npz file of plain arrays: {error}") from error
+    _check_zip(path)
+    with path.open("rb") as stream, np.load(stream, allow_pickle=False) as file:
+        members = {name: file[name] for name in file.files}
+    for name, array in members.items():
+        if not isinstance(array, np.ndarray):
+            raise _Unreadable(f"{name!r} in it isn't one")
+    names = {name: re.sub(r"^(opt/target/|params/img/|params/)", "", name) for name in members}
+    return Tensors({names[name]: array for name, array in members.items()}, {})
 
 
 def _keras(path):
-    try:
-        model = keras.saving.load_model(path, compile=False)
-    except (ValueError, OSError, KeyError, TypeError, zipfile.BadZipFile) as error:
-        raise _Unreadable(f"a whole .keras file: {error}") from error
-    return {v.path: keras.ops.convert_to_numpy(v) for v in model.weights}
+    _check_zip(path)
+    model = keras.saving.load_model(path, compile=False)
+    return tensors_of(model)
 
 
 def _torch(path):
-    try:
-        import torch
-    except ImportError as error:
-        raise _Unreadable(".safetensors, or with torch .pth and .pt") from error
-    import pickle
+    import torch
 
-    try:
-        content = torch.load(path, map_location="cpu", weights_only=True)
-    except (pickle.UnpicklingError, RuntimeError, EOFError, OSError, KeyError) as error:
-        raise _Unreadable(f"a whole file of plain tensors: {error}") from error
+    if zipfile.is_zipfile(path):
+        _check_zip(path)
+    content = torch.load(path, map_location="cpu", weights_only=True)
     for wrapper in ("model", "state_dict", "teacher"):
         if isinstance(content, dict) and isinstance(content.get(wrapper), dict):
             content = content[wrapper]
     if not isinstance(content, dict):
-        raise _Unreadable("a whole file of plain tensors: a dictionary of them, by name")
+        raise _Unreadable(f"a dictionary of them by name, not a {type(content).__name__}")
     tensors = {str(name): value for name, value in content.items() if isinstance(value, torch.Tensor)}
-    if any(value.layout is not torch.strided or value.is_complex() for value in tensors.values()):
-        raise _Unreadable("a whole file of plain tensors: dense and real ones")
-    return {name.removeprefix("module."): value.float().numpy() for name, value in tensors.items()}
+    for name, value in tensors.items():
+        if value.layout is not torch.strided or value.is_complex():
+            raise _Unreadable(f"{name!r} in it isn't dense and real")
+    return Tensors({name.removeprefix("module."): _array(value) for name, value in tensors.items()}, {})
+
+
+def _array(tensor):
+    """A tensor of PyTorch's as an array; of the floating dtypes that NumPy may lack, as float32."""
+    narrow = tensor.is_floating_point() and tensor.element_size() < 4
+    return (tensor.float() if narrow else tensor).numpy(force=True)
+
+
+def _check_zip(path):
+    """Refuses an archive with a damaged member, which not every library that reads one looks for."""
+    with zipfile.ZipFile(path) as file:
+        if not any(member.CRC for member in file.infolist()):  # PyTorch can be told to write no checksums
+            return
+        damaged = file.testzip()
+    if damaged:
+        raise _Unreadable(f"{damaged!r} in it is damaged")
+
+
+_READERS = {
+    ".safetensors": (_safetensors, "a whole safetensors file of known dtypes"),
+    ".npz": (_npz, "a whole .npz file of plain arrays"),
+    ".keras": (_keras, "a whole .keras file"),
+    ".pth": (_torch, "a whole file of plain tensors"),
+    ".pt": (_torch, "a whole file of plain tensors"),
+}
+
+READABLE = tuple(_READERS)
+"""The endings of the files that can be read."""

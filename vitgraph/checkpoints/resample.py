@@ -25,12 +25,13 @@ def relative_bias_table(table, old, new):
     return np.einsum("ih,jw,hwc->ijc", rows, columns, grid).reshape(-1, table.shape[-1]).astype(table.dtype)
 
 
-def blockwise_table(table, block_size):
-    """(1, blocks, tokens, C) in block order -> blocks of (rows, columns): NesT's table, read as one square map."""
-    blocks, old, channels = math.isqrt(table.shape[1]), math.isqrt(table.shape[2]), table.shape[3]
-    rows, columns = block_size
-    flat = table.reshape(blocks, blocks, old, old, channels).transpose(0, 2, 1, 3, 4).reshape(1, -1, channels)
-    flat = position_table(flat, 0, (blocks * old,) * 2, (blocks * rows, blocks * columns), antialias=False)
+def blockwise_table(table, block_size, old=None):
+    """NesT's (1, blocks, tokens, C), read as one map: from blocks of `old` (rows, columns), or squares, to others."""
+    (height, width), (rows, columns), channels = old or square_grid(table.shape[2]), block_size, table.shape[-1]
+    blocks = math.isqrt(table.shape[1])
+    flat = table.reshape(blocks, blocks, height, width, channels).transpose(0, 2, 1, 3, 4).reshape(1, -1, channels)
+    sizes = ((blocks * height, blocks * width), (blocks * rows, blocks * columns))
+    flat = position_table(flat, 0, *sizes, antialias=False)
     flat = flat.reshape(blocks, rows, blocks, columns, channels).transpose(0, 2, 1, 3, 4)
     return flat.reshape(1, blocks**2, rows * columns, channels)
 

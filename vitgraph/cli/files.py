@@ -2,7 +2,7 @@
 
 import pathlib
 
-from vitgraph.cli.arguments import add_command, add_model_arguments, created
+from vitgraph.cli.arguments import add_command, add_model_arguments, created, input_size
 
 
 def add_commands(commands):
@@ -26,6 +26,8 @@ def add_commands(commands):
     command = add_command(commands, convert, "convert", text)
     command.add_argument("checkpoint", help="the file to read: .safetensors, .npz, .keras, or with torch .pth")
     add_model_arguments(command)
+    text = "the checkpoint's patches, 14x28 (rows x columns), where they aren't a square"
+    command.add_argument("--grid", type=input_size, metavar="GRID", help=text)
     command.add_argument("out", help="the file to write: .safetensors for weights, .keras for the whole model")
 
 
@@ -55,7 +57,7 @@ def convert(args):
     if not out.parent.is_dir():
         raise FileNotFoundError(f"there is no folder {str(out.parent)!r}")
     model = created(args)
-    kind = vitgraph.load_weights(model, args.checkpoint)
+    kind = vitgraph.load_weights(model, args.checkpoint, grid=args.grid)
     if out.suffix == ".safetensors":
         vitgraph.save_weights(model, out)
     else:

@@ -7,7 +7,8 @@ import keras
 from keras import ops
 
 from vitgraph import contract as c
-from vitgraph.blocks.base import PACKAGE, is_static
+from vitgraph.blocks.base import is_static
+from vitgraph.blocks.graph import readable
 from vitgraph.graphs.levels import stages_of
 
 
@@ -27,7 +28,7 @@ class Objective(keras.Model):
 
     def __init_subclass__(cls, **kwargs):
         super().__init_subclass__(**kwargs)
-        keras.saving.register_keras_serializable(package=PACKAGE)(cls)
+        readable(cls)
 
     def __init__(self, encoder, seed, name, **settings):
         # Images are targets, too: they stay as they come, whatever the encoder computes in.

@@ -1,5 +1,6 @@
 """The whole state of a training in one safetensors file with plain JSON in its header. Nothing is unpickled."""
 
+import contextlib
 import json
 import pathlib
 import re
@@ -7,7 +8,8 @@ import re
 import keras
 import numpy as np
 
-from vitgraph.checkpoints.files import write_atomically
+from vitgraph.checkpoints.convert import assign
+from vitgraph.checkpoints.files import check_tensors, write_tensors
 
 FORMAT = "vitgraph training state 1"
 
@@ -36,15 +38,12 @@ def restore(model, optimizer, tensors):
         more = f"\n  and {len(problems) - 20} more" if len(problems) > 20 else ""
         shown = "".join(f"\n  {problem}" for problem in problems[:20])
         raise ValueError(f"the checkpoint doesn't fit {model.name!r}; nothing was restored:{shown}{more}")
-    for key, variable in variables.items():
-        variable.assign(tensors[key])
+    assign([(variable, tensors[key]) for key, variable in variables.items()])
 
 
 def write(path, tensors, state):
     """Writes a snapshot and `state`, a dictionary of plain values, whole or not at all."""
-    from safetensors.numpy import save
-
-    write_atomically(path, save(tensors, metadata={"format": FORMAT, "state": json.dumps(state)}))
+    write_tensors(path, tensors, {"format": FORMAT, "state": json.dumps(state)})
 
 
 def read(path):
@@ -54,7 +53,9 @@ def read(path):
         ValueError: not a whole file that `write` wrote.
     """
     with _opened(path) as (file, state):
-        return {key: file.get_tensor(key) for key in file.keys()}, state
+        tensors = {key: file.get_tensor(key) for key in file.keys()}
+        check_tensors(tensors, file.metadata())
+        return tensors, state
 
 
 def read_state(path):
@@ -65,26 +66,19 @@ def read_state(path):
         return state
 
 
-class _opened:
+@contextlib.contextmanager
+def _opened(path):
     """A checkpoint's (file, state), while it is open."""
+    from safetensors import SafetensorError, safe_open
 
-    def __init__(self, path):
-        self.path = path
-
-    def __enter__(self):
-        from safetensors import SafetensorError, safe_open
-
-        try:
-            self.file = safe_open(self.path, framework="numpy")
-            metadata = self.file.__enter__().metadata() or {}
+    try:
+        with safe_open(path, framework="numpy") as file:
+            metadata = file.metadata() or {}
             if metadata.get("format") != FORMAT:
                 raise ValueError(f"it isn't of the format {FORMAT!r}")
-            return self.file, json.loads(metadata["state"])
-        except (SafetensorError, ValueError) as error:
-            raise ValueError(f"{str(self.path)!r} isn't a whole checkpoint of a training: {error}") from error
-
-    def __exit__(self, *exception):
-        self.file.__exit__(*exception)
+            yield file, json.loads(metadata["state"])
+    except (SafetensorError, ValueError, KeyError, RecursionError) as error:
+        raise ValueError(f"{str(path)!r} isn't a whole checkpoint of a training: {error}") from error
 
 
 def _variables(model, optimizer):
