@@ -1,7 +1,7 @@
 """Processes that are killed while they write: `python -m tests.killed FOLDER`.
 
-Each is a fork of this process, in which TensorFlow hasn't run anything yet, and is killed by SIGKILL when it is about to
-open, make, move or remove something in the folder.
+Each is a fork of this process, in which TensorFlow hasn't run anything yet, and is killed by SIGKILL when it is about
+to open, make, move or remove something in the folder.
 """
 
 import os

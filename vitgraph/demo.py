@@ -14,7 +14,7 @@ from keras import layers
 from vitgraph import contract as c
 from vitgraph import export
 from vitgraph.builders import build_pvt_v2
-from vitgraph.create import create
+from vitgraph.creation import create
 from vitgraph.graphs.attention import attention
 from vitgraph.graphs.pyramid import pyramid
 from vitgraph.plots import plot_probabilities, plot_pyramid

@@ -142,8 +142,7 @@ def _write(caller, model, path, shape, kind):
         model.export(str(made), format=kind, input_signature=signature, verbose=False)
         ops, difference = ops_of(made), _compare(caller, model, load(made), shape)
         files = made.rglob("*") if made.is_dir() else [made]
-        report = Report(path, sum(file.stat().st_size for file in files if file.is_file()), difference, ops)
-    return report
+        return Report(path, sum(file.stat().st_size for file in files if file.is_file()), difference, ops)
 
 
 def _compare(caller, model, answer, shape):

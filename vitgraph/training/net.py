@@ -10,7 +10,7 @@ from vitgraph import contract as c
 from vitgraph.blocks.base import is_static, pair
 from vitgraph.checkpoints.files import save_weights
 from vitgraph.contract.fitting import fit
-from vitgraph.create import create
+from vitgraph.creation import create
 from vitgraph.registry import Variant as VariantName
 from vitgraph.registry import variant
 
