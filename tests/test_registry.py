@@ -82,6 +82,21 @@ print(sorted(new - sys.stdlib_module_names))
     assert fresh_process(code).splitlines()[-1] == "['vitgraph']"
 
 
+FIRST = ["import vitgraph; import keras", "from vitgraph.export import load; import keras"]
+
+
+@pytest.mark.parametrize("imports", FIRST)
+def test_keras_reads_files_back_whichever_is_imported_first(imports, fresh_process, tmp_path):
+    TINY["vit"].build().save(tmp_path / "vit.keras")
+    code = f"""
+import sys
+{imports}
+keras.saving.load_model(sys.argv[1])
+assert callable(vitgraph.create) and vitgraph.registry and set(vitgraph.__all__) <= set(dir(vitgraph))
+"""
+    fresh_process(code.replace("assert", "import vitgraph\nassert"), tmp_path / "vit.keras")
+
+
 def test_create_refuses():
     for name in ("vit_base", "", 3, None):
         with pytest.raises((ValueError, TypeError), match=f"create: name={name!r}; allowed: one of "):

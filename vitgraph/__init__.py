@@ -1,70 +1,49 @@
 """Vision transformers as pure builder functions that wire Keras layers into one static Functional graph."""
 
 import importlib
-from typing import TYPE_CHECKING
-
-from vitgraph import blocks, builders, objectives
-from vitgraph.builders import *  # noqa: F403  (every build_* function)
-from vitgraph.checkpoints import list_weights, load_weights, save_weights
-from vitgraph.create import create
-from vitgraph.distribution import layout_map
-from vitgraph.graphs.attention import attention, attention_rollout
-from vitgraph.graphs.channels import channels_first
-from vitgraph.graphs.distillation import without_distillation
-from vitgraph.graphs.folding import fold_batchnorm
-from vitgraph.graphs.pyramid import pyramid
-from vitgraph.graphs.simple_pyramid import simple_feature_pyramid
-from vitgraph.objectives.byol import byol
-from vitgraph.objectives.dino import dino
-from vitgraph.objectives.distillation import distill
-from vitgraph.objectives.masked_autoencoder import masked_autoencoder
-from vitgraph.objectives.masked_patch_prediction import masked_patch_prediction
-from vitgraph.objectives.simmim import simmim
-from vitgraph.registry import list_models
-
-if TYPE_CHECKING:
-    from vitgraph import export, images, interop, plots, training
+import pathlib
+import sys
+from typing import TYPE_CHECKING, Any
 
 __version__ = "0.1.0"
-__all__ = [
-    *builders.__all__,
-    "attention",
-    "attention_rollout",
-    "blocks",
-    "byol",
-    "channels_first",
-    "create",
-    "dino",
-    "distill",
-    "export",
-    "fold_batchnorm",
-    "images",
-    "interop",
-    "layout_map",
-    "list_models",
-    "list_weights",
-    "load_weights",
-    "masked_autoencoder",
-    "masked_patch_prediction",
-    "objectives",
-    "plots",
-    "pyramid",
-    "save_weights",
-    "simmim",
-    "simple_feature_pyramid",
-    "training",
-    "without_distillation",
-]
 
-_WHEN_ASKED_FOR = ("export", "images", "interop", "plots", "training")
+_ROOMS = ("export", "images", "interop", "plots", "training")  # imported when they are asked for
 
-if not TYPE_CHECKING:  # to a type checker this function would mean that any name is here
+
+def _load() -> None:
+    """Imports the package, whereby Keras gets to know its layers."""
+    api: Any = importlib.import_module("vitgraph.api")
+    names = {name: getattr(api, name) for name in api.__all__ if name not in _ROOMS}
+    globals().update(names, __all__=api.__all__)
+
+
+def _runs_the_command() -> bool:
+    """Whether this process is the command line, which loads what it needs: `vitgraph list` doesn't need Keras."""
+    module = sys.orig_argv[sys.orig_argv.index("-m") + 1 :] if "-m" in sys.orig_argv else []
+    return "vitgraph" in [pathlib.Path(name).stem for name in sys.argv[:1]] or module[:1] == ["vitgraph"]
+
+
+if TYPE_CHECKING:
+    from vitgraph.api import *  # noqa: F403
+    from vitgraph.api import __all__ as __all__
+    from vitgraph.builders import *  # noqa: F403  (mypy doesn't find them in api's `__all__`)
+else:  # to a type checker `__getattr__` would mean that any name is here
 
     def __getattr__(name):
-        if name in _WHEN_ASKED_FOR:
+        if name in _ROOMS:
             return importlib.import_module(f"vitgraph.{name}")
+        if "__all__" not in globals() and (name == "__all__" or not name.startswith("__")):
+            _load()
+            if name in globals():
+                return globals()[name]
         raise AttributeError(f"module 'vitgraph' has no attribute {name!r}")
 
 
-def __dir__():
-    return sorted({*globals(), *_WHEN_ASKED_FOR})
+def __dir__() -> list[str]:
+    if "__all__" not in globals():
+        _load()
+    return sorted({*globals(), *_ROOMS})
+
+
+if not _runs_the_command():
+    _load()

@@ -34,7 +34,7 @@ def test_dtype_policies(tmp_path):
     model = TINY["swin"].build(dtype="mixed_bfloat16")
     model.save(tmp_path / "net.h5")
     net = keras.saving.load_model(tmp_path / "net.h5")
-    policies, expected = ([layer.dtype_policy.name for layer in m.layers[1:]] for m in (net, model))  # without the input
+    policies, expected = ([layer.dtype_policy.name for layer in m.layers[1:]] for m in (net, model))
     assert policies == expected
 
 

@@ -130,16 +130,8 @@ def _checksum(tensors, metadata):
     shapes = {name: [str(array.dtype), *array.shape] for name, array in tensors.items()}
     digest = hashlib.sha256(json.dumps([metadata, shapes], sort_keys=True).encode())
     for _, array in sorted(tensors.items()):
-        digest.update(np.ascontiguousarray(array).reshape(-1).view("uint8"))
+        digest.update(np.ascontiguousarray(array).reshape(-1).view("uint8").data)
     return digest.hexdigest()
-
-
-def save_model(model, path):
-    """Writes a `.keras` file, whole or not at all."""
-    path = pathlib.Path(path)
-    with tempfile.TemporaryDirectory(dir=path.parent, prefix=f".{path.name}.") as scratch:
-        model.save(pathlib.Path(scratch, path.name))
-        pathlib.Path(scratch, path.name).replace(path)
 
 
 def write_atomically(path, data):

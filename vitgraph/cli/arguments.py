@@ -76,8 +76,9 @@ def number_or_text(text):
 
 
 def numbers(text):
-    """(0.5, 0.5, 0.5) of "0.5,0.5,0.5"."""
+    """(0.5, 0.4, 0.3) of "0.5,0.4,0.3"; 0.5 of "0.5"."""
     try:
-        return tuple(float(number) for number in text.split(","))
+        first, *others = map(float, text.split(","))
+        return (first, *others) if others else first
     except ValueError:
         raise argparse.ArgumentTypeError(f"{text!r}; allowed: numbers with commas between them") from None

@@ -49,7 +49,7 @@ def export(args):
 
 def convert(args):
     import vitgraph
-    from vitgraph.checkpoints.files import save_model
+    from vitgraph.scratch import written
 
     out = pathlib.Path(args.out)
     if out.suffix not in (".safetensors", ".keras"):
@@ -58,8 +58,6 @@ def convert(args):
         raise FileNotFoundError(f"there is no folder {str(out.parent)!r}")
     model = created(args)
     kind = vitgraph.load_weights(model, args.checkpoint, grid=args.grid)
-    if out.suffix == ".safetensors":
-        vitgraph.save_weights(model, out)
-    else:
-        save_model(model, out)
+    with written(out) as path:
+        vitgraph.save_weights(model, path) if out.suffix == ".safetensors" else model.save(path)
     print(f"{out}: {model.count_params():,} parameters of {args.checkpoint}, read as {kind}")

@@ -1,6 +1,8 @@
 """The command `vitgraph`. Each subcommand is a few lines over the library, which it imports when it runs."""
 
 import argparse
+import contextlib
+import importlib
 import os
 import sys
 
@@ -9,7 +11,8 @@ from vitgraph.cli.arguments import Parser
 
 EXAMPLES = """\
 examples:
-  vitgraph list 'pvt*'
+  vitgraph list swin
+  vitgraph list 'vit_*_384' --json
   vitgraph summary swin_tiny_patch4_window7_224 --input-size 384x256
   vitgraph export pvt_v2_b0 pvt.tflite --weights in1k --preprocessing in1k --batch 1
   vitgraph convert swin_base_patch4_window7_224.pth swin_base_patch4_window7_224 swin.safetensors
@@ -39,9 +42,12 @@ def main(argv=None):
         SystemExit: after --help and --version, and if the arguments can't be parsed (code 2).
     """
     args = _parser().parse_args(argv)
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
     # Else TensorFlow gives memory back after each step, and the next step waits for it: up to half of its time.
     os.environ.setdefault("TF_CPU_ALLOCATOR_USE_BFC", "1")
     try:
+        if args.command != "list":
+            _import_all()
         code = args.run(args) or 0
         sys.stdout.flush()
         return code
@@ -56,6 +62,10 @@ def main(argv=None):
         message = f"{error.name} is not installed: pip install 'vitgraph[{_EXTRAS[error.name]}]'"
     except (ValueError, TypeError, OSError) as error:
         message = _one_line(error).removeprefix(f"{args.command}: ")
+    except Exception as error:  # what nobody thought of; with `python -X dev` it shows where
+        if sys.flags.dev_mode:
+            raise
+        message = f"{type(error).__name__}: {_one_line(error)}"
     print(f"vitgraph {args.command}: {message}", file=sys.stderr)
     return 2
 
@@ -72,6 +82,19 @@ def _parser():
     for group in (models, files, training, demo):
         group.add_commands(commands)
     return parser
+
+
+def _import_all():
+    """Imports the package, without the lines that TensorFlow logs before its level of logging is known."""
+    with contextlib.ExitStack() as stack:
+        with contextlib.suppress(OSError):  # a process without standard error
+            kept = os.dup(2)
+            stack.callback(os.close, kept)
+            stack.callback(os.dup2, kept, 2)
+            nowhere = os.open(os.devnull, os.O_WRONLY)
+            stack.callback(os.close, nowhere)
+            os.dup2(nowhere, 2)
+        importlib.import_module("vitgraph.api")
 
 
 class _Version(argparse.Action):

@@ -1,11 +1,23 @@
 """Looking at models: `vitgraph list`, `vitgraph summary`."""
 
+import csv
+import difflib
+import fnmatch
+import importlib.resources
+import json
+
 from vitgraph.cli.arguments import add_command, add_model_arguments, created
+
+_PACKAGE = importlib.resources.files("vitgraph")
+_VARIANTS, _PUBLISHED = _PACKAGE / "cli" / "variants.csv", _PACKAGE / "checkpoints" / "published.csv"
 
 
 def add_commands(commands):
-    command = add_command(commands, show_list, "list", "published variants: name, input size, how they are built")
-    command.add_argument("pattern", nargs="?", default="*", help="a shell pattern, such as 'vit_*_384'; default: all")
+    text = "published variants: name, input size (height x width), parameters, builder, tags of published weights"
+    command = add_command(commands, show_list, "list", text)
+    text = "the beginning of names, such as swin, or a shell pattern, such as '*_384'; default: all"
+    command.add_argument("pattern", nargs="?", default="*", help=text)
+    command.add_argument("--json", action="store_true", help="as JSON, with the arguments of the builders")
 
     text = "a model's parameters, the shapes of its pyramid, its published weights"
     command = add_command(commands, show_summary, "summary", text)
@@ -14,17 +26,44 @@ def add_commands(commands):
 
 
 def show_list(args):
-    import vitgraph
-    from vitgraph.registry import variant
+    variants = _variants()
+    pattern = args.pattern if set(args.pattern) & set("*?[") else f"{args.pattern}*"
+    shown = [variant for name, variant in variants.items() if fnmatch.fnmatchcase(name, pattern)]
+    if not shown:
+        near = difflib.get_close_matches(args.pattern, variants, n=3, cutoff=0.5)
+        hint = f"; nearest: {', '.join(near)}" if near else ""
+        raise ValueError(f"no model matches {args.pattern!r}; `vitgraph list` has all {len(variants)}{hint}")
+    if args.json:
+        print(json.dumps(shown, indent=2))
+        return
+    widths = [max(len(variant[key]) for variant in shown) for key in ("name", "builder")]
+    for v in shown:
+        height, width = v["input_size"]
+        size, tags = f"{height:>3} x {width:<3}", ", ".join(v["weights"])
+        print(f"{v['name']:<{widths[0]}}  {size}  {v['parameters']:>13,}  {v['builder']:<{widths[1]}}  {tags}".rstrip())
 
-    names = vitgraph.list_models(args.pattern)
-    if not names:
-        raise ValueError(f"no model matches {args.pattern!r}; `vitgraph list` has all {len(vitgraph.list_models())}")
-    for name in names:
-        build, row = variant(name)
-        height, width, _ = row.get("input_shape", (224, 224, 3))
-        shown = ", ".join(f"{k}={v!r}" for k, v in row.items() if k not in ("input_shape", "img_size"))
-        print(f"{name:<{max(map(len, names))}}  {height:>3} x {width:<3}  {build.__name__}({shown})")
+
+def _variants():
+    """{name: what is shown of it}, from tables, as this needs neither Keras nor the nets."""
+    tags: dict[str, list[str]] = {}
+    for row in _rows(_PUBLISHED):
+        tags.setdefault(row["variant"], []).append(row["tag"])
+    return {
+        row["name"]: {
+            "name": row["name"],
+            "input_size": [int(row["height"]), int(row["width"])],
+            "parameters": int(row["parameters"]),
+            "builder": row["builder"],
+            "arguments": row["arguments"],
+            "weights": tags.get(row["name"], []),
+        }
+        for row in _rows(_VARIANTS)
+    }
+
+
+def _rows(table):
+    with table.open(encoding="utf-8") as file:
+        return list(csv.DictReader(file))
 
 
 def show_summary(args):

@@ -161,7 +161,8 @@ def _add_images(group):
         "--mean",
         type=numbers,
         metavar="M",
-        help="mean of pixels from 0 to 1: 0.5,0.5,0.5; default: as the published weights want it, or ImageNet's",
+        help="mean of pixels from 0 to 1, or one per channel: 0.5,0.4,0.3; default: as the published weights want it, "
+        "or ImageNet's",
     )
     group.add_argument("--std", type=numbers, metavar="S", help="standard deviation of pixels, likewise")
     group.add_argument("--skip-unreadable", action="store_true", help="leave out files that can't be read")

@@ -1,13 +1,12 @@
 """Keras' own export, plus the check that what it wrote answers like the model.
 
 An artifact is written beside its final place, and moved there once it has been run and compared. Whatever goes wrong,
-nothing half-written stays, and what was there before is left as it was.
+nothing half-written stays there, and what was there before is left as it was.
 """
 
 import dataclasses
 import math
 import pathlib
-import tempfile
 
 import keras
 import numpy as np
@@ -15,6 +14,7 @@ import numpy as np
 from vitgraph import contract as c
 from vitgraph.export.artifacts import load, ops_of
 from vitgraph.export.graphs import in_float32, input_shape, modes
+from vitgraph.scratch import written
 
 # Batch, height and width of two trials, for what the input's shape leaves open. The second isn't divisible by strides.
 _TRIALS = ((1, 96, 128), (3, 130, 100))
@@ -136,18 +136,13 @@ def to_onnx(
 def _write(caller, model, path, shape, kind):
     if not path.parent.is_dir():
         raise FileNotFoundError(f"{caller}: {path}: there is no folder {path.parent}")
-    with tempfile.TemporaryDirectory(dir=path.parent, prefix=f".{path.name}.") as scratch:
-        made = pathlib.Path(scratch, path.name)
+    with written(path) as made:
         (tensor,) = model.inputs
         signature = [keras.InputSpec(shape=shape, dtype=tensor.dtype, name=tensor.name)]
         model.export(str(made), format=kind, input_signature=signature, verbose=False)
         ops, difference = ops_of(made), _compare(caller, model, load(made), shape)
         files = made.rglob("*") if made.is_dir() else [made]
-        report = Report(path, sum(file.stat().st_size for file in files if file.is_file()), difference, ops)
-        if made.is_dir() and path.exists():
-            path.rename(pathlib.Path(scratch, "replaced"))
-        made.replace(path)
-    return report
+        return Report(path, sum(file.stat().st_size for file in files if file.is_file()), difference, ops)
 
 
 def _compare(caller, model, answer, shape):

@@ -5,14 +5,13 @@ import csv
 import io
 import json
 import pathlib
-import shutil
 from typing import NamedTuple
 
 import numpy as np
 
-from vitgraph.checkpoints.files import save_model, write_atomically
 from vitgraph.contract import require
 from vitgraph.plots import plot_history
+from vitgraph.scratch import clean, written
 from vitgraph.training import checkpoint
 
 LAST, BEST, RUN, TABLE = "last.safetensors", "best.safetensors", "run.json", "history.csv"
@@ -61,12 +60,24 @@ class Folder:
         require(not differing, "out", f"a folder without a training that has other settings; this one has:{lines}")
 
     def begin(self):
-        """Makes the folder, clears it of what a killed process was writing, and says in it what is to come."""
+        """Makes the folder, and says in it what is to come."""
         self.path.mkdir(parents=True, exist_ok=True)
-        for name in (LAST, BEST, RUN, TABLE, MODEL, WEIGHTS):
+        self.clean()
+        text = json.dumps(self.configuration, indent=2) + "\n"
+        self.write(RUN, lambda path: path.write_text(text, encoding="utf-8"))
+
+    def clean(self):
+        """Removes what killed processes were writing."""
+        for name in (LAST, BEST, RUN, TABLE, MODEL, WEIGHTS, PICTURE):
+            clean(self / name)
             for stale in self.path.glob(f".{name}.*"):
-                shutil.rmtree(stale) if stale.is_dir() else stale.unlink()
-        write_atomically(self / RUN, json.dumps(self.configuration, indent=2).encode() + b"\n")
+                if stale.is_file():
+                    stale.unlink()
+
+    def write(self, name, save):
+        """Writes a file, by `save(path)`, whole or not at all."""
+        with written(self / name) as path:
+            save(path)
 
     def __truediv__(self, name):
         return self.path / name
@@ -108,7 +119,7 @@ class Folder:
         """Writes the state after another epoch, and that epoch's figures."""
         history = {name: [*self.history.get(name, []), value] for name, value in figures.items()}
         state = {"epoch": self.epoch + 1, "history": history, "configuration": self.configuration}
-        checkpoint.write(self / LAST, tensors, state)
+        self.write(LAST, lambda path: checkpoint.write(path, tensors, state))
         self.state = state
         self.write_table()
 
@@ -117,17 +128,19 @@ class Folder:
         writer = csv.writer(text, lineterminator="\n")
         writer.writerow(["epoch", *self.history])
         writer.writerows([epoch, *row] for epoch, row in enumerate(zip(*self.history.values(), strict=True), start=1))
-        write_atomically(self / TABLE, text.getvalue().encode())
+        self.write(TABLE, lambda path: path.write_text(text.getvalue(), encoding="utf-8"))
 
     def finish(self, graph, save):
         """Writes the picture, the weights by `save(path)`, and last the graph, which says that all is there."""
         self.write_table()
         if has_matplotlib():
-            plot_history(self.history, self / PICTURE)
-        save(self / WEIGHTS)
-        save_model(graph, self / MODEL)
+            self.write(PICTURE, lambda path: plot_history(self.history, path))
+        self.write(WEIGHTS, save)
+        self.write(MODEL, graph.save)
 
     def result(self):
+        self.clean()
+
         def existing(name):
             return self / name if (self / name).exists() else None
 

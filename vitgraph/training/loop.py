@@ -49,7 +49,7 @@ def run(folder, model, recipe, batches, held_out, *, best, save, silent=False):
                 monitored = prefix + best[0]
                 if prefix == prefixes[0] and _is_best(figures[monitored], folder.history.get(monitored), best[1]):
                     with folder.writing():
-                        save(folder / BEST)
+                        folder.write(BEST, save)
             # Validation may have drawn random numbers: a resumed training would begin with the state before.
             checkpoint.restore(model, optimizer, tensors)
         _check_finite(folder, figures, f"at the end of epoch {epoch + 1}")

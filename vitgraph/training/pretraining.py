@@ -69,6 +69,9 @@ def pretrain(
         'model.keras'
     """
     chosen = read_recipe("pretrain", "recipe", recipe, overrides, inspect.signature(pretrain).parameters)
+    for name in ("mixup", "cutmix", "label_smoothing"):
+        value = getattr(chosen if name == "label_smoothing" else chosen.augmentation, name)
+        c.require(not value, name, "0 without classes: there are no labels to blend", value=value)
     arguments = dict(objective_arguments or {})
     method = _objective(objective, arguments)
     net = find_net(

@@ -1,0 +1,55 @@
+"""All that `vitgraph` offers under its own name. The package imports this when it is needed."""
+
+from typing import TYPE_CHECKING
+
+from vitgraph import blocks, builders, objectives
+from vitgraph.builders import *  # noqa: F403  (every build_* function)
+from vitgraph.checkpoints import list_weights, load_weights, save_weights
+from vitgraph.create import create
+from vitgraph.distribution import layout_map
+from vitgraph.graphs.attention import attention, attention_rollout
+from vitgraph.graphs.channels import channels_first
+from vitgraph.graphs.distillation import without_distillation
+from vitgraph.graphs.folding import fold_batchnorm
+from vitgraph.graphs.pyramid import pyramid
+from vitgraph.graphs.simple_pyramid import simple_feature_pyramid
+from vitgraph.objectives.byol import byol
+from vitgraph.objectives.dino import dino
+from vitgraph.objectives.distillation import distill
+from vitgraph.objectives.masked_autoencoder import masked_autoencoder
+from vitgraph.objectives.masked_patch_prediction import masked_patch_prediction
+from vitgraph.objectives.simmim import simmim
+from vitgraph.registry import list_models
+
+if TYPE_CHECKING:  # these are imported when they are asked for
+    from vitgraph import export, images, interop, plots, training
+
+__all__ = [
+    *builders.__all__,
+    "attention",
+    "attention_rollout",
+    "blocks",
+    "byol",
+    "channels_first",
+    "create",
+    "dino",
+    "distill",
+    "export",
+    "fold_batchnorm",
+    "images",
+    "interop",
+    "layout_map",
+    "list_models",
+    "list_weights",
+    "load_weights",
+    "masked_autoencoder",
+    "masked_patch_prediction",
+    "objectives",
+    "plots",
+    "pyramid",
+    "save_weights",
+    "simmim",
+    "simple_feature_pyramid",
+    "training",
+    "without_distillation",
+]
