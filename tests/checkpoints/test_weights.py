@@ -24,7 +24,7 @@ def golden(case):
         header, tensors = file.metadata(), {name: file.get_tensor(name) for name in file.keys()}
     weights = {k.removeprefix("weights/"): v for k, v in tensors.items() if k.startswith("weights/")}
     image = tensors["input"].transpose(0, 2, 3, 1)
-    translate = translation(header["constructor"])
+    translate = translation(header.get("constructor") or header["builder"])
     return translate(json.loads(header["config"]), image.shape[1:], weights).model, weights, image, tensors["logits"]
 
 

@@ -247,6 +247,7 @@ OWN = {  # builder: (arguments, the one that is refused, what is allowed), ...
         ({"mlp_ratios": (4, 4, 4, 0.001)}, "mlp_ratios", "at least 1 / width, here 0.001 of 768"),
         ({"window_sizes": (7, 7, 7)}, "window_sizes", "4 entries, one per stage, as many as depths"),
         ({"dim": 4096}, "dim", "at most 16384 in the last stage, here 32768"),
+        ({"pos_embed": "learn", **OPEN}, "img_size", 'a size: with pos_embed="learn" there is a table for it'),
     ],
     "swin_v2": [
         ({"num_heads": (3, 6, 12, 25)}, "num_heads", "divisors of the width, here 25 of 768"),

@@ -8,6 +8,7 @@ from tests.parity.beit import official_simmim_vit
 from tests.parity.mae import patches_alone, patches_alone_2022, without_class_token
 from tests.parity.objectives import channels_last, load, numpy
 from tests.parity.official import no_more
+from tests.parity.swin import from_microsoft
 from vitgraph import build_swin, simmim
 from vitgraph.objectives.base import replay
 
@@ -51,17 +52,7 @@ def vit(config, image_shape):
 
 
 def swin(config, image_shape):
-    names = {"embed_dim": "dim", "depths": "depths", "num_heads": "num_heads", "window_size": "window_sizes"}
-    names |= {"mlp_ratio": "mlp_ratios", "qkv_bias": "qkv_bias", "patch_size": "patch_size"}
-    fixed = {"ape": False, "patch_norm": True, "qk_scale": None}
-    kwargs = config["encoder"]
-    rates = ("drop_rate", "attn_drop_rate", "drop_path_rate", "use_checkpoint")
-    no_more(kwargs, (*names, *fixed, *rates, "img_size", "in_chans", "num_classes"))
-    other = [name for name, value in fixed.items() if kwargs.get(name, value) != value]
-    if other:
-        raise NotImplementedError(f"a Swin with other values of {other}")
-    ours = {mine: kwargs[theirs] for theirs, mine in names.items() if theirs in kwargs}
-    ours["mlp_ratios"] = (ours.get("mlp_ratios", 4.0),) * len(ours.get("depths", (2, 2, 6, 2)))
+    ours = from_microsoft(config["encoder"], image_shape)
     return build_swin(image_shape, include_top=False, norm_eps=config.get("norm_eps", 1e-5), **ours)
 
 

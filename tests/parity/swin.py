@@ -1,6 +1,7 @@
-"""timm's Swin -> ours."""
+"""timm's Swin and Microsoft's -> ours."""
 
-from tests.parity import Port, same
+from tests.parity import Port, as_tokens, same
+from tests.parity.official import no_more
 from tests.parity.timm import begin, finish, hierarchical, norm_of, top_of
 from vitgraph import build_swin
 from vitgraph.blocks.base import pair
@@ -37,6 +38,44 @@ def per_stage(window_size, stages):
     return (window_size,) * stages if alike else window_size
 
 
+MICROSOFT = {
+    "patch_size": "patch_size",
+    "embed_dim": "dim",
+    "depths": "depths",
+    "num_heads": "num_heads",
+    "window_size": "window_sizes",
+    "mlp_ratio": "mlp_ratios",
+    "qkv_bias": "qkv_bias",
+}
+FIXED = {"patch_norm": True, "qk_scale": None}
+RATES = ("drop_rate", "attn_drop_rate", "drop_path_rate")
+WITHOUT_EFFECT = ("img_size", "in_chans", *RATES, "use_checkpoint", "fused_window_process")
+
+
+def from_microsoft(config, image_shape):
+    """Microsoft's and SimMIM's constructor arguments -> those of `build_swin`."""
+    no_more(config, (*MICROSOFT, *FIXED, *WITHOUT_EFFECT, "ape", "num_classes"))
+    other = [name for name, value in FIXED.items() if config.get(name, value) != value]
+    if other:
+        raise NotImplementedError(f"a Swin with other values of {other}")
+    ours = {mine: config[theirs] for theirs, mine in MICROSOFT.items() if theirs in config}
+    ours["pos_embed"] = "learn" if config.get("ape", False) else "none"
+    last = min(image_shape[:2]) // (ours.get("patch_size", 4) * 2 ** (len(ours.get("depths", (2, 2, 6, 2))) - 1))
+    if image_shape[0] != image_shape[1] and last <= ours.get("window_sizes", 7):
+        raise NotImplementedError("windows that are as wide as the shorter side: then neither axis is shifted")
+    return ours
+
+
+def microsoft_swin(config, image_shape, weights):
+    config = dict(config)
+    ours = {"norm_eps": config.pop("norm_eps", 1e-5), "num_classes": config.get("num_classes", 1000)}
+    ours |= from_microsoft(config, image_shape)
+    model = build_swin(image_shape, **top_of(ours, pooling="avg"), **ours)
+    outputs = {f"features/{i}": (stage.name, as_tokens) for i, stage in enumerate(model.stages)}
+    outputs["features/embed"] = ("pos_embed" if ours["pos_embed"] == "learn" else "patch_norm", as_tokens)
+    return Port(model, "swin/microsoft", {**outputs, "logits": (model.layers[-1].name, same)})
+
+
 PARAMETERS = {
     "swin_base_patch4_window12_384": 87_903_584,
     "swin_base_patch4_window7_224": 87_768_224,
@@ -49,4 +88,4 @@ PARAMETERS = {
     "swin_tiny_patch4_window7_224": 28_288_354,
 }
 
-TRANSLATIONS = {"timm.models.swin_transformer.SwinTransformer": swin}
+TRANSLATIONS = {"timm.models.swin_transformer.SwinTransformer": swin, "official_swin": microsoft_swin}

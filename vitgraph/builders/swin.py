@@ -4,7 +4,7 @@ Paper: Liu et al., "Swin Transformer: Hierarchical Vision Transformer using Shif
 Official code: github.com/microsoft/Swin-Transformer, models/swin_transformer.py; checkpoints there and in timm.
 
     image (H, W, 3)
-      4x4/4 convolution, norm
+      4x4/4 convolution, norm, in some nets learned positions
       stage 1   blocks                     (H/4,  W/4,  dim)
       stage 2   patch merging, blocks      (H/8,  W/8,  2 dim)
       stage 3   likewise                   (H/16, W/16, 4 dim)
@@ -20,12 +20,21 @@ this is decided when the graph is built, and the bias tables are as small as the
 with an open one, when the graph runs, and smaller windows use the middle of the tables.
 """
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 import keras
 
 from vitgraph import contract as c
-from vitgraph.blocks import PatchMerging, SelfAttention, Stage, WindowBias, WindowPartition, WindowReverse
+from vitgraph.blocks import (
+    PatchMerging,
+    PositionTable,
+    SelfAttention,
+    Stage,
+    WindowBias,
+    WindowPartition,
+    WindowReverse,
+)
+from vitgraph.blocks.base import is_static
 from vitgraph.wiring import layers as w
 from vitgraph.wiring.border import Border
 from vitgraph.wiring.transformer import Transformer
@@ -67,6 +76,7 @@ def build_swin(
     qkv_bias: bool = True,
     head_dim: Annotated[int, c.between(1, 512)] | None = None,
     clip_windows: bool = True,
+    pos_embed: Literal["learn", "none"] = "none",
     img_size: c.ImageSize | None = None,
     norm_eps: c.Epsilon = 1e-5,
     drop_rate: c.Rate = 0.0,
@@ -82,9 +92,11 @@ def build_swin(
     Args:
         patch_size: side of a patch, in pixels; the image is padded with zeros to whole patches.
         dim: width of the first stage; it doubles at each further stage.
-        img_size: side or (height, width) of the image for which windows are clipped where `input_shape` is open; None:
-            the image at hand.
-        pos_drop_rate: dropout after the patch embedding and its norm.
+        pos_embed: "learn" adds a learned table to the embedded patches (`ape` in the official code), beside the biases
+            by relative position; for another image size it is resampled.
+        img_size: side or (height, width) of the image for which windows are clipped and the table of positions is made
+            where `input_shape` is open; None: windows are clipped for the image at hand.
+        pos_drop_rate: dropout after the patch embedding, its norm and the positions.
 
     Returns:
         A `keras.Model` with pyramid levels "P2" to "P5" (for `patch_size` 4), each stage's map before the final norm;
@@ -104,7 +116,12 @@ def build_swin(
     planned = border.shape[:2] if img_size is None else border.planned(img_size)
 
     x = w.conv(w.pad_to_patch(border.image, patch_size), dim, patch_size, patch_size, "patch_embed")
-    x = w.dropout(w.layer_norm(x, norm_eps, "patch_norm"), pos_drop_rate, "pos_drop")
+    x = w.layer_norm(x, norm_eps, "patch_norm")
+    if pos_embed == "learn":
+        c.require(is_static(*planned), "img_size", 'a size: with pos_embed="learn" there is a table for it')
+        patches = [-(-n // patch_size) for n in planned]
+        x = PositionTable(patches, antialias=False, name="pos_embed")(x, x)
+    x = w.dropout(x, pos_drop_rate, "pos_drop")
     rates = iter(w.drop_path_rates(drop_path_rate, sum(depths)))
     for i, depth in enumerate(depths):
         stage, stride = f"stage_{i + 1}", patch_size * 2**i

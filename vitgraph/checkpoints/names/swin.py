@@ -14,6 +14,7 @@ def sources(*attention, buffers):
         *attention,
         (r"stage_(\d)_block_(\d+)_(attn|mlp)_(\w+)", "layers.{0:-1}.blocks.{1}.{2}.{3}"),
         (r"stage_(\d)_block_(\d+)_(norm\d)", "layers.{0:-1}.blocks.{1}.{2}"),
+        (r"pos_embed/table", "absolute_pos_embed"),
         (r"patch_embed", "patch_embed.proj"),
         (r"patch_norm", "patch_embed.norm"),
         (r"norm", "norm"),
