@@ -14,7 +14,6 @@ README = (ROOT / "README.md").read_text()
 EXAMPLES = blocks(README)
 
 
-@pytest.mark.filterwarnings("ignore:The structure of `inputs` doesn't match:UserWarning")  # keras-cv's own call
 @pytest.mark.parametrize(
     "example", EXAMPLES, ids=["backbone", "features", "fine-tune", "detector", "export", "pre-train"]
 )
