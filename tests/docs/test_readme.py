@@ -1,6 +1,7 @@
 """The README says what is so: its examples run as they stand, its numbers and links are right."""
 
 import re
+import tomllib
 
 import pytest
 
@@ -13,7 +14,6 @@ README = (ROOT / "README.md").read_text()
 EXAMPLES = blocks(README)
 
 
-@pytest.mark.filterwarnings("ignore:The structure of `inputs` doesn't match:UserWarning")  # keras-cv's own call
 @pytest.mark.parametrize(
     "example", EXAMPLES, ids=["backbone", "features", "fine-tune", "detector", "export", "pre-train"]
 )
@@ -41,6 +41,25 @@ def test_links_lead_somewhere():
     assert local
     missing = [link for link in local if not (ROOT / link).exists()]
     assert not missing
+
+
+def test_the_page_of_an_index_has_no_links_into_the_checkout():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())
+    page = README
+    for rule in project["tool"]["hatch"]["metadata"]["hooks"]["fancy-pypi-readme"]["substitutions"]:
+        page = re.sub(rule["pattern"], rule["replacement"], page)
+    assert re.findall(r"\]\(https:", page)
+    assert not re.findall(r"\]\((?!https:)", page)
+    assert "Contributing: where things are" in page
+
+
+def test_one_range_of_pythons():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    named = [line.rpartition(" ")[2] for line in project["classifiers"] if "Python :: 3." in line]
+    assert project["requires-python"] == f">={named[0]}"
+    ends = f"{named[0]} to {named[-1]}"
+    assert f"Python {ends}" in README and f"no Python {ends}" in (ROOT / "scripts" / "bootstrap").read_text()
+    assert all(">=" in line for line in project["dependencies"] + project["optional-dependencies"]["export"])
 
 
 def test_pictures_are_small():

@@ -317,6 +317,29 @@ def test_bad_sizes(file, small, message, options, tmp_path):
     assert not list(tmp_path.iterdir())
 
 
+MISSING = """
+import sys
+import keras
+from vitgraph import export
+sys.modules[sys.argv[1]] = None
+image = keras.Input((8, 8, 3))
+try:
+    getattr(export, sys.argv[2])(keras.Model(image, keras.layers.Conv2D(2, 3)(image)), sys.argv[3])
+except ModuleNotFoundError as error:
+    print(error)
+"""
+
+
+@pytest.mark.parametrize(
+    ("module", "function", "name"),
+    [("ai_edge_litert", "to_litert", "net.tflite"), ("tf2onnx", "to_onnx", "net.onnx")],
+)
+def test_what_is_missing_is_said_before_anything_is_written(module, function, name, tmp_path, fresh_process):
+    said = fresh_process(MISSING, module, function, tmp_path / name)
+    assert said == f"{function}: {module} isn't installed: pip install {module.replace('_', '-')}\n"
+    assert not list(tmp_path.iterdir())
+
+
 def test_bad_arguments(small, tmp_path):
     with pytest.raises(ValueError, match="to_litert: path='net.lite'; allowed: a name that ends in '.tflite'"):
         export.to_litert(small, "net.lite")

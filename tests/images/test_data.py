@@ -1,9 +1,13 @@
 """Images for training: what is read, what is refused, and that an epoch is the same whenever it is made."""
 
+import os
+import re
+import shutil
+
 import keras
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageOps
 
 from vitgraph.images import Augmentation, Images, from_arrays, from_folder
 from vitgraph.training import batches, preview
@@ -61,7 +65,17 @@ def test_every_kind_of_file_is_read_as_pillow_reads_it(tmp_path):
     """What is grey, transparent, or printed in four colours, as colour and as grey."""
     picture = Image.fromarray(PIXELS[0]).resize((96, 80), Image.Resampling.BICUBIC)
     kinds = [("L", "png"), ("LA", "png"), ("P", "png"), ("RGBA", "png"), ("1", "png"), ("L", "bmp"), ("RGBA", "bmp")]
-    kinds += [("RGB", "gif"), ("RGBA", "webp"), ("RGB", "webp"), ("L", "jpg"), ("CMYK", "jpg")]
+    kinds += [("RGB", "gif"), ("RGBA", "webp"), ("RGB", "webp"), ("L", "jpg"), ("CMYK", "jpg"), ("L", "jfif")]
+    kinds += [
+        ("L", "jpe"),
+        ("RGB", "tif"),
+        ("L", "tiff"),
+        ("1", "tif"),
+        ("P", "tiff"),
+        ("CMYK", "tif"),
+        ("RGBA", "tif"),
+    ]
+    kinds += [("RGB", "avif"), ("RGBA", "AVIF")]
     wanted = []
     for i, (mode, kind) in enumerate(kinds):
         path, image = tmp_path / f"{i:02}.{kind}", picture.convert(mode)
@@ -77,6 +91,99 @@ def test_every_kind_of_file_is_read_as_pillow_reads_it(tmp_path):
     for i, (rgb, luma) in enumerate(wanted):
         np.testing.assert_allclose(colour[i] * 255, rgb, atol=3, err_msg=str(kinds[i]))
         np.testing.assert_allclose(grey[i, ..., 0] * 255, luma, atol=3, err_msg=str(kinds[i]))
+
+
+@pytest.mark.parametrize("ending", ["jpg", "png", "webp", "tif", "avif"])
+@pytest.mark.parametrize("order", ["<", ">"])
+def test_pictures_are_turned_upright(ending, order, tmp_path):
+    """As Pillow turns them; the file lies on its side in four of the eight ways."""
+    picture = Image.fromarray(PIXELS[0]).convert("L").resize((96, 80), Image.Resampling.BICUBIC).convert("RGB")
+    for way in range(1, 9):
+        exif = Image.Exif()
+        exif.endian = order
+        exif[0x010E], exif[0x0112] = "a picture", way
+        picture.save(tmp_path / f"{way}.{ending}", exif=exif)
+    files = sorted(tmp_path.iterdir())
+    images = from_folder(tmp_path, labelled=False)
+    for options in ({"training": False}, {"training": True, "augmentation": Augmentation()}):
+        seen = batches(images, batch_size=1, image_size=(96, 80), **options, **PLAIN)
+        seen = {x.tobytes(): x[0] for ((x,),) in ([batch] for batch in arrays(seen))}
+        for path in files[4:]:
+            with Image.open(path) as image:
+                wanted = np.asarray(ImageOps.exif_transpose(image).convert("RGB"), "float32")
+            assert wanted.shape == (96, 80, 3)
+            assert min(abs(x * 255 - wanted).max() for x in seen.values()) <= 3
+    ((whole,),) = arrays(batches(images, batch_size=8, image_size=(80, 96), training=False, **PLAIN))
+    for i in range(4):
+        with Image.open(files[i]) as image:
+            wanted = np.asarray(ImageOps.exif_transpose(image).convert("RGB"), "float32")
+        np.testing.assert_allclose(whole[i] * 255, wanted, atol=3)
+
+
+@pytest.mark.parametrize(
+    "content", [b"Exif\0\0II*\0", b"Exif\0\0MM\0*\xff\xff\xff\xff", b"Exif\0\0II*\0\x08\0\0\0\xff\xff"]
+)
+def test_damaged_exif_turns_nothing(content, tmp_path):
+    for name, options in (("0.jpg", {"exif": content}), ("1.jpg", {})):
+        Image.fromarray(PIXELS[0]).save(tmp_path / name, **options)
+    images = from_folder(tmp_path, labelled=False)
+    ((pixels,),) = arrays(batches(images, batch_size=2, image_size=(20, 24), training=False, **PLAIN))
+    np.testing.assert_array_equal(*pixels)
+
+
+def test_what_is_left_out_is_counted(tmp_path):
+    write(tmp_path, ("png",) * 4)
+    for name in ("1.heic", "2.HEIC", "3", "4.txt", ".hidden"):
+        (tmp_path / "a" / name).write_bytes(b"")
+    with pytest.warns(UserWarning, match="left out because of their endings: 2 .heic, 1 without one, 1 .txt$"):
+        assert from_folder(tmp_path).count == 12
+    with pytest.raises(ValueError, match="allowed: a folder that has images .*left out.*: 1 .pdf"):
+        (tmp_path / "a" / "deep").mkdir()
+        (tmp_path / "a" / "deep" / "1.pdf").write_bytes(b"")
+        from_folder(tmp_path / "a" / "deep", labelled=False)
+
+
+def test_without_pillow_its_files_are_counted_too(tmp_path, fresh_process):
+    write(tmp_path, ("png",) * 4)
+    Image.fromarray(PIXELS[0]).save(tmp_path / "a" / "1.tif")
+    code = """
+import sys, warnings
+sys.modules["PIL"] = None
+from vitgraph.images import from_folder
+with warnings.catch_warnings(record=True) as said:
+    warnings.simplefilter("always")
+    print(from_folder(sys.argv[1]).count, said[-1].message)
+"""
+    assert "12 images: files left out because of their endings: 1 .tif (pip install pillow" in fresh_process(
+        code, tmp_path
+    )
+
+
+def test_files_that_cannot_be_opened_are_refused(tmp_path):
+    write(tmp_path, ("png",) * 4)
+    os.mkfifo(tmp_path / "a" / "pipe.png")
+    (tmp_path / "b" / "lost.png").symlink_to("nowhere.png")
+    shutil.copy(tmp_path / "a" / "3.png", os.fsencode(tmp_path / "c") + b"/\xff.png")
+    Image.fromarray(np.zeros((4, 4), "uint16")).save(tmp_path / "c" / "deep.tif")
+    (tmp_path / "c" / "broken.avif").write_bytes(b"\0\0\0\x20ftypavif")
+    with pytest.raises(ValueError, match="5 of 17 files") as refused:
+        from_folder(tmp_path)
+    for line in ("pipe.png: no regular file", "lost.png: .*No such file", r"\\xff.png: a name that isn't UTF-8"):
+        assert re.search(line, str(refused.value))
+    assert re.search("deep.tif: numbers beyond 8 bits", str(refused.value))
+    str(refused.value).encode()
+    with pytest.warns(UserWarning, match="5 of 17 files can't be read and are left out"):
+        assert from_folder(tmp_path, unreadable="skip").count == 12
+
+
+@pytest.mark.parametrize(
+    ("labels", "says"), [(LABELS + 1, "of the 4 .*: 0$"), (LABELS * 8, "of the 17 .*: 1, 2, .* 11 and 4 more$")]
+)
+def test_classes_without_images_are_named(labels, says):
+    with pytest.warns(UserWarning, match=f"no images of these {says}"):
+        from_arrays(PIXELS, labels)
+    with pytest.warns(UserWarning, match=f"no images of these {says}"):
+        from_arrays(PIXELS, np.eye(labels.max() + 1)[labels])
 
 
 def test_files_that_would_be_read_wrongly_are_refused(tmp_path):

@@ -24,16 +24,6 @@ Exit codes: 0 done; 1 the demo's own checks failed, or a loss is no longer finit
 130 interrupted.
 """
 
-# {module: the extra that installs it}
-_EXTRAS = {
-    "ai_edge_litert": "export",
-    "matplotlib": "demo",
-    "onnx": "export",
-    "onnxruntime": "export",
-    "sklearn": "demo",
-    "tf2onnx": "export",
-}
-
 
 def main(argv=None):
     """Runs a command line, by default that of the process, and returns the exit code.
@@ -56,11 +46,7 @@ def main(argv=None):
     except BrokenPipeError:  # `vitgraph list | head` has read enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
-    except ModuleNotFoundError as error:
-        if error.name not in _EXTRAS:
-            raise
-        message = f"{error.name} is not installed: pip install 'vitgraph[{_EXTRAS[error.name]}]'"
-    except (ValueError, TypeError, OSError) as error:
+    except (ValueError, TypeError, OSError, ModuleNotFoundError) as error:
         message = _one_line(error).removeprefix(f"{args.command}: ")
     except Exception as error:  # what nobody thought of; with `python -X dev` it shows where
         if sys.flags.dev_mode:

@@ -63,7 +63,17 @@ from vitgraph.contract.kinds import (
     Window,
     between,
 )
-from vitgraph.contract.rules import at_least, calling, entries, has_hidden, heads_divide, known, require, shown
+from vitgraph.contract.rules import (
+    at_least,
+    calling,
+    entries,
+    has_hidden,
+    heads_divide,
+    installed,
+    known,
+    require,
+    shown,
+)
 
 __all__ = [
     "Act",
@@ -122,6 +132,7 @@ __all__ = [
     "global_policy",
     "has_hidden",
     "heads_divide",
+    "installed",
     "known",
     "named_errors",
     "nearest",

@@ -4,6 +4,7 @@
 """
 
 import contextlib
+import importlib.util
 import pathlib
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -48,6 +49,19 @@ def calling(argument: str, allowed: str) -> Iterator[None]:
         raise
     except Exception as error:
         raise Broken(argument, f"{allowed}; this one raises {shown(error)}", _AS_GIVEN, ValueError) from error
+
+
+def installed(caller: str, *modules: str) -> None:
+    """Refuses a call for which a module isn't installed, and says how to install it.
+
+    Raises:
+        ModuleNotFoundError: naming the caller, the modules and their packages.
+    """
+    missing = [module for module in modules if importlib.util.find_spec(module) is None]
+    if missing:
+        packages = " ".join({"sklearn": "scikit-learn"}.get(name, name.replace("_", "-")) for name in missing)
+        message = f"{caller}: {', '.join(missing)} isn't installed: pip install {packages}"
+        raise ModuleNotFoundError(message, name=missing[0])
 
 
 def heads_divide(

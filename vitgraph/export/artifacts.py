@@ -22,6 +22,7 @@ def load(path: c.Path) -> Callable[[Any], dict[str, Any]]:
     Raises:
         OSError: there is nothing at `path`.
         ValueError, TypeError: a file that is damaged or of another kind; an argument that isn't allowed.
+        ModuleNotFoundError: the format's runtime isn't installed; the message says how to install it.
 
     Example:
         >>> net = vitgraph.build_vit((32, 32, 3), dim=16, depth=1, num_heads=2, num_classes=5)
@@ -32,11 +33,10 @@ def load(path: c.Path) -> Callable[[Any], dict[str, Any]]:
     path = pathlib.Path(path)
     if not path.exists():
         raise FileNotFoundError(f"load: there is no {path}")
+    c.installed("load", *{".tflite": ["ai_edge_litert"], ".onnx": ["onnxruntime"]}.get(path.suffix, []))
     read = {".tflite": _load_litert, ".onnx": _load_onnx}.get(path.suffix, _load_saved_model)
     try:
         shape, dtype, run = read(path)
-    except ModuleNotFoundError:
-        raise
     except Exception as error:  # each runtime has errors of its own
         c.require(False, "path", f"a whole SavedModel, .tflite or .onnx file: {c.shown(str(error))}")
 

@@ -90,6 +90,7 @@ def to_litert(
     Raises:
         ValueError, TypeError: as `to_saved_model`; a model that needs operations that aren't built in, which are named.
         OSError: the folder of `path` is missing.
+        ModuleNotFoundError: what it needs isn't installed; the message says how to install it.
 
     Example:
         >>> net = vitgraph.build_vit((32, 32, 3), dim=16, depth=1, num_heads=2, num_classes=5)
@@ -97,6 +98,7 @@ def to_litert(
         True
     """
     path = _file(path, ".tflite")
+    c.installed("to_litert", "ai_edge_litert")
     shape = input_shape(model, batch_size, image_size)
     allowed = "the model before it was quantised, or int4: LiteRT has no operations for Keras' int8 products"
     c.require("int8" not in modes(model), "model", allowed)
@@ -122,6 +124,7 @@ def to_onnx(
         ValueError, TypeError: as `to_saved_model`; a model for which Keras' exporter writes operations that ONNX
             doesn't have, which are named.
         OSError: the folder of `path` is missing.
+        ModuleNotFoundError: what it needs isn't installed; the message says how to install it.
 
     Example:
         >>> net = vitgraph.build_vit((32, 32, 3), dim=16, depth=1, num_heads=2, num_classes=5)
@@ -129,6 +132,7 @@ def to_onnx(
         True
     """
     path = _file(path, ".onnx")
+    c.installed("to_onnx", "onnx", "onnxruntime", "tf2onnx")
     shape = input_shape(model, batch_size, image_size)
     return _write("to_onnx", in_float32(model), path, shape, "onnx")
 

@@ -1,5 +1,6 @@
 """Images in arrays."""
 
+import warnings
 from typing import Annotated, Any
 
 import numpy as np
@@ -54,6 +55,10 @@ def images_of_arrays(images: Any, labels: Any, images_argument: str, labels_argu
     if labels is None:
         return Images(images, None, None, 0)
     labels, num_classes = _integers(labels, len(images), labels_argument)
+    empty = np.setdiff1d(np.arange(num_classes), labels)
+    if empty.size:
+        shown = ", ".join(map(str, empty[:10])) + (f" and {empty.size - 10} more" if empty.size > 10 else "")
+        warnings.warn(f"images: no images of these of the {num_classes} classes, from 0: {shown}", stacklevel=5)
     return Images(images, labels, None, num_classes)
 
 

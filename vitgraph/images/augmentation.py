@@ -126,6 +126,6 @@ def _keras_cv():
     try:
         from keras_cv import layers
     except ModuleNotFoundError as error:
-        message = "colour jitter, MixUp and CutMix are keras-cv's: pip install 'vitgraph[cv]'"
+        message = "colour jitter, MixUp and CutMix are keras-cv's: pip install keras-cv"
         raise ModuleNotFoundError(message, name=error.name) from error
     return layers

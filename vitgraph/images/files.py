@@ -1,25 +1,39 @@
 """Which files are images, and which of them can't be read whole."""
 
+import collections
 import os
 import pathlib
 import sys
 
 import keras
 
-from vitgraph.images.reading import decode
+from vitgraph.images.reading import by_pillow, decode_as_stored, has_pillow, is_pillows
 
-READABLE = (".jpg", ".jpeg", ".png", ".bmp", ".gif", ".webp")
+_BY_PILLOW = (".tif", ".tiff", ".avif")
+READABLE = (".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".bmp", ".gif", ".webp", *(_BY_PILLOW if has_pillow() else ()))
 
 
 def image_files(folder):
-    """Image files at any depth, sorted by path."""
-    found = (pathlib.Path(root, name) for root, _, names in os.walk(folder) for name in names)
-    return sorted(path for path in found if is_image(path))
+    """(image files, all other files) at any depth that aren't hidden, sorted by path."""
+    found = [pathlib.Path(root, name) for root, _, names in os.walk(folder) for name in names if name[0] != "."]
+    return sorted(filter(is_image, found)), sorted(path for path in found if not is_image(path))
 
 
 def is_image(path):
     """Whether a path has an image's ending and isn't hidden."""
     return path.suffix.lower() in READABLE and path.name[0] != "." and not path.is_dir()
+
+
+def counted(paths):
+    """How many files of which endings, in words; "" for none."""
+    endings = collections.Counter(path.suffix.lower() for path in paths)
+    said = ", ".join(f"{count} {ending or 'without one'}" for ending, count in endings.most_common())
+    return said + (f" (pip install pillow to read {', '.join(_BY_PILLOW)})" if endings.keys() & {*_BY_PILLOW} else "")
+
+
+def printable(path):
+    """A path as a text that any stream takes, also where its bytes aren't UTF-8."""
+    return os.fsencode(path).decode("utf-8", "backslashreplace")
 
 
 def unreadable(paths):
@@ -39,10 +53,16 @@ def _why_unreadable(path):
     """Why a file can't be decoded whole and with its own colours; None if it can."""
     import tensorflow as tf
 
+    if str(path) != printable(path):
+        return "a name that isn't UTF-8"
+    if path.exists() and not path.is_file():
+        return "no regular file"
     try:
         content = path.read_bytes()
         if not content:
             return "empty"
+        if is_pillows(content):
+            return _why_not_by_pillow(content)
         if content[8:16] == b"WEBPVP8X" and len(content) > 20 and content[20] & 2:
             # TensorFlow 2.21, asked for the first picture only, writes beyond that picture's memory.
             return "an animated WebP"
@@ -51,10 +71,20 @@ def _why_unreadable(path):
         if content[:3] == b"\xff\xd8\xff":  # all bytes are read, but only one pixel in 8 x 8 is computed
             tf.io.decode_jpeg(content, channels=3, ratio=8, dct_method="INTEGER_FAST", fancy_upscaling=False)
         else:
-            decode(content)
+            decode_as_stored(content)
     except (tf.errors.InvalidArgumentError, OSError) as error:
         text = getattr(error, "message", None) or str(error)
         return text.split("[Op")[0].split("}} ")[-1].splitlines()[0][:80]
+    return None
+
+
+def _why_not_by_pillow(content):
+    if not has_pillow():
+        return "a TIFF or an AVIF: pip install pillow"
+    try:
+        by_pillow(content)
+    except Exception as error:  # each of Pillow's formats has errors of its own
+        return (str(error) or type(error).__name__).splitlines()[0][:80]
     return None
 
 

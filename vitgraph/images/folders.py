@@ -14,7 +14,7 @@ import numpy as np
 
 from vitgraph import contract as c
 from vitgraph.images.collection import Images
-from vitgraph.images.files import READABLE, image_files, is_image, unreadable
+from vitgraph.images.files import READABLE, counted, image_files, is_image, printable, unreadable
 
 Unreadable = Literal["refuse", "skip"]
 
@@ -22,6 +22,9 @@ Unreadable = Literal["refuse", "skip"]
 @c.public
 def from_folder(folder: c.Path, *, unreadable: Unreadable = "refuse", labelled: bool = True) -> Images:
     """Lists the images of a folder: JPEG, PNG, BMP without a palette, GIF (its first frame), WebP without animation.
+
+    TIFF and AVIF are read by Pillow, where it is installed. Pictures are turned as their EXIF orientation says. A
+    warning says how many files are left out because of their endings.
 
     Args:
         folder: a folder with one folder of images per class, named after it; with `labelled=False` images at any
@@ -53,9 +56,14 @@ def images_of_folder(folder: Any, when_unreadable: Unreadable, labelled: bool, a
         c.require(len(names) > 1, argument, f"one folder of images for each of 2 or more classes, not {found}")
         stray = sorted(path.name for path in folder.iterdir() if is_image(path))
         c.require(not stray, argument, f"images inside the classes' folders, not beside them: {_listed(stray)}")
-    files = [(path, label) for label, name in enumerate(names) for path in image_files(folder / name)]
-    c.require(files, argument, f"a folder that has images ({', '.join(READABLE)})")
-    files = _readable(files, when_unreadable, argument)
+    found_files = [image_files(folder / name) for name in names]
+    files = [(path, label) for label, (images, _) in enumerate(found_files) for path in images]
+    others = counted([path for _, rest in found_files for path in rest])
+    if others:
+        others = f"files left out because of their endings: {others}"
+    has_images = f"a folder that has images ({', '.join(READABLE)})"
+    c.require(files, argument, f"{has_images}; {others}" if others else has_images)
+    files = _readable(files, when_unreadable, argument, others)
     counts = collections.Counter(label for _, label in files)
     empty = [name for label, name in enumerate(names) if not counts[label]]
     c.require(not empty, argument, f"images of every class; no images of: {_listed(empty)}")
@@ -65,18 +73,19 @@ def images_of_folder(folder: Any, when_unreadable: Unreadable, labelled: bool, a
     return Images(paths, np.array([label for _, label in files]), tuple(names), len(names))
 
 
-def _readable(files: Sequence[Any], when_unreadable: Unreadable, argument: str) -> list[Any]:
-    """Those (path, label) whose file can be read."""
+def _readable(files: Sequence[Any], when_unreadable: Unreadable, argument: str, others: str) -> list[Any]:
+    """Those (path, label) whose file can be read. `others` says which files aren't among these."""
     bad = unreadable([path for path, _ in files])
     count = f"{len(bad)} of {len(files)} files"
-    lines = "".join(f"\n  {path}: {why}" for path, why in bad.items())
+    lines = "".join(f"\n  {printable(path)}: {why}" for path, why in bad.items())
     c.require(
         not bad or when_unreadable == "skip",
         argument,
         f'whole images; {count} can\'t be read: mend them, or leave them out with unreadable="skip":{lines}',
     )
-    if bad:
-        warnings.warn(f"images: {count} can't be read and are left out: {', '.join(map(str, bad))}", stacklevel=5)
+    left_out = f"{count} can't be read and are left out: {', '.join(map(printable, bad))}" if bad else ""
+    if bad or others:
+        warnings.warn(f"images: {'; '.join(filter(None, (left_out, others)))}", stacklevel=5)
     return [(path, label) for path, label in files if path not in bad]
 
 

@@ -1,18 +1,112 @@
 """Bytes of a file, or a row of an array -> pixels, in TensorFlow's graph."""
 
+import importlib.util
+import io
+import struct
+
+import numpy as np
+
+_BY_PILLOW = 0  # in place of an orientation
+
+
+def has_pillow():
+    return importlib.util.find_spec("PIL") is not None
+
 
 def decode(content):
-    """Bytes of an image file -> (H, W, 3), uint8.
+    """Bytes of an image file -> (H, W, 3), uint8, turned upright.
 
     Files are decoded with the number of channels that they have: TensorFlow can't convert every kind while decoding.
     """
     import tensorflow as tf
 
+    orientation = tf.numpy_function(_orientation, [content], tf.int32, stateful=False)
+    pixels = tf.cond(
+        orientation == _BY_PILLOW,
+        lambda: tf.numpy_function(by_pillow, [content], tf.uint8, stateful=False),
+        lambda: decode_as_stored(content),
+    )
+    pixels = tf.cond(
+        orientation > 1,
+        lambda: tf.numpy_function(_upright, [pixels, orientation], tf.uint8, stateful=False),
+        lambda: pixels,
+    )
+    return tf.ensure_shape(pixels, (None, None, 3))
+
+
+def decode_as_stored(content):
+    """As `decode`, of what TensorFlow can decode, and without turning it."""
+    import tensorflow as tf
+
     pixels = tf.io.decode_image(content, expand_animations=False)
     pixels = tf.ensure_shape(pixels, (None, None, None))
     is_grey = tf.shape(pixels)[-1] < 3
-    pixels = tf.cond(is_grey, lambda: tf.repeat(pixels[..., :1], 3, axis=-1), lambda: pixels[..., :3])
-    return tf.ensure_shape(pixels, (None, None, 3))
+    return tf.cond(is_grey, lambda: tf.repeat(pixels[..., :1], 3, axis=-1), lambda: pixels[..., :3])
+
+
+def is_pillows(content):
+    """Whether a file is a TIFF or an AVIF, which TensorFlow can't decode."""
+    return content[:4] in (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+") or content[4:12] in (b"ftypavif", b"ftypavis")
+
+
+def by_pillow(content):
+    """As `decode`, of what TensorFlow can't decode."""
+    from PIL import Image, ImageOps
+
+    with Image.open(io.BytesIO(content)) as image:
+        if image.mode.startswith(("I", "F")):
+            raise OSError(f"numbers beyond 8 bits ({image.mode})")
+        return np.asarray(ImageOps.exif_transpose(image).convert("RGB"))
+
+
+def _orientation(content):
+    """How a picture is turned, by EXIF: 1 (upright) to 8; or `_BY_PILLOW`."""
+    return np.int32(_BY_PILLOW if is_pillows(content) else _tag(_exif(content)))
+
+
+def _upright(pixels, orientation):
+    pixels = pixels.swapaxes(0, 1) if orientation >= 5 else pixels
+    pixels = pixels[:, ::-1] if orientation in (2, 3, 6, 7) else pixels
+    return np.ascontiguousarray(pixels[::-1] if orientation in (3, 4, 7, 8) else pixels)
+
+
+def _exif(content):
+    """The EXIF block of a JPEG, PNG or WebP; b"" where there is none."""
+    if content[:3] == b"\xff\xd8\xff":
+        parts = _parts(
+            content, 2, ">xBH", lambda marker, size: (marker == 0xE1, 4, size - 2 if marker != 0xDA else -1, 0)
+        )
+    elif content[:4] == b"\x89PNG":
+        parts = _parts(content, 8, ">I4s", lambda size, kind: (kind == b"eXIf", 8, size, 4))
+    elif content[:4] == b"RIFF":
+        parts = _parts(content, 12, "<4sI", lambda kind, size: (kind == b"EXIF", 8, size, size % 2))
+    else:
+        return b""
+    found = (part.removeprefix(b"Exif\0\0") for part in parts)
+    return next((part for part in found if part[:2] in (b"II", b"MM")), b"")
+
+
+def _parts(content, at, layout, described):
+    """The parts of a file that may be EXIF: `described` says of a header (whether, its length, size, padding)."""
+    while at + struct.calcsize(layout) <= len(content):
+        may_be, head, size, padding = described(*struct.unpack_from(layout, content, at))
+        if size < 0:
+            return
+        if may_be:
+            yield content[at + head : at + head + size]
+        at += head + size + padding
+
+
+def _tag(exif):
+    """The orientation that an EXIF block says."""
+    order = {b"II": "<", b"MM": ">"}.get(exif[:2], "<")
+    try:
+        (begin,) = struct.unpack_from(f"{order}I", exif, 4)
+        (count,) = struct.unpack_from(f"{order}H", exif, begin)
+        entries = (struct.unpack_from(f"{order}HHIH", exif, begin + 2 + 12 * i) for i in range(count))
+        return next((value for tag, _, _, value in entries if tag == 0x112 and 1 <= value <= 8), 1)
+    except struct.error:  # no block, or a damaged one
+        return 1
 
 
 def read(images, part, channels):

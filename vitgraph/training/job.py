@@ -91,7 +91,7 @@ class Job:
         rate = f"learning rate {r.learning_rate:.3g}, layer decay {r.layer_decay}, weight decay {r.weight_decay}"
         self.say("recipe", f"{r.epochs} epochs, batches of {r.batch_size}{parts}, {rate}")
         if not has_matplotlib():
-            self.say("note", "no picture of the history: matplotlib isn't installed (pip install 'vitgraph[demo]')")
+            self.say("note", "no picture of the history: matplotlib isn't installed (pip install matplotlib)")
         if folder.epoch:
             self.say("resumes", f"after epoch {folder.epoch}, from {folder / LAST}")
 
