@@ -64,6 +64,7 @@ def test_quick_answers_import_no_keras(line):
     code = f"""
 import sys, time
 start = time.process_time()
+sys.argv = ["vitgraph"]  # the command, which loads what it needs
 from vitgraph.cli import main
 try:
     main({line})
@@ -222,10 +223,10 @@ def test_reader_that_has_enough():
 def test_interrupted_quietly(tmp_path):
     process = command("demo", "--out", tmp_path)
     assert process.stdout.readline()
-    for _ in range(6):  # a library that is being imported may catch the first
+    for _ in range(6):  # JAX' callback of the garbage collector may catch the first, and says so
         process.send_signal(signal.SIGINT)
         with contextlib.suppress(subprocess.TimeoutExpired):
             _, err = process.communicate(timeout=20)
             break
     assert process.returncode == 130
-    assert "Traceback" not in err
+    assert str(ROOT / "vitgraph") not in err
