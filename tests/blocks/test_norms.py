@@ -75,7 +75,7 @@ def test_no_gradient_where_nothing_varies(kind, dtype, form):
 @pytest.mark.parametrize("form", [plain, in_graph, in_graph_as_written, by_xla])
 @pytest.mark.parametrize("width", [3, 48, 300, 768, 3072])
 def test_layer_norm_of_equal_numbers(width, form):
-    """Rounding is all that is left of a patch of one colour, and the next norm would make it a thousand times larger."""
+    """Else rounding is what is left of a patch of one colour, and the next norm makes it a thousand times larger."""
     numbers = np.random.default_rng(width).uniform(-3, 255, (1, 64, 1)).astype("float32")
     norm = blocks.LayerNorm()
     x = tf.constant(np.repeat(numbers, width, axis=-1))
@@ -121,7 +121,8 @@ def gradient(norm):
     loss(tensor).backward()
     return tensor.grad.numpy()
 
-layer, group, rms, batch = map(gradient, (blocks.LayerNorm(), blocks.GroupNorm(1), blocks.RMSNorm(), blocks.BatchNorm()))
+norms = blocks.LayerNorm(), blocks.GroupNorm(1), blocks.RMSNorm(), blocks.BatchNorm()
+layer, group, rms, batch = map(gradient, norms)
 assert not layer[2].any() and not group[2].any() and not rms[2].any() and not batch[:, :, 3].any()
 assert layer[[0, 1, 3]].all() and group[[0, 1, 3]].all() and rms[0].any() and batch[:2, :, :3].all()
 equal = np.full((2, 768), 0.7, "float32")

@@ -17,6 +17,7 @@ import numpy as np
 from vitgraph.blocks.base import is_static, pair
 from vitgraph.contract.docstrings import completed
 from vitgraph.contract.fitting import Misfit, fit, said, unit_of
+from vitgraph.contract.kinds import DType
 from vitgraph.contract.rules import Broken, require, shown
 
 P = ParamSpec("P")
@@ -67,6 +68,7 @@ def builder(function: Any = None, *, uneven: bool = False) -> Any:
     def build(*args: Any, **kwargs: Any) -> Any:
         arguments = signature.bind(*args, **kwargs).arguments
         _check_together(arguments)
+        _check_policy(arguments["dtype"] or keras.config.dtype_policy())
         with global_policy(arguments["dtype"]):
             model = function(*args, **kwargs)
         _check_strides(model, uneven)
@@ -209,6 +211,15 @@ def _check_together(arguments: dict[str, Any]) -> None:
     for argument in ("depths", "attn_depths"):  # Keras walks a graph by recursion
         blocks = sum(np.ravel(arguments.get(argument, 0)).tolist())
         require(blocks <= 256, argument, f"at most 256 blocks altogether, here {blocks}")
+
+
+def _check_policy(policy: Any) -> None:
+    """The global policy, where no other is given, is one that `dtype` could be: a quantised net has no weights yet."""
+    try:
+        fit(policy, DType)
+    except Misfit:
+        allowed = f"given, where Keras' global policy, here {policy.name!r}, isn't a floating one"
+        require(False, "dtype", allowed)
 
 
 def _check_strides(model: Any, uneven: bool) -> None:
