@@ -159,6 +159,30 @@ def test_global_policy_and_float32_scores(name):
     assert {layer.compute_dtype for layer in backbone.layers} == {"float32"}
 
 
+@pytest.mark.parametrize("policy", ["int8_from_float32", "float8_from_mixed_bfloat16", None])
+def test_a_global_policy_that_is_not_floating_is_refused(policy):
+    keras.config.set_dtype_policy(policy or keras.dtype_policies.DTypePolicyMap())
+    try:
+        with pytest.raises(ValueError, match="build_vit: dtype=None; allowed: given, where Keras' global policy"):
+            TINY["vit"].build()
+        assert TINY["vit"].build(dtype="float32").get_layer("head").compute_dtype == "float32"
+    finally:
+        keras.config.set_dtype_policy("float32")
+
+
+@pytest.mark.parametrize("floatx", ["float16", "bfloat16", "float64"])
+def test_images_of_another_global_float(floatx):
+    """`dtype` says what the net computes in, and images are never rounded before it does."""
+    keras.config.set_floatx(floatx)
+    try:
+        model = take_weights(TINY["vit"].build(dtype="float32"), "vit")
+        answer = model(images())
+    finally:
+        keras.config.set_floatx("float32")
+    assert model.inputs[0].dtype == ("float64" if floatx == "float64" else "float32")
+    assert_close(answer, shared("vit")(images()))
+
+
 @rows
 def test_input_tensor(name):
     image = keras.Input((64, 64, 3), name="pixels")

@@ -18,6 +18,7 @@ from tests.variants import (
     assert_same,
     images,
     shared,
+    shared_open,
     value,
     with_random_weights,
 )
@@ -293,6 +294,21 @@ def test_rollout_is_the_product_over_blocks():
 def test_no_rollout_where_tokens_are_not_the_same(name):
     with pytest.raises(ValueError, match="attention_rollout: model=.* allowed: a plain net"):
         vitgraph.attention_rollout(TINY[name].build())
+
+
+def test_rollout_of_open_nets():
+    """An open net is taken or refused as the closed one is, and answers as it does."""
+    for name in OPEN:
+        try:
+            closed = vitgraph.attention_rollout(shared(name))
+        except ValueError:
+            with pytest.raises(ValueError, match="attention_rollout: model=.* allowed: a (plain net|graph with)"):
+                vitgraph.attention_rollout(shared_open(name))
+        else:
+            rolled = vitgraph.attention_rollout(shared_open(name))
+            assert_close(rolled(images()), closed(images()))
+            tokens = rolled(images(1, 64, 96)).shape[1]
+            assert tokens > closed.output_shape[1]
 
 
 FOREIGN = keras.Sequential([keras.Input((8, 8, 3)), keras.layers.Conv2D(4, 3)], name="foreign")

@@ -28,7 +28,7 @@ from vitgraph.blocks.convolution.resizing import ResizeLike, ResizeToMultiple, S
 from vitgraph.blocks.convolution.shifting import DiagonalShifts
 from vitgraph.blocks.convolution.unfolding import Fold, Unfold
 from vitgraph.blocks.graph import GraphModel, Stage
-from vitgraph.blocks.normalization import BatchNorm, LayerNorm
+from vitgraph.blocks.normalization import BatchNorm, GroupNorm, LayerNorm, RMSNorm
 from vitgraph.blocks.positions.grid_bias import GridBias
 from vitgraph.blocks.positions.image_blocks import BlockPositions
 from vitgraph.blocks.positions.sinusoids import SinePosition, SinusoidTable
@@ -123,6 +123,7 @@ __all__ = [
     "GraphModel",
     "GridBias",
     "GroupBias",
+    "GroupNorm",
     "GroupedAttention",
     "GroupOffsets",
     "GroupPartition",
@@ -171,6 +172,7 @@ __all__ = [
     "RandomSubset",
     "RegionBias",
     "RejoinPrefix",
+    "RMSNorm",
     "Residual",
     "ResizeLike",
     "ResizeToMultiple",

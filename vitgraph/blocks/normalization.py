@@ -1,6 +1,12 @@
-"""Layer and batch normalisation, in forms that run faster on TensorFlow than Keras' own."""
+"""Norms over channels, batches and whole maps; in forms that run faster on TensorFlow than Keras' own.
+
+Where nothing varies, as in black parts of an image, a norm has no gradient. The slope would be 1 / sqrt(epsilon), up to
+a thousand, and a chain of norms multiplies it: beyond float16 after two, beyond float32 after thirteen. What it says
+holds only for changes too small to be ever made.
+"""
 
 import keras
+import numpy as np
 from keras import ops
 
 from vitgraph.blocks.base import PACKAGE, Layer, on_cpu, under_xla
@@ -10,9 +16,8 @@ class LayerNorm(Layer):
     """(..., C) -> (..., C): each vector minus its mean, divided by its standard deviation, times `gamma`, plus `beta`.
 
     Ba et al., arXiv:1607.06450. Weights and values are those of `keras.layers.LayerNormalization`; as there, statistics
-    are float32 or better under any policy. On TensorFlow the centred input is computed once and used for both the
-    variance and the result, which takes fewer passes over memory. Milliseconds on one AVX-512 core, Keras' form and
-    this one:
+    are float32 or better under any policy. The centred input is computed once and used for both the variance and the
+    result, which takes fewer passes over memory. Milliseconds on one AVX-512 core, Keras' form and this one:
 
     | input | TF graph | with gradient | XLA | with gradient |
     |---|---|---|---|---|
@@ -24,7 +29,7 @@ class LayerNorm(Layer):
     reorder factors: `tf.config.optimizer.set_experimental_options({"arithmetic_optimization": False})`. On two AVX2
     cores that reduces 8 x 197 x 384 from 1.5 to 0.8 ms, and 8 x 56 x 56 x 96 from 5.1 to 1.4.
 
-    Other backends have their own kernels, which Keras calls.
+    PyTorch has its own kernel, which Keras calls.
 
     Args:
         epsilon: added to the variance.
@@ -42,14 +47,18 @@ class LayerNorm(Layer):
         self.beta = self.add_weight(name="beta", shape=(input_shape[-1],), initializer="zeros")
 
     def call(self, x):
-        if keras.backend.backend() != "tensorflow":
+        if keras.backend.backend() == "torch":
+            x = _with_slope(x, -1)
             return ops.layer_normalization(x, self.gamma, self.beta, axis=-1, epsilon=self.epsilon)
-        dtype = keras.backend.result_type(x.dtype, "float32")
-        y = ops.cast(x, dtype)
-        if _as_written():
-            return ops.cast(ops.reshape(self._fusable(ops.reshape(y, (-1, x.shape[-1]))), ops.shape(x)), x.dtype)
-        y = y - ops.mean(y, axis=-1, keepdims=True)
-        return ops.cast(self._scaled(y, ops.mean(ops.square(y), axis=-1, keepdims=True)), x.dtype)
+        y = ops.cast(x, keras.backend.result_type(x.dtype, "float32"))
+        if keras.backend.backend() == "tensorflow" and _as_written():
+            y = _with_slope(y - ops.stop_gradient(y[..., :1]), -1)  # equal numbers are 0, before sums are rounded
+            rows = ops.reshape(y, (-1, x.shape[-1]))
+            return ops.cast(ops.reshape(self._fusable(rows), ops.shape(x)), x.dtype)
+        centred = y - ops.mean(y, axis=-1, keepdims=True)
+        variance = ops.mean(ops.square(centred), axis=-1, keepdims=True)
+        inverse = ops.where(_are_equal(y, centred, variance), 0.0, ops.rsqrt(variance + self.epsilon))
+        return ops.cast(self._scaled(centred, inverse), x.dtype)
 
     def _fusable(self, rows):
         """(M, C) -> (M, C), as the sequence of operations that TensorFlow replaces by oneDNN's single one."""
@@ -57,11 +66,45 @@ class LayerNorm(Layer):
 
         mean = ops.mean(rows, axis=1, keepdims=True)
         variance = ops.mean(tf.math.squared_difference(rows, mean), axis=1, keepdims=True)
-        return self._scaled(rows - mean, variance)
+        return self._scaled(rows - mean, ops.rsqrt(variance + self.epsilon))
 
-    def _scaled(self, centred, variance):
+    def _scaled(self, centred, inverse):
         gamma, beta = (ops.cast(weight, centred.dtype) for weight in (self.gamma, self.beta))
-        return centred * ops.rsqrt(variance + self.epsilon) * gamma + beta
+        return centred * inverse * gamma + beta
+
+
+def _are_equal(x, centred, variance):
+    """(..., 1): whether the numbers of a vector are equal, and centred are what the rounding of their sum leaves.
+
+    The norm would make that a thousand times larger, and a second norm another thousand times: scores of an image with
+    a border of one colour would be off by a tenth.
+    """
+    off, unit = centred[..., :1], float(np.finfo(keras.backend.standardize_dtype(x.dtype)).eps)
+    is_rounding = ops.abs(off) <= ops.abs(x[..., :1]) * (2.0 * unit * x.shape[-1] ** 0.5)
+    return ops.logical_and(is_rounding, variance <= 1.001 * ops.square(off))
+
+
+def _beyond_rounding(mean, variance):
+    """Whether there is a variance that isn't what the sums of equal numbers leave."""
+    return variance > ops.square(2.0**-20 * mean)
+
+
+def _varies(x, axes):
+    return ops.max(x, axes, keepdims=True) > ops.min(x, axes, keepdims=True)
+
+
+def _with_slope(x, axes, where=_varies):
+    """x itself, with a gradient only `where` its numbers along these axes have one."""
+
+    @ops.custom_gradient
+    def identity(x):
+        def gradient(*args, upstream=None):
+            upstream = args[0] if upstream is None else upstream
+            return upstream * ops.cast(where(x, axes), upstream.dtype)
+
+        return x, gradient
+
+    return identity(x)
 
 
 def _as_written():
@@ -86,8 +129,11 @@ class BatchNorm(keras.layers.BatchNormalization):
     """
 
     def call(self, inputs, training=None, mask=None):
-        if not (training and self.trainable and mask is None and self._has_operation(inputs)):
+        if not (training and self.trainable and mask is None):
             return super().call(inputs, training=training, mask=mask)
+        if not self._has_operation(inputs):
+            others = [axis for axis in range(len(inputs.shape)) if axis != self.axis % len(inputs.shape)]
+            return super().call(_with_slope(inputs, others), training=training)
         x = ops.cast(inputs, "float32")
         form = _summed if len(x.shape) > 2 and under_xla() and on_cpu() else _as_one
         y, mean, variance = form(x, self.gamma.value, self.beta.value, self.epsilon)
@@ -108,21 +154,57 @@ class BatchNorm(keras.layers.BatchNormalization):
         )
 
 
+@keras.saving.register_keras_serializable(package=PACKAGE)
+class GroupNorm(keras.layers.GroupNormalization):
+    """(B, ..., C) -> (B, ..., C): Keras' layer, with no gradient in groups where nothing varies."""
+
+    def _apply_normalization(self, grouped, input_shape):
+        axes = [axis for axis in range(1, len(grouped.shape)) if axis != len(grouped.shape) - 2]
+        return super()._apply_normalization(_with_slope(grouped, axes), input_shape)
+
+
+@keras.saving.register_keras_serializable(package=PACKAGE)
+class RMSNorm(keras.layers.RMSNormalization):
+    """(..., C) -> (..., C): Keras' layer, with no gradient for vectors of zeros."""
+
+    def call(self, x):
+        return super().call(_with_slope(x, -1, lambda x, axes: ops.any(x != 0, axes, keepdims=True)))
+
+
 def _as_one(x, gamma, beta, epsilon):
     """(..., C) -> the normalised input, its mean and its variance (C,), by TensorFlow's operation."""
     import tensorflow as tf
 
+    @ops.custom_gradient
+    def normalise(rows, gamma, beta):
+        y, mean, variance, *saved = tf.raw_ops.FusedBatchNormV3(
+            x=rows,
+            scale=gamma,
+            offset=beta,
+            mean=(),
+            variance=(),
+            epsilon=epsilon,
+            exponential_avg_factor=1.0,
+            is_training=True,
+        )
+
+        def gradient(upstream, *_):
+            x_gradient, gamma_gradient, beta_gradient, *_ = tf.raw_ops.FusedBatchNormGradV3(
+                y_backprop=upstream,
+                x=rows,
+                scale=ops.where(_beyond_rounding(mean, variance), gamma, 0.0),  # a factor of x' gradient only
+                reserve_space_1=saved[0],
+                reserve_space_2=saved[1],
+                reserve_space_3=saved[2],
+                epsilon=epsilon,
+                is_training=True,
+            )
+            return x_gradient, gamma_gradient, beta_gradient
+
+        return (y, mean, variance), gradient
+
     rows = ops.reshape(x, (-1, 1, 1, x.shape[-1]))
-    y, mean, variance, *_ = tf.raw_ops.FusedBatchNormV3(
-        x=rows,
-        scale=gamma,
-        offset=beta,
-        mean=(),
-        variance=(),
-        epsilon=epsilon,
-        exponential_avg_factor=1.0,
-        is_training=True,
-    )
+    y, mean, variance = normalise(rows, gamma, beta)
     count = ops.cast(ops.shape(rows)[0], "float32")
     # Keras' variance: that of this batch, not an estimate for all data.
     return ops.reshape(y, ops.shape(x)), mean, variance * (count - 1) / count
@@ -139,7 +221,7 @@ def _summed(x, gamma, beta, epsilon):
 
     mean = average(x)
     variance = average(ops.square(x - mean))
-    scale = ops.rsqrt(variance + epsilon)
+    scale = ops.where(_beyond_rounding(mean, variance), ops.rsqrt(variance + epsilon), 0.0)
 
     @ops.custom_gradient
     def normalise(x, gamma, beta):

@@ -25,10 +25,9 @@ import dataclasses
 import math
 
 import keras
-from keras import layers
 
 from vitgraph import contract as c
-from vitgraph.blocks import ContextAttention, ContextGate, DepthwiseConv2D, Fold, Residual, Stage, Unfold
+from vitgraph.blocks import ContextAttention, ContextGate, DepthwiseConv2D, Fold, GroupNorm, Residual, Stage, Unfold
 from vitgraph.blocks.initializers import InitialWeights, he_fan_out, normal, zeros
 from vitgraph.wiring import layers as w
 from vitgraph.wiring.border import Border
@@ -161,7 +160,7 @@ class _SeparableTransformer:
     attn_drop_rate: float
 
     def norm(self, x, name):
-        return layers.GroupNormalization(1, epsilon=self.norm_eps, name=name)(x)
+        return GroupNorm(1, epsilon=self.norm_eps, name=name)(x)
 
     def block(self, x, drop_path, name):
         y = w.dense(self.norm(x, f"{name}_norm1"), 1 + 2 * self.dim, f"{name}_attn_qkv")

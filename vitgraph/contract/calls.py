@@ -18,6 +18,7 @@ from vitgraph.blocks.base import is_static, pair
 from vitgraph.blocks.initializers import DEFAULT, InitialWeights, initial_weights
 from vitgraph.contract.docstrings import completed
 from vitgraph.contract.fitting import Misfit, fit, said, unit_of
+from vitgraph.contract.kinds import DType
 from vitgraph.contract.rules import Broken, require, shown
 
 P = ParamSpec("P")
@@ -71,6 +72,7 @@ def builder(function: Any = None, *, uneven: bool = False, initial: Initial = DE
     def build(*args: Any, **kwargs: Any) -> Any:
         arguments = signature.bind(*args, **kwargs).arguments
         _check_together(arguments)
+        _check_policy(arguments["dtype"] or keras.config.dtype_policy())
         weights = initial if isinstance(initial, InitialWeights) else initial[arguments["weight_init"]]
         with global_policy(arguments["dtype"]), initial_weights(weights):
             model = function(*args, **kwargs)
@@ -214,6 +216,15 @@ def _check_together(arguments: dict[str, Any]) -> None:
     for argument in ("depths", "attn_depths"):  # Keras walks a graph by recursion
         blocks = sum(np.ravel(arguments.get(argument, 0)).tolist())
         require(blocks <= 256, argument, f"at most 256 blocks altogether, here {blocks}")
+
+
+def _check_policy(policy: Any) -> None:
+    """The global policy, where no other is given, is one that `dtype` could be: a quantised net has no weights yet."""
+    try:
+        fit(policy, DType)
+    except Misfit:
+        allowed = f"given, where Keras' global policy, here {policy.name!r}, isn't a floating one"
+        require(False, "dtype", allowed)
 
 
 def _check_strides(model: Any, uneven: bool) -> None:

@@ -58,11 +58,20 @@ def attention_rollout(model: c.Graph) -> keras.Model:
 def rollout(model):
     """The tensor in which `attention_rollout` ends."""
     stages, maps = stages_of(model), list(attention_maps(model).values())
-    tokens = stages[0].output.shape[1]
     plain = all(len(stage.output.shape) == 3 for stage in stages)
-    same = all(matrix.shape[2:] == (tokens, tokens) for matrix in maps)
-    c.require(plain and same, "model", "a plain net, each of whose blocks attends from all tokens to all")
+    same = plain and _are_of_the_same_tokens(model, [stages[0].output, *maps])
+    c.require(same, "model", "a plain net, each of whose blocks attends from all tokens to all")
     return AttentionRollout(dtype="float32", name="rollout")(maps)
+
+
+def _are_of_the_same_tokens(model, tensors):
+    """Whether maps (B, heads, N, N) are of the tokens (B, N, C), the first; an open graph is asked at one size."""
+    shapes = [tensor.shape for tensor in tensors]
+    if None in model.inputs[0].shape[1:]:
+        image = keras.KerasTensor((1, 256, 320, model.inputs[0].shape[-1]), model.inputs[0].dtype)
+        shapes = [spec.shape for spec in keras.Model(model.inputs, tensors).compute_output_spec([image])]
+    (_, tokens, _), *maps = shapes
+    return all(shape[2:] == (tokens, tokens) for shape in maps)
 
 
 def attention_maps(model):

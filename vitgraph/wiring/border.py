@@ -38,7 +38,10 @@ class Border:
     @functools.cached_property
     def image(self):
         """The graph's entry (B, H, W, C): a new `keras.Input`, or a tensor that exists."""
-        return keras.Input(self.input_shape, name="image") if self.input_tensor is None else self.input_tensor
+        if self.input_tensor is not None:
+            return self.input_tensor
+        dtype = keras.backend.result_type(keras.config.floatx(), "float32")  # layers round it, as their policy says
+        return keras.Input(self.input_shape, dtype=dtype, name="image")
 
     @property
     def ends_in_map(self):

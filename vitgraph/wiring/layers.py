@@ -9,7 +9,16 @@ import typing
 
 from keras import layers
 
-from vitgraph.blocks import GELU, BatchNorm, CrossAttention, LayerNorm, PadToMultiple, PatchConv2D, QuickGELU
+from vitgraph.blocks import (
+    GELU,
+    BatchNorm,
+    CrossAttention,
+    LayerNorm,
+    PadToMultiple,
+    PatchConv2D,
+    QuickGELU,
+    RMSNorm,
+)
 from vitgraph.blocks.base import pair
 from vitgraph.blocks.initializers import initial_linear
 from vitgraph.contract import Act
@@ -22,7 +31,7 @@ def layer_norm(x, epsilon, name, init=1.0):
 
 
 def rms_norm(x, epsilon, name):
-    return layers.RMSNormalization(epsilon=epsilon, name=name)(x)
+    return RMSNorm(epsilon=epsilon, name=name)(x)
 
 
 def dense(x, units, name, use_bias=True):
