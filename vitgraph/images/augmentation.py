@@ -15,7 +15,6 @@ _Strength = Annotated[float, c.Rule("a number from 0 to 10", lambda v: 0 <= v <=
 _Turn = Annotated[float, c.Rule("a number from 0 to 0.5", lambda v: 0 <= v <= 0.5)]
 _Boxes = Annotated[int, c.between(1, 16)]
 _Repeats = Annotated[int, c.between(1, 64)]
-_Policy = Annotated[str, c.Conversion(policies.ALLOWED, policies.check)]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -60,10 +59,10 @@ class Augmentation:
     crop_scale: tuple[_Area, _Area] | None = None
     crop_ratio: tuple[_Proportion, _Proportion] = (3 / 4, 4 / 3)
     flip: c.Share = 0.0
-    auto_augment: _Policy | None = None
-    color_jitter: (
-        _Strength | tuple[_Strength, _Strength, _Strength] | tuple[_Strength, _Strength, _Strength, _Turn]
-    ) = 0.0
+    auto_augment: str | None = None
+    color_jitter: _Strength | tuple[_Strength, _Strength, _Strength] | tuple[_Strength, _Strength, _Strength, _Turn] = (
+        0.0
+    )
     color_jitter_prob: c.Share = 1.0
     grey: c.Share = 0.0
     blur: c.Share = 0.0
@@ -85,6 +84,10 @@ class Augmentation:
             for name in ("crop_scale", "crop_ratio", "erasing_count", "erasing_area", "erasing_ratio", "cutmix_minmax"):
                 least, most = getattr(self, name) or (0, 0)
                 c.require(least <= most, name, "(least, most), in this order")
+            try:
+                policies.find(self.auto_augment)
+            except ValueError as error:
+                c.require(False, "auto_augment", str(error))
 
     @property
     def mixes(self) -> bool:

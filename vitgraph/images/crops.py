@@ -20,11 +20,12 @@ def central_crop(pixels, size, interpolation="bicubic", crop_pct=1.0, crop_mode=
     if tuple(pixels.shape[:2]) == size and crop_pct == 1:
         return pixels
     height, width = (int(n / crop_pct) for n in size)
+    h, w = tf.unstack(tf.shape(pixels)[:2])
     if crop_mode == "center":
-        h, w = tf.unstack(tf.shape(pixels)[:2])
         height, width = tf.maximum(height, h * width // w), tf.maximum(width, w * height // h)
-    corner = [tf.cast(tf.round((a - b) / 2), tf.int32) for a, b in zip((height, width), size, strict=True)]
-    return tf.slice(_resized(pixels, (height, width), interpolation), (*corner, 0), (*size, pixels.shape[-1]))
+    scale = [a / b for a, b in zip((height, width), (h, w), strict=True)]
+    corner = [tf.round((a - b) / 2) for a, b in zip((height, width), size, strict=True)]
+    return _resized(pixels, size, interpolation, scale, corner)
 
 
 def random_crop(pixels, size, scale, ratio, seed, interpolation="bicubic"):
@@ -45,7 +46,8 @@ def random_crop(pixels, size, scale, ratio, seed, interpolation="bicubic"):
 
     corner, extent = random_box(tf.shape(pixels)[:2], scale, ratio, seed)
     part = tf.slice(pixels, (*tf.unstack(corner), 0), (*tf.unstack(extent), -1))
-    return _resized(part, size, interpolation)
+    scale = [a / b for a, b in zip(size, tf.unstack(extent), strict=True)]
+    return _resized(part, size, interpolation, scale)
 
 
 def random_box(shape, scale, ratio, seed):
@@ -66,9 +68,17 @@ def random_box(shape, scale, ratio, seed):
     return tf.cast(corner, tf.int32), tf.cast(extent, tf.int32)
 
 
-def _resized(pixels, size, interpolation):
-    """Resized, smoothly where it shrinks. Cubic curves overshoot: values are clipped, and rounded as timm does."""
+def _resized(pixels, size, interpolation, scale, corner=(0.0, 0.0)):
+    """What begins at `corner` of the picture times `scale`, each (down, across), smoothly where it shrinks.
+
+    Cubic curves overshoot: values are clipped, and rounded as timm does.
+    """
     import tensorflow as tf
 
-    values = tf.image.resize(pixels, size, interpolation, antialias=True)
-    return tf.cast(tf.round(tf.clip_by_value(values, 0.0, 255.0)), tf.uint8)
+    scale, corner = (tf.stack([tf.cast(n, tf.float32) for n in pair]) for pair in (scale, corner))
+    kernel = {"bicubic": "keyscubic", "bilinear": "triangle"}[interpolation]
+    # As `tf.image.resize` with antialias, which would make the rest of the picture, too.
+    values = tf.raw_ops.ScaleAndTranslate(
+        images=pixels[None], size=size, scale=scale, translation=-corner, kernel_type=kernel, antialias=True
+    )
+    return tf.cast(tf.round(tf.clip_by_value(values[0], 0.0, 255.0)), tf.uint8)

@@ -24,7 +24,7 @@ def draw_mixes(act, steps, batch_size, size, random):
     kept = random.beta(alpha, alpha)
     kept = np.where(random.random(shape) < act.mix_prob, kept, 1.0)
     is_cut &= kept < 1
-    box = (_box_between(size, act.cutmix_minmax, random, shape) if act.cutmix_minmax else _box(size, kept, random))
+    box = _box_between(size, act.cutmix_minmax, random, shape) if act.cutmix_minmax else _box(size, kept, random)
     box *= is_cut[..., None]
     cut_out = (box[..., 1] - box[..., 0]) * (box[..., 3] - box[..., 2])
     kept = np.where(is_cut, 1 - cut_out / (size[0] * size[1]), kept)

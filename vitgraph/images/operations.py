@@ -119,8 +119,12 @@ def gaussian_blur(pixels, radius):
         """One mean along an axis, beyond whose ends the outermost pixels go on."""
         ends = [v[:1], v[-1:]] if axis == 0 else [v[:, :step], v[:, -step:]]
         v = tf.concat([ends[0], ends[0], v, ends[1], ends[1]], axis)
-        a, b, c, d, e = (v[k * step or None : (k - 4) * step or None] if axis == 0 else
-                         v[:, k * step or None : (k - 4) * step or None] for k in range(5))
+        a, b, c, d, e = (
+            v[k * step or None : (k - 4) * step or None]
+            if axis == 0
+            else v[:, k * step or None : (k - 4) * step or None]
+            for k in range(5)
+        )
         return tf.floor(near * c + first * (b + d) + second * (a + e) + 0.5)
 
     values = tf.cast(tf.reshape(pixels, (height, -1)), tf.float32)

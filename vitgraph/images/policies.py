@@ -7,12 +7,10 @@ reference for what a level from 0 to 10 means, torchvision's `TrivialAugmentWide
 import dataclasses
 import functools
 import re
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
-from vitgraph.contract.fitting import Misfit
 from vitgraph.images import operations as op
 from vitgraph.images import seeds
 
@@ -60,7 +58,9 @@ def apply(policy, pixels, seed, interpolation, fill):
     """
     import tensorflow as tf
 
-    step = _step(policy.names, tuple(pixels.shape), *(("nearest", None) if policy.wide else (interpolation, tuple(fill))))
+    shape = tuple(pixels.shape)
+    interpolation, fill = ("nearest", (0,) * shape[-1]) if policy.wide else (interpolation, tuple(fill))
+    step = _step(policy.names, shape, interpolation, fill)
     for number, done, level, draw in zip(*_drawn(policy, seed), strict=True):
         pixels = step(pixels, tf.where(done, number, len(policy.names)), level, draw)
     return pixels
@@ -75,8 +75,7 @@ def _step(names, shape, interpolation, fill):
 
     @tf.function(input_signature=[tf.TensorSpec(shape, tf.uint8), *numbers], autograph=False)
     def step(pixels, number, level, draw):
-        colour = fill or (0,) * shape[-1]
-        branches = [functools.partial(operate, name, pixels, level, draw, interpolation, colour) for name in names]
+        branches = [functools.partial(operate, name, pixels, level, draw, interpolation, fill) for name in names]
         return tf.ensure_shape(tf.switch_case(number, [*branches, lambda: pixels]), shape)
 
     return step
@@ -118,11 +117,13 @@ def _drawn(policy, seed):
 
 @functools.cache
 def find(name):
-    """The `Policy` of a name.
+    """The `Policy` of a name; None for None.
 
     Raises:
-        Misfit: there is none; it says what is allowed.
+        ValueError: there is none; it says what is allowed.
     """
+    if name is None:
+        return None
     first, *parts = name.split("-")
     if first == "rand":
         return _rand(_numbers(parts, {**_NOISE, **_RAND}, name))
@@ -130,19 +131,11 @@ def find(name):
         return _rows(first, _numbers(parts, _NOISE, name))
     if name == "trivial":
         return Policy(tuple(name for name in OPERATIONS if name.startswith("Wide")), count=1, share=1.0, wide=True)
-    return _refuse(ALLOWED)
-
-
-def check(name):
-    """The name, where there is a policy of it."""
-    if not isinstance(name, str):
-        raise TypeError
-    find(name)
-    return str(name)
+    return _refuse(_ALLOWED)
 
 
 def _refuse(allowed):
-    raise Misfit(ValueError, allowed)
+    raise ValueError(allowed)
 
 
 def _numbers(parts, known, name):
@@ -200,9 +193,9 @@ _RAND = {
     "inc": _integer(0, 1),
     "t": _choice("weights", "3a", "3aw"),
 }
-_FORM = "rand, and parts of m9 (level), n2 (operations), p0.5 (share that is done), mstd0.5 (deviation of the level), "
+_FORM = "None, or rand, and parts of m9 (level), n2 (operations), p0.5 (share that is done), mstd0.5 (deviation of the level), "
 _FORM += "mmax10 (highest level), inc1 (all grow with the level), tweights (set of operations), joined by -"
-ALLOWED = f"{_FORM}; original, originalr, v0, v0r, 3a, or one of these with -mstd0.5; trivial"
+_ALLOWED = f"{_FORM}; original, originalr, v0, v0r, 3a, or one of these with -mstd0.5; trivial"
 
 
 def _rand(given):
@@ -230,7 +223,6 @@ def _rows(name, given):
 def _deviation(given):
     deviation = given.get("mstd", 0.0)
     return np.inf if deviation > 100 else deviation
-
 
 
 def _sign(draw):
