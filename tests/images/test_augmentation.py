@@ -106,8 +106,9 @@ def test_extremes():
     """A picture of one colour, and one of one pixel."""
     for pixels in (np.full((5, 7, 3), 90, "uint8"), np.full((1, 1, 3), 200, "uint8")):
         image = Image.fromarray(pixels)
-        for name in ("invert", "autocontrast", "equalize"):
-            assert_equal_pictures(getattr(operations, name)(tf.constant(pixels)), COLOURS[name][0](image), 1)
+        for name, (reference, arguments) in COLOURS.items():
+            given = getattr(operations, name)(tf.constant(pixels), *map(tf.constant, arguments[0]))
+            assert_equal_pictures(given, reference(image, *arguments[0]), 1)
     assert not operations.posterize(tf.constant(pixels), 0).numpy().any()
 
 

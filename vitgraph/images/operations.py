@@ -93,7 +93,9 @@ def sharpness(pixels, factor):
     """`ImageEnhance.Sharpness`."""
     import tensorflow as tf
 
-    height, _, n = pixels.shape
+    height, width, n = pixels.shape
+    if min(height, width) < 3:  # its border stays as it is
+        return pixels
     rows = tf.reshape(pixels, (height, -1))
     values = tf.cast(rows, tf.float32)
     sums = values[:-2] + values[1:-1] + values[2:]
@@ -246,12 +248,12 @@ def _taps(source, interpolation):
     first = tf.floor(source)
     d = source - first
     if interpolation == "bilinear":
-        offsets, weights = (0, 1), (1 - d, d)
+        weights = [1 - d, d]
     else:  # Pillow's `transform` has cubic curves with -1 where its `resize` has -0.5
-        offsets = (-1, 0, 1, 2)
-        weights = (d * (-1 + d * (2 - d)), 1 + d * d * (d - 2), d * (1 + d * (1 - d)), d * d * (d - 1))
+        first -= 1
+        weights = [d * (-1 + d * (2 - d)), 1 + d * d * (d - 2), d * (1 + d * (1 - d)), d * d * (d - 1)]
     first = tf.cast(first, tf.int32)
-    return [first + offset for offset in offsets], weights
+    return [first + k for k in range(len(weights))], weights
 
 
 def _transposed(operation, pixels, *args):

@@ -142,9 +142,8 @@ def _numbers(parts, known, name):
     """{key: value} of "m9", "mstd0.5", ..."""
     values: dict[str, Any] = {}
     for part in parts:
-        key, text = re.fullmatch(r"([a-z]*)(.*)", part, re.DOTALL).groups()
-        if part.startswith("t") and "t" in known:
-            key, text = "t", part[1:]
+        key = part.rstrip("0123456789.-") if not part.startswith("t") else "t"
+        text = part[len(key) :]
         if key not in known:
             _refuse(f"in {name!r} parts of {', '.join(known)}, each with its value, not {part!r}")
         if key in values:
@@ -193,9 +192,11 @@ _RAND = {
     "inc": _integer(0, 1),
     "t": _choice("weights", "3a", "3aw"),
 }
-_FORM = "None, or rand, and parts of m9 (level), n2 (operations), p0.5 (share that is done), mstd0.5 (deviation of the level), "
-_FORM += "mmax10 (highest level), inc1 (all grow with the level), tweights (set of operations), joined by -"
-_ALLOWED = f"{_FORM}; original, originalr, v0, v0r, 3a, or one of these with -mstd0.5; trivial"
+_ALLOWED = (
+    "None, or rand, and parts of m9 (level), n2 (operations), p0.5 (share that is done), mstd0.5 (deviation of the "
+    "level), mmax10 (highest level), inc1 (all grow with the level), tweights (set of operations), joined by -; "
+    "original, originalr, v0, v0r, 3a, or one of these with -mstd0.5; trivial"
+)
 
 
 def _rand(given):
@@ -298,7 +299,7 @@ def _whole_distance(most):
 def _wide_threshold(level, draw, shape):
     import tensorflow as tf
 
-    return tf.cast(tf.math.ceil(255 - 25.5 * level), tf.int32)
+    return tf.cast(tf.math.ceil(255 - 25.5 * level - 1e-9), tf.int32)
 
 
 def _wide_bits(level, draw, shape):
@@ -307,7 +308,8 @@ def _wide_bits(level, draw, shape):
     return 8 - tf.cast(tf.round(level * 0.6), tf.int32)
 
 
-OPERATIONS = {  # {timm's name: (operation, function from (level, draw, shape) to its argument)}
+# {timm's name: (operation, function from (level, draw, shape) to its argument)}
+OPERATIONS: dict[str, tuple[Any, Any]] = {
     "AutoContrast": (op.autocontrast, None),
     "Equalize": (op.equalize, None),
     "Invert": (op.invert, None),
@@ -350,8 +352,9 @@ OPERATIONS = {  # {timm's name: (operation, function from (level, draw, shape) t
 }
 _SHAPE = (op.rotate, op.shear_x, op.shear_y, op.translate_x, op.translate_y)
 
-_COMMON = ("AutoContrast", "Equalize", "Invert", "Rotate", "SolarizeAdd", "ShearX", "ShearY", "TranslateXRel")
-_COMMON += ("TranslateYRel",)
+_COMMON = (
+    "AutoContrast", "Equalize", "Invert", "Rotate", "SolarizeAdd", "ShearX", "ShearY", "TranslateXRel", "TranslateYRel",
+)  # fmt: skip
 _GROWING = ("Posterize", "Solarize", "Color", "Contrast", "Brightness", "Sharpness")
 _SETS: dict[str, Any] = {
     "plain": (*_COMMON, *_GROWING),
