@@ -25,7 +25,7 @@ from vitgraph import objectives
 from vitgraph.checkpoints import read_checkpoint
 from vitgraph.cli import training as cli_training
 from vitgraph.cli.main import main
-from vitgraph.images import from_arrays
+from vitgraph.images import Augmentation, from_arrays
 from vitgraph.training import checkpoint, list_recipes, pretrain, recipe, train
 from vitgraph.training.job import Job
 from vitgraph.training.net import find_net
@@ -51,13 +51,29 @@ def short(**options):
         ("deit", {"epochs": 300, "batch_size": 1024, "learning_rate": 1e-3, "weight_decay": 0.05, "warmup_epochs": 5}),
         ("mae", {"epochs": 800, "batch_size": 4096, "learning_rate": 2.4e-3, "beta_2": 0.95, "warmup_epochs": 40}),
         ("finetune", {"epochs": 100, "batch_size": 1024, "learning_rate": 4e-3, "layer_decay": 0.75}),
+        ("deit3", {"epochs": 800, "batch_size": 2048, "label_smoothing": 0.0, "drop_path_rate": 0.05}),
+        ("swin", {"epochs": 300, "learning_rate": 1e-3, "warmup_epochs": 20, "clip_norm": 5.0, "drop_path_rate": 0.2}),
+        ("beit-finetune", {"epochs": 100, "learning_rate": 4e-3, "warmup_epochs": 20, "layer_decay": 0.65}),
+        ("dino", {"epochs": 100, "batch_size": 512, "learning_rate": 1e-3, "weight_decay": 0.04, "clip_norm": 3.0}),
     ],
 )
 def test_recipes_are_the_papers(name, numbers):
     read = recipe(name)
     assert {number: pytest.approx(getattr(read, number)) for number in numbers} == numbers
-    assert "arXiv" in read.source and "table" in read.source
+    assert "arXiv" in read.source and "github.com" in read.source
     assert name in list_recipes()
+
+
+def test_augmentation_of_recipes_is_the_papers():
+    supervised = {"crop_scale": (0.08, 1.0), "flip": 0.5, "auto_augment": "rand-m9-mstd0.5-inc1", "mixup": 0.8}
+    supervised |= {"cutmix": 1.0, "erasing": 0.25, "erasing_mode": "pixel", "mix_mode": "batch"}
+    wanted = dict.fromkeys(("finetune", "swin", "beit-finetune"), supervised)
+    wanted |= {"deit": {**supervised, "repeats": 3}, "mae": {"crop_scale": (0.2, 1.0), "flip": 0.5}, "dino": {}}
+    own = {"repeats": 3, "auto_augment": "3a", "color_jitter": 0.3, "erasing": 0.0}
+    wanted["deit3"] = {**supervised, **own}
+    assert {name: recipe(name).augmentation for name in list_recipes()} == {
+        name: Augmentation(**numbers) for name, numbers in wanted.items()
+    }
 
 
 def test_recipe_of_a_file_and_overrides(tmp_path):
@@ -72,7 +88,11 @@ def test_recipe_of_a_file_and_overrides(tmp_path):
 @pytest.mark.parametrize(
     ("name", "overrides", "message"),
     [
-        ("diet", {}, r"name_or_path='diet'; allowed: deit, finetune, mae, or a .json file \(did you mean 'deit'\?\)"),
+        (
+            "diet",
+            {},
+            r"name_or_path='diet'; allowed: beit-finetune, deit, .*, or a .json file \(did you mean 'deit'\?\)",
+        ),
         (None, {}, "name_or_path=None; allowed: one of list_recipes"),
         ("deit", {"epoch": 3}, "unknown argument 'epoch' .did you mean 'epochs'"),
         ("deit", {"augmentation": {"mixupp": 1}}, "unknown argument 'mixupp' .did you mean 'mixup'"),

@@ -137,7 +137,7 @@ def _add_arguments(command, recipe, examples):
     add_pairs(model, "--model", "a further argument of the variant's builder; may be given several times")
 
     group = command.add_argument_group("recipe", "Numbers without a default are the recipe's own.")
-    names = f"deit, finetune, mae, or a .json file like theirs; default: {recipe}"
+    names = f"beit-finetune, deit, deit3, dino, finetune, mae, swin, or a .json file like theirs; default: {recipe}"
     group.add_argument("--recipe", default=recipe, metavar="R", help=names)
     for name, (kind, letter, text) in NUMBERS.items():
         group.add_argument(f"--{name.replace('_', '-')}", type=kind, metavar=letter, help=text)

@@ -1,131 +1,161 @@
-"""What training does to images: a record of numbers, and the operations on an image and on a batch that they describe.
-
-Pixels are float32 from 0 to 255 in all of them.
-"""
+"""What training does to images: a record of numbers, and the order of the operations that they describe."""
 
 import dataclasses
-from typing import Annotated
-
-import keras
+from typing import Annotated, Literal
 
 from vitgraph import contract as c
+from vitgraph.images import operations as op
+from vitgraph.images import policies, seeds
+from vitgraph.images.crops import central_crop, random_crop
 
 _Area = Annotated[float, c.Rule("a number from 1e-6 to 1", lambda v: 1e-6 <= v <= 1)]
 _Proportion = Annotated[float, c.Rule("a number from 0.01 to 100", lambda v: 0.01 <= v <= 100)]
-_Magnitude = Annotated[float, c.Rule("a number from 0 to 10", lambda v: 0 <= v <= 10)]
 _Alpha = Annotated[float, c.Rule("a number from 0 to 100", lambda v: 0 <= v <= 100)]
+_Strength = Annotated[float, c.Rule("a number from 0 to 10", lambda v: 0 <= v <= 10)]
+_Turn = Annotated[float, c.Rule("a number from 0 to 0.5", lambda v: 0 <= v <= 0.5)]
+_Boxes = Annotated[int, c.between(1, 16)]
+_Repeats = Annotated[int, c.between(1, 64)]
 
 
 @dataclasses.dataclass(frozen=True)
 class Augmentation:
     """The numbers of an augmentation; by default nothing is done.
 
+    The order is that of timm: crop, flip, named operations, colours, grey, blur, solarisation, erasing, mixing.
+
     Args:
+        repeats: how often an image comes in the epochs in which it does (arXiv:1901.09335); each epoch has another
+            share of 1 / `repeats` of the images, and as many batches as without.
         crop_scale: (least, most) share of the image's area of a random crop, which is resized; None: no random crop.
         crop_ratio: (least, most) width / height of that crop.
         flip: probability of a horizontal flip.
-        rand_augment: number of random operations on each image (RandAugment, arXiv:1909.13719), at most 8.
-        magnitude: strength of these operations, 0 to 10.
-        color_jitter: strength s of random brightness, contrast and saturation, 0 to 1: up to the share s of white is
-            added or subtracted, contrast and saturation are multiplied by 1 - s to 1 + s.
+        auto_augment: timm's name of random operations on each image, or None. RandAugment (arXiv:1909.13719):
+            "rand-m9-mstd0.5-inc1", where m is the strength, n the number of operations, p the probability of each, mstd
+            the deviation of the strength (over 100: any strength up to m), mmax the largest strength, inc1 says that
+            all operations grow with it, tweights, t3a and t3aw choose other operations. AutoAugment (arXiv:1805.09501):
+            "original", "v0", and "originalr", "v0r" with posterisation that grows, each also with "-mstd0.5".
+            "3a": grey, solarised or blurred, as DeiT III does. "trivial": TrivialAugment's wide set (arXiv:2103.10158).
+        color_jitter: strength of random brightness, contrast and saturation, or one strength for each, or these three
+            and the turn of the hue, 0 to 0.5: each is multiplied by 1 - strength to 1 + strength, in random order.
+        color_jitter_prob: probability of that.
+        grey: probability that the image becomes grey.
+        blur: probability of a Gaussian blur with a radius from 0.1 to 2.
+        solarize: probability that values from 128 on are inverted.
+        erasing: probability that boxes of an image are erased (arXiv:1708.04896).
+        erasing_mode: what they become: "pixel": noise; "rand": a random colour; "const": the mean colour.
+        erasing_count: (least, most) number of boxes.
+        erasing_area: (least, most) area of an image's boxes together, relative to the image's.
+        erasing_ratio: (least, most) height / width of a box.
         mixup: alpha of MixUp (arXiv:1710.09412), which blends images and their labels; 0: no MixUp.
-        cutmix: alpha of CutMix (arXiv:1905.04899), which pastes a box of another image; 0: no CutMix. With both, each
-            batch gets one of the two at random.
-        erasing: probability that a box of an image becomes noise (arXiv:1708.04896).
+        cutmix: alpha of CutMix (arXiv:1905.04899), which pastes a box of another image; 0: no CutMix.
+        cutmix_minmax: (least, most) sides of that box, relative to the image's, in place of `cutmix`.
+        mix_prob: probability that images are mixed at all.
+        switch_prob: probability of CutMix, where there are both.
+        mix_mode: what is drawn once: for the whole "batch", for a "pair" of images that mix with each other, or for
+            each of them, "elem".
     """
 
+    repeats: _Repeats = 1
     crop_scale: tuple[_Area, _Area] | None = None
     crop_ratio: tuple[_Proportion, _Proportion] = (3 / 4, 4 / 3)
     flip: c.Share = 0.0
-    rand_augment: Annotated[int, c.between(0, 8)] = 0
-    magnitude: _Magnitude = 9.0
-    color_jitter: c.Share = 0.0
+    auto_augment: str | None = None
+    color_jitter: _Strength | tuple[_Strength, _Strength, _Strength] | tuple[_Strength, _Strength, _Strength, _Turn] = (
+        0.0
+    )
+    color_jitter_prob: c.Share = 1.0
+    grey: c.Share = 0.0
+    blur: c.Share = 0.0
+    solarize: c.Share = 0.0
+    erasing: c.Share = 0.0
+    erasing_mode: Literal["pixel", "rand", "const"] = "pixel"
+    erasing_count: tuple[_Boxes, _Boxes] = (1, 1)
+    erasing_area: tuple[_Area, _Area] = (0.02, 1 / 3)
+    erasing_ratio: tuple[_Proportion, _Proportion] = (0.3, 1 / 0.3)
     mixup: _Alpha = 0.0
     cutmix: _Alpha = 0.0
-    erasing: c.Share = 0.0
+    cutmix_minmax: tuple[_Area, _Area] | None = None
+    mix_prob: c.Share = 1.0
+    switch_prob: c.Share = 0.5
+    mix_mode: Literal["batch", "pair", "elem"] = "batch"
 
     def __post_init__(self) -> None:
         with c.checked_fields(self):
-            for name in ("crop_scale", "crop_ratio"):
+            for name in ("crop_scale", "crop_ratio", "erasing_count", "erasing_area", "erasing_ratio", "cutmix_minmax"):
                 least, most = getattr(self, name) or (0, 0)
                 c.require(least <= most, name, "(least, most), in this order")
+            try:
+                policies.find(self.auto_augment)
+            except ValueError as error:
+                c.require(False, "auto_augment", str(error))
 
+    @property
+    def mixes(self) -> bool:
+        """Whether images are mixed with each other."""
+        return bool(self.mixup or self.cutmix or self.cutmix_minmax)
 
-def random_flip(pixels, probability, seed):
-    """Turned from left to right, or not: (H, W, C) -> (H, W, C). Equal seeds, two integers, give equal flips."""
-    import tensorflow as tf
-
-    turned = tf.random.stateless_uniform((), seed) < probability
-    return tf.where(turned, pixels[:, ::-1], pixels)
-
-
-def batch_layers(augmentation, seed):
-    """What is done to batches, in this order: {"images": (B, H, W, C), "labels": (B, classes)} -> the same.
-
-    Args:
-        augmentation: an `Augmentation`.
-        seed: function () -> integer. Every layer needs one: without, it draws other numbers in each process.
-
-    Raises:
-        ModuleNotFoundError: keras-cv is needed and not installed.
-    """
-    a = augmentation
-    made: list = []
-    with c.global_policy("float32"):  # lower precisions can't hold pixels up to 255, or labels that add up to 1
-        if a.rand_augment:
-            # This and erasing are Keras' own: keras-cv's run over images in parallel, and draw in no fixed order.
-            made.append(keras.layers.RandAugment((0, 255), a.rand_augment, a.magnitude / 10, seed=seed()))
-        if a.color_jitter:
-            made.append(_color_jitter(a.color_jitter, seed()))
-        if a.erasing:
-            made.append(keras.layers.RandomErasing(a.erasing, (0.02, 0.33), value_range=(0, 255), seed=seed()))
-        mixers = [_keras_cv().MixUp(alpha=a.mixup, seed=seed())] if a.mixup else []
-        mixers += [_cut_mix(a.cutmix, seed())] if a.cutmix else []
-        if len(mixers) == 2:
-            mixers = [_keras_cv().RandomChoice(mixers, batchwise=True, seed=seed())]
-    return made + mixers
+    @property
+    def jitter(self) -> tuple[float, ...]:
+        """Strengths of brightness, contrast, saturation and hue."""
+        given = self.color_jitter
+        return (*given, 0.0)[:4] if isinstance(given, tuple) else (given, given, given, 0.0)
 
 
 def check_channels(augmentation, channels):
     """Refuses operations on colours that there aren't."""
     if augmentation is not None:
-        c.require(not augmentation.rand_augment or channels in (1, 3), "channels", "1 or 3 with rand_augment")
-        c.require(not augmentation.color_jitter or channels == 3, "channels", "3 with color_jitter")
+        for name in ("auto_augment", "blur", "solarize"):
+            c.require(not getattr(augmentation, name) or channels in (1, 3), "channels", f"1 or 3 with {name}")
+        c.require(not any(augmentation.jitter) or channels == 3, "channels", "3 with color_jitter")
+        c.require(not augmentation.grey or channels == 3, "channels", "3 with grey")
 
 
-def _color_jitter(s, seed):
-    # keras-cv multiplies saturation by f / (1 - f): f = 0.5 leaves it.
-    saturation = ((1 - s) / (2 - s), (1 + s) / (2 + s))
-    return _keras_cv().RandomColorJitter((0, 255), s, s, saturation, 0.0, seed=seed)
+def augment(act, pixels, size, seed, interpolation, fill):
+    """A picture of any size -> an image, (H, W, C), uint8; equal seeds, two integers, give equal images.
 
-
-def _cut_mix(alpha, seed):
-    """keras-cv's CutMix with labels of its own: keras-cv's also count the part of a box outside of the image.
-
-    A mask that holds the number of each image is cut together with the images, and shows whose each pixel is.
+    Args:
+        act: an `Augmentation`, of which this does all that concerns one image, but for erasing.
+        pixels: uint8.
+        size: (H, W).
+        seed: two integers.
+        interpolation: "bicubic" or "bilinear".
+        fill: the colour outside of an image that is turned or shifted, 0 to 255 per channel.
     """
-    layer = _keras_cv().CutMix(alpha=alpha, seed=seed)
+    import tensorflow as tf
 
-    def mix(batch, training=True):
-        import tensorflow as tf
+    if act.crop_scale is not None:
+        pixels = random_crop(pixels, size, act.crop_scale, act.crop_ratio, seeds.part(seed, 1), interpolation)
+    else:
+        pixels = central_crop(pixels, size, interpolation)
+    pixels = tf.ensure_shape(pixels, (*size, len(fill)))
+    draws = tf.random.stateless_uniform((6,), seed)
 
-        images, labels = batch["images"], batch["labels"]
-        count = tf.shape(images)[0]
-        number = tf.range(count, dtype=tf.float32)[:, None, None, None]
-        cut = layer({"images": images, "segmentation_masks": number + tf.zeros_like(images[..., :1], tf.float32)})
-        is_own = cut["segmentation_masks"] == number
-        kept = tf.reduce_mean(tf.cast(is_own, tf.float32), axis=(1, 2))
-        other = tf.reduce_max(tf.where(is_own, 0.0, cut["segmentation_masks"]), axis=(1, 2, 3))
-        labels = kept * labels + (1 - kept) * tf.gather(labels, tf.cast(other, tf.int32))
-        return {"images": cut["images"], "labels": labels}
+    def sometimes(share, k, change):
+        return tf.cond(draws[k] < share, lambda: change(pixels), lambda: pixels) if share else pixels
 
-    return mix
+    pixels = sometimes(act.flip, 0, lambda p: tf.reverse(p, [1]))
+    if act.auto_augment is not None:
+        pixels = policies.apply(policies.find(act.auto_augment), pixels, seeds.part(seed, 2), interpolation, fill)
+    if any(act.jitter):
+        pixels = sometimes(act.color_jitter_prob, 1, lambda p: _jittered(p, act.jitter, seeds.part(seed, 3)))
+    pixels = sometimes(act.grey, 2, lambda p: op.color(p, 0.0))
+    pixels = sometimes(act.blur, 3, lambda p: op.gaussian_blur(p, 0.1 + 1.9 * draws[5]))
+    return sometimes(act.solarize, 4, lambda p: op.solarize(p, 128))
 
 
-def _keras_cv():
-    try:
-        from keras_cv import layers
-    except ModuleNotFoundError as error:
-        message = "colour jitter, MixUp and CutMix are keras-cv's: pip install keras-cv"
-        raise ModuleNotFoundError(message, name=error.name) from error
-    return layers
+def _jittered(pixels, strengths, seed):
+    """torchvision's `ColorJitter`."""
+    import tensorflow as tf
+
+    draws = tf.random.stateless_uniform((2, 4), seed)
+    changes = []
+    functions = (op.brightness, op.contrast, op.color, op.hue)
+    for function, strength, draw in zip(functions, strengths, tf.unstack(draws[0]), strict=True):
+        if strength:
+            least, most = (-strength, strength) if function is op.hue else (max(0.0, 1 - strength), 1 + strength)
+            changes.append((function, least + (most - least) * draw))
+    order = tf.argsort(draws[1, : len(changes)])
+    for number in tf.unstack(order):
+        branches = [lambda p=pixels, f=function, a=argument: f(p, a) for function, argument in changes]
+        pixels = tf.ensure_shape(tf.switch_case(number, branches), pixels.shape)
+    return pixels

@@ -1,11 +1,15 @@
 """A picture of any size -> one of a net's size: the central crop of evaluation, the random crop of training."""
 
+import numpy as np
+
+_TRIES = 10
+
 
 def central_crop(pixels, size, interpolation="bicubic", crop_pct=1.0, crop_mode="center"):
     """The middle of the resized picture, as timm evaluates: (h, w, C) -> (H, W, C).
 
     Args:
-        pixels: float32 from 0 to 255.
+        pixels: uint8.
         size: (H, W).
         interpolation: "bicubic" or "bilinear".
         crop_pct: sides of the crop, relative to those of the resized picture.
@@ -16,18 +20,22 @@ def central_crop(pixels, size, interpolation="bicubic", crop_pct=1.0, crop_mode=
     if tuple(pixels.shape[:2]) == size and crop_pct == 1:
         return pixels
     height, width = (int(n / crop_pct) for n in size)
+    h, w = tf.unstack(tf.shape(pixels)[:2])
     if crop_mode == "center":
-        h, w = tf.unstack(tf.shape(pixels)[:2])
         height, width = tf.maximum(height, h * width // w), tf.maximum(width, w * height // h)
-    corner = [tf.cast(tf.round((a - b) / 2), tf.int32) for a, b in zip((height, width), size, strict=True)]
-    return tf.slice(_resized(pixels, (height, width), interpolation), (*corner, 0), (*size, pixels.shape[-1]))
+    scale = [a / b for a, b in zip((height, width), (h, w), strict=True)]
+    corner = [tf.round((a - b) / 2) for a, b in zip((height, width), size, strict=True)]
+    return _resized(pixels, size, interpolation, scale, corner)
 
 
 def random_crop(pixels, size, scale, ratio, seed, interpolation="bicubic"):
-    """A random part of the picture, resized: (h, w, C) -> (H, W, C).
+    """A random part of the picture, resized: (h, w, C) -> (H, W, C), as torchvision's `RandomResizedCrop`.
+
+    Ten rectangles are drawn, uniform in area and in the logarithm of width / height, and the first that fits is taken;
+    where none does, the largest in the middle whose proportions are allowed.
 
     Args:
-        pixels: float32 from 0 to 255.
+        pixels: uint8.
         size: (H, W).
         scale: (least, most) share of the picture's area.
         ratio: (least, most) width / height.
@@ -36,15 +44,41 @@ def random_crop(pixels, size, scale, ratio, seed, interpolation="bicubic"):
     """
     import tensorflow as tf
 
-    begin, extent, _ = tf.image.stateless_sample_distorted_bounding_box(
-        tf.shape(pixels), tf.zeros((1, 0, 4)), seed, aspect_ratio_range=ratio, area_range=scale,
-        use_image_if_no_bounding_boxes=True, min_object_covered=0.0,
-    )  # fmt: skip
-    return _resized(tf.slice(pixels, begin, extent), size, interpolation)
+    corner, extent = random_box(tf.shape(pixels)[:2], scale, ratio, seed)
+    part = tf.slice(pixels, (*tf.unstack(corner), 0), (*tf.unstack(extent), -1))
+    scale = [a / b for a, b in zip(size, tf.unstack(extent), strict=True)]
+    return _resized(part, size, interpolation, scale)
 
 
-def _resized(pixels, size, interpolation):
-    """Resized, smoothly where it shrinks. Cubic curves overshoot: values are clipped, and rounded as timm does."""
+def random_box(shape, scale, ratio, seed):
+    """((top, left), (height, width)) of a random crop; see `random_crop`."""
     import tensorflow as tf
 
-    return tf.round(tf.clip_by_value(tf.image.resize(pixels, size, interpolation, antialias=True), 0.0, 255.0))
+    shape = tf.cast(shape, tf.float64)
+    height, width = tf.unstack(shape)
+    draws = tf.random.stateless_uniform((2, _TRIES + 1), seed, dtype=tf.float64)
+    area = height * width * (scale[0] + (scale[1] - scale[0]) * draws[0])
+    proportion = tf.exp(np.log(ratio[0]) + np.log(ratio[1] / ratio[0]) * draws[1])
+    extents = tf.round(tf.stack([tf.sqrt(area / proportion), tf.sqrt(area * proportion)], axis=1))
+    fits = tf.reduce_all((extents >= 1) & (extents <= shape), axis=1)[:_TRIES]
+    largest = tf.round(tf.stack([tf.minimum(height, width / ratio[0]), tf.minimum(width, height * ratio[1])]))
+    found = tf.reduce_any(fits)
+    extent = tf.where(found, extents[tf.argmax(fits)], largest)
+    corner = tf.where(found, tf.floor(draws[:, _TRIES] * (shape - extent + 1)), (shape - extent) // 2)
+    return tf.cast(corner, tf.int32), tf.cast(extent, tf.int32)
+
+
+def _resized(pixels, size, interpolation, scale, corner=(0.0, 0.0)):
+    """What begins at `corner` of the picture times `scale`, each (down, across), smoothly where it shrinks.
+
+    Cubic curves overshoot: values are clipped, and rounded as timm does.
+    """
+    import tensorflow as tf
+
+    scale, corner = (tf.stack([tf.cast(n, tf.float32) for n in pair]) for pair in (scale, corner))
+    kernel = {"bicubic": "keyscubic", "bilinear": "triangle"}[interpolation]
+    # As `tf.image.resize` with antialias, which would make the rest of the picture, too.
+    values = tf.raw_ops.ScaleAndTranslate(
+        images=pixels[None], size=size, scale=scale, translation=-corner, kernel_type=kernel, antialias=True
+    )
+    return tf.cast(tf.round(tf.clip_by_value(values[0], 0.0, 255.0)), tf.uint8)

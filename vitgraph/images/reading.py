@@ -38,7 +38,11 @@ def decode_as_stored(content):
     """As `decode`, of what TensorFlow can decode, and without turning it."""
     import tensorflow as tf
 
-    pixels = tf.io.decode_image(content, expand_animations=False)
+    pixels = tf.cond(
+        tf.io.is_jpeg(content),
+        lambda: tf.io.decode_jpeg(content, dct_method="INTEGER_ACCURATE"),  # the default is less exact than Pillow's
+        lambda: tf.io.decode_image(content, expand_animations=False),
+    )
     pixels = tf.ensure_shape(pixels, (None, None, None))
     is_grey = tf.shape(pixels)[-1] < 3
     return tf.cond(is_grey, lambda: tf.repeat(pixels[..., :1], 3, axis=-1), lambda: pixels[..., :3])
@@ -110,7 +114,7 @@ def _tag(exif):
 
 
 def read(images, part, channels):
-    """One of some `Images` -> (H, W, channels), float32 from 0 to 255.
+    """One of some `Images` -> (H, W, channels), uint8.
 
     Args:
         images: the `Images`.
@@ -124,7 +128,7 @@ def read(images, part, channels):
     else:
         pixels = tf.numpy_function(lambda i: images.source[i], [part["index"]], tf.uint8)
         pixels = tf.ensure_shape(pixels, images.source.shape[1:])
-    return tf.cast(_with_channels(pixels, channels), tf.float32)
+    return _with_channels(pixels, channels)
 
 
 def possible_channels(own):

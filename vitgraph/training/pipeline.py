@@ -10,9 +10,12 @@ import numpy as np
 
 from vitgraph import contract as c
 from vitgraph.blocks.base import pair
-from vitgraph.images.augmentation import Augmentation, batch_layers, check_channels, random_flip
+from vitgraph.images import seeds
+from vitgraph.images.augmentation import Augmentation, augment, check_channels
 from vitgraph.images.collection import Images
-from vitgraph.images.crops import central_crop, random_crop
+from vitgraph.images.crops import central_crop
+from vitgraph.images.erasing import erase
+from vitgraph.images.mixing import draw_mixes, mix
 from vitgraph.images.reading import possible_channels, read
 
 Normalization = tuple[c.Mean, c.Deviation]
@@ -38,7 +41,7 @@ def batches(
 ) -> Any:
     """The batches of one epoch: the same for the same seed and epoch, in any process.
 
-    TensorFlow's global seed is set: keras-cv's layers draw from it.
+    What happens to an image depends on seed, epoch and its number alone, whatever comes before it.
 
     Args:
         images: the images, as `from_folder` and `from_arrays` return them.
@@ -75,34 +78,44 @@ def batches(
     check_channels(act, channels)
     check_normalization(normalization, channels)
     size, classes = pair(image_size), max(images.num_classes, 1)
-    mean, std = (np.asarray(values, "float32") for values in normalization)
-    draws = np.random.default_rng((seed, epoch, 1))
-    tf.random.set_seed(int(draws.integers(2**31)))
+    mean, std = (np.broadcast_to(np.asarray(values, "float32"), (channels,)) for values in normalization)
+    count = images.count // batch_size if training else -(-images.count // batch_size)
 
     def prepare(part):
-        where = tf.stack([seed * 1_000_003 + epoch, tf.cast(part["index"], tf.int64)])
         pixels = read(images, part, channels)
-        if act.crop_scale is not None:
-            pixels = random_crop(pixels, size, act.crop_scale, act.crop_ratio, where, interpolation)
+        where = seeds.of_image(seed, epoch, part["draw"])
+        if training:
+            fill = np.clip(np.round(mean * 255), 0, 255).astype("uint8").tolist()
+            pixels = augment(act, pixels, size, where, interpolation, fill)
         else:
             pixels = central_crop(pixels, size, interpolation, crop_pct, crop_mode)
-        if act.flip:
-            pixels = random_flip(pixels, act.flip, where + 1)
+        pixels = _normalized(tf.ensure_shape(pixels, (*size, channels)), mean, std)
+        if act.erasing:
+            options = (act.erasing_mode, act.erasing_count, act.erasing_area, act.erasing_ratio)
+            pixels = erase(pixels, act.erasing, *options, seeds.part(where, 5))
         label = tf.one_hot(part["label"], classes) * (1 - label_smoothing) + label_smoothing / classes
-        return {"images": tf.ensure_shape(pixels, (*size, channels)), "labels": label}
+        return pixels, label
 
-    def finish(batch):
-        pixels = (tf.cast(batch["images"], tf.float32) / 255 - mean) / std
-        return pixels if images.labels is None else (pixels, tf.cast(batch["labels"], tf.float32))
-
-    data = tf.data.Dataset.from_tensor_slices(_parts(images, training, seed, epoch))
+    data = tf.data.Dataset.from_tensor_slices(_parts(images, training, act.repeats, seed, epoch))
     data = data.map(prepare, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
     data = data.batch(batch_size, drop_remainder=training)
-    for layer in batch_layers(act, lambda: int(draws.integers(2**31))):
-        # One call after the other: what they draw depends on how often they were called.
-        data = data.map(lambda batch, layer=layer: layer(batch, training=True))
-    count = images.count // batch_size if training else -(-images.count // batch_size)
-    return data.map(finish).apply(tf.data.experimental.assert_cardinality(count)).prefetch(tf.data.AUTOTUNE)
+    if act.mixes:
+        mixes = draw_mixes(act, count, batch_size, size, np.random.default_rng((seed, epoch, 1)))
+        data = tf.data.Dataset.zip((data, tf.data.Dataset.from_tensor_slices(mixes)))
+        data = data.map(lambda batch, drawn: mix(*batch, **drawn), num_parallel_calls=tf.data.AUTOTUNE)
+    if images.labels is None:
+        data = data.map(lambda pixels, label: pixels)
+    return data.apply(tf.data.experimental.assert_cardinality(count)).prefetch(tf.data.AUTOTUNE)
+
+
+def _normalized(pixels, mean, std):
+    """uint8 -> float32 of about mean 0 and deviation 1; by rows, since products with a last axis of 3 are slow."""
+    import tensorflow as tf
+
+    height, width, channels = pixels.shape
+    rows = tf.cast(tf.reshape(pixels, (height, width * channels)), tf.float32)
+    rows = (rows / 255 - np.tile(mean, width)) / np.tile(std, width)
+    return tf.reshape(rows, pixels.shape)
 
 
 def check_normalization(normalization, channels):
@@ -112,10 +125,13 @@ def check_normalization(normalization, channels):
         c.require(fits, "normalization", f"(mean, standard deviation), each one number, or {channels}, one per channel")
 
 
-def _parts(images, training, seed, epoch):
-    """{"index", "label", "path"} of all images, in the order of the epoch."""
+def _parts(images, training, repeats, seed, epoch):
+    """{"index", "draw", "label", "path"} of all images, in the order of the epoch; "draw" numbers its repetitions."""
     order = np.arange(images.count)
     if training:
         order = np.random.default_rng((seed, epoch)).permutation(order)
     labels = np.zeros(images.count, "int64") if images.labels is None else images.labels
-    return {"index": order, "label": labels[order], **({"path": images.source[order]} if images.are_files else {})}
+    again = np.arange(images.count) % repeats
+    order = np.repeat(order, repeats)[: images.count]
+    parts = {"index": order, "draw": order * repeats + again, "label": labels[order]}
+    return {**parts, **({"path": images.source[order]} if images.are_files else {})}

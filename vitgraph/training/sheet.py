@@ -7,6 +7,7 @@ import numpy as np
 from vitgraph import contract as c
 from vitgraph.images.augmentation import Augmentation
 from vitgraph.images.collection import Images
+from vitgraph.images.preprocessing import IMAGENET_MEAN, IMAGENET_STD
 from vitgraph.training.pipeline import batches
 
 _COUNT = 16
@@ -40,11 +41,12 @@ def preview(
     from matplotlib.figure import Figure
 
     c.require(images.count >= _COUNT, "images", f"at least {_COUNT} images, not {images.count}")
-    options: dict[str, Any] = {"normalization": (0.0, 1.0), "augmentation": augmentation, "seed": seed, "epoch": 0}
+    normalization = IMAGENET_MEAN, IMAGENET_STD  # of which erased boxes and what is outside of an image are made
+    options: dict[str, Any] = {"normalization": normalization, "augmentation": augmentation, "seed": seed, "epoch": 0}
     batch = next(iter(batches(images, batch_size=_COUNT, image_size=image_size, training=True, **options)))
     pictures, labels = batch if isinstance(batch, tuple) else (batch, None)
     figure = Figure((8, 8.6))
-    for i, picture in enumerate(np.asarray(pictures)):
+    for i, picture in enumerate(np.asarray(pictures) * IMAGENET_STD + IMAGENET_MEAN):
         axes = figure.add_subplot(4, 4, i + 1)
         axes.imshow(np.clip(picture, 0, 1))
         axes.set_axis_off()

@@ -104,7 +104,7 @@ def list_recipes() -> list[str]:
 
     Example:
         >>> vitgraph.training.list_recipes()
-        ['deit', 'finetune', 'mae']
+        ['beit-finetune', 'deit', 'deit3', 'dino', 'finetune', 'mae', 'swin']
     """
     return sorted(file.name.removesuffix(".json") for file in _FOLDER.iterdir() if file.name.endswith(".json"))
 
