@@ -48,17 +48,28 @@ class LayerNorm(Layer):
 
     def call(self, x):
         if keras.backend.backend() == "torch":
-            x = _with_slope(x, -1)
-            return ops.layer_normalization(x, self.gamma, self.beta, axis=-1, epsilon=self.epsilon)
+            y = _with_slope(x, lambda x: _varies(x, -1))
+            return ops.layer_normalization(y, self.gamma, self.beta, axis=-1, epsilon=self.epsilon)
         y = ops.cast(x, keras.backend.result_type(x.dtype, "float32"))
         if keras.backend.backend() == "tensorflow" and _as_written():
-            y = _with_slope(y - ops.stop_gradient(y[..., :1]), -1)  # equal numbers are 0, before sums are rounded
-            rows = ops.reshape(y, (-1, x.shape[-1]))
+            y = y - ops.stop_gradient(y[..., :1])  # equal numbers are 0, before sums are rounded
+            rows = ops.reshape(_with_slope(y, lambda y: _varies(y, -1)), (-1, x.shape[-1]))
             return ops.cast(ops.reshape(self._fusable(rows), ops.shape(x)), x.dtype)
-        centred = y - ops.mean(y, axis=-1, keepdims=True)
-        variance = ops.mean(ops.square(centred), axis=-1, keepdims=True)
-        inverse = ops.where(_are_equal(y, centred, variance), 0.0, ops.rsqrt(variance + self.epsilon))
-        return ops.cast(self._scaled(centred, inverse), x.dtype)
+        mean = ops.mean(y, axis=-1, keepdims=True)
+        y = y - mean
+        variance = ops.mean(ops.square(y), axis=-1, keepdims=True)
+        inverse = ops.rsqrt(variance + self.epsilon) * self._varies(mean, variance, x.shape[-1])
+        return ops.cast(self._scaled(y, inverse), x.dtype)
+
+    def _varies(self, mean, variance, width):
+        """(..., 1): 0 where a variance is 0, or what the rounding of a sum of equal numbers makes of it; 1 elsewhere.
+
+        The norm would make that a thousand times larger, and a second norm another thousand times: scores of an image
+        with a border of one colour would be off by a tenth. LiteRT's XNNPACK supports all of this, but not `where`.
+        """
+        unit = float(np.finfo(keras.backend.standardize_dtype(mean.dtype)).eps)
+        beyond = ops.relu(variance - ops.square(unit * width**0.5 * mean))
+        return ops.minimum(1024.0 * beyond / (variance + 2.0**-40 * self.epsilon), 1.0)
 
     def _fusable(self, rows):
         """(M, C) -> (M, C), as the sequence of operations that TensorFlow replaces by oneDNN's single one."""
@@ -73,17 +84,6 @@ class LayerNorm(Layer):
         return centred * inverse * gamma + beta
 
 
-def _are_equal(x, centred, variance):
-    """(..., 1): whether the numbers of a vector are equal, and centred are what the rounding of their sum leaves.
-
-    The norm would make that a thousand times larger, and a second norm another thousand times: scores of an image with
-    a border of one colour would be off by a tenth.
-    """
-    off, unit = centred[..., :1], float(np.finfo(keras.backend.standardize_dtype(x.dtype)).eps)
-    is_rounding = ops.abs(off) <= ops.abs(x[..., :1]) * (2.0 * unit * x.shape[-1] ** 0.5)
-    return ops.logical_and(is_rounding, variance <= 1.001 * ops.square(off))
-
-
 def _beyond_rounding(mean, variance):
     """Whether there is a variance that isn't what the sums of equal numbers leave."""
     return variance > ops.square(2.0**-20 * mean)
@@ -93,14 +93,14 @@ def _varies(x, axes):
     return ops.max(x, axes, keepdims=True) > ops.min(x, axes, keepdims=True)
 
 
-def _with_slope(x, axes, where=_varies):
-    """x itself, with a gradient only `where` its numbers along these axes have one."""
+def _with_slope(x, where):
+    """x itself, with a gradient only where `where(x)` is true."""
 
     @ops.custom_gradient
     def identity(x):
         def gradient(*args, upstream=None):
             upstream = args[0] if upstream is None else upstream
-            return upstream * ops.cast(where(x, axes), upstream.dtype)
+            return upstream * ops.cast(where(x), upstream.dtype)
 
         return x, gradient
 
@@ -133,7 +133,7 @@ class BatchNorm(keras.layers.BatchNormalization):
             return super().call(inputs, training=training, mask=mask)
         if not self._has_operation(inputs):
             others = [axis for axis in range(len(inputs.shape)) if axis != self.axis % len(inputs.shape)]
-            return super().call(_with_slope(inputs, others), training=training)
+            return super().call(_with_slope(inputs, lambda x: _varies(x, others)), training=training)
         x = ops.cast(inputs, "float32")
         form = _summed if len(x.shape) > 2 and under_xla() and on_cpu() else _as_one
         y, mean, variance = form(x, self.gamma.value, self.beta.value, self.epsilon)
@@ -160,7 +160,7 @@ class GroupNorm(keras.layers.GroupNormalization):
 
     def _apply_normalization(self, grouped, input_shape):
         axes = [axis for axis in range(1, len(grouped.shape)) if axis != len(grouped.shape) - 2]
-        return super()._apply_normalization(_with_slope(grouped, axes), input_shape)
+        return super()._apply_normalization(_with_slope(grouped, lambda x: _varies(x, axes)), input_shape)
 
 
 @keras.saving.register_keras_serializable(package=PACKAGE)
@@ -168,7 +168,7 @@ class RMSNorm(keras.layers.RMSNormalization):
     """(..., C) -> (..., C): Keras' layer, with no gradient for vectors of zeros."""
 
     def call(self, x):
-        return super().call(_with_slope(x, -1, lambda x, axes: ops.any(x != 0, axes, keepdims=True)))
+        return super().call(_with_slope(x, lambda x: ops.any(x != 0, -1, keepdims=True)))
 
 
 def _as_one(x, gamma, beta, epsilon):
