@@ -52,7 +52,7 @@ def distance(one, other):
 @pytest.mark.heavy
 @rows
 def test_scores_loss_and_gradients_are_near_those_of_float32(name):
-    """As near as a few roundings per node, there and back; where moving statistics norm, if batch statistics do at all.
+    """As near as 16 roundings per node, and 100 there and back; where moving statistics norm, if those of batches do.
 
     A batch's own take its mean away from the gradient, of which rounding is all that is left in images of one colour.
     """
@@ -79,9 +79,9 @@ def test_scores_loss_and_gradients_are_near_those_of_float32(name):
             actual = scores_and_gradients(net, x, training=not batch_norms)
             assert all(np.isfinite(array).all() for array in keras.tree.flatten(actual)), case
             if not TINY[name].discrete:
-                assert np.linalg.norm(actual[0] - expected[0]) <= 2 * near * np.linalg.norm(expected[0]), case
-                assert abs(actual[1] - expected[1]) <= near, case
-                assert distance(actual[2], expected[2]) <= 5 * near * length(expected[2]), case
+                assert np.linalg.norm(actual[0] - expected[0]) <= 4 * near * np.linalg.norm(expected[0]), case
+                assert abs(actual[1] - expected[1]) <= 2 * near, case
+                assert distance(actual[2], expected[2]) <= 10 * near * length(expected[2]), case
 
 
 @pytest.mark.parametrize("kind", ["black", "half black"])
