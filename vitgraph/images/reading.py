@@ -57,7 +57,7 @@ def by_pillow(content):
     """As `decode`, of what TensorFlow can't decode."""
     from PIL import Image, ImageOps
 
-    with Image.open(io.BytesIO(content)) as image:
+    with Image.open(io.BytesIO(_bytes(content))) as image:
         if image.mode.startswith(("I", "F")):
             raise OSError(f"numbers beyond 8 bits ({image.mode})")
         return np.asarray(ImageOps.exif_transpose(image).convert("RGB"))
@@ -65,7 +65,13 @@ def by_pillow(content):
 
 def _orientation(content):
     """How a picture is turned, by EXIF: 1 (upright) to 8; or `_BY_PILLOW`."""
+    content = _bytes(content)
     return np.int32(_BY_PILLOW if is_pillows(content) else _tag(_exif(content)))
+
+
+def _bytes(content):
+    """Outside of a graph TensorFlow gives an array that holds them."""
+    return content if isinstance(content, bytes) else content.item()
 
 
 def _upright(pixels, orientation):
