@@ -79,7 +79,9 @@ def test_depthwise_gradients(kernel_size, strides):
             np.testing.assert_allclose(one, other, rtol=1e-4, atol=1e-4)
     grow = depthwise(change, value(layer.kernel), 0.0, strides)
     np.testing.assert_allclose(np.sum(forms[0][0] * change), np.sum(grow * pull), rtol=1e-3)
-    np.testing.assert_allclose(np.sum(forms[0][1] * value(layer.kernel)), np.sum((value(y) - value(layer.bias)) * pull), rtol=1e-3)
+    np.testing.assert_allclose(
+        np.sum(forms[0][1] * value(layer.kernel)), np.sum((value(y) - value(layer.bias)) * pull), rtol=1e-3
+    )
     np.testing.assert_allclose(forms[0][2], pull.sum((0, 1, 2)), rtol=1e-4, atol=1e-4)
 
 
