@@ -14,7 +14,7 @@ def functions():
     """{name: function}, each once: what these modules offer, and what is public in any other."""
     found = {}
     others = (module.name for module in pkgutil.walk_packages(vitgraph.__path__, "vitgraph."))
-    for name in (*MODULES, *(name for name in others if not name.endswith("__main__"))):
+    for name in (*MODULES, *(name for name in others if not name.endswith(("__main__", ".api")))):
         module = importlib.import_module(name)
         for own in getattr(module, "__all__", None) or vars(module):
             value = getattr(module, own)
