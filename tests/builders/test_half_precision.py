@@ -17,15 +17,13 @@ POLICIES = {"mixed_float16": 2.0**-11, "float16": 2.0**-11, "mixed_bfloat16": 2.
 def pictures(height, width):
     """{kind: two images}."""
     noise = np.random.default_rng(0).random((2, height, width, 3)).astype("float32")
-    half, framed, normalised = noise.copy(), noise.copy(), (noise - 0.45) / 0.225
+    half, normalised = noise.copy(), (noise - 0.45) / 0.225
     half[:, :, width // 2 :] = 0.0
-    framed[:, : height // 4] = framed[:, -height // 4 :] = 0.0
     normalised[:, : height // 4] = -2.0
     constant = np.full_like(noise, 0.7) * np.array([1.0, 0.3], "float32")[:, None, None, None]
     return {
         "black": 0 * noise,
         "half black": half,
-        "framed": framed,
         "normalised and framed": normalised,
         "constant": constant,
         "unscaled": np.round(255 * noise),
@@ -58,8 +56,8 @@ def test_scores_loss_and_gradients_are_near_those_of_float32(name):
     """
     odd = (64, 64) if TINY[name].tied else (75, 52)
     for size, policy, kinds in (
-        ((64, 64), "mixed_float16", ("black", "half black", "framed", "normalised and framed")),
-        ((64, 64), "mixed_bfloat16", ("black", "half black")),
+        ((64, 64), "mixed_float16", ("black", "normalised and framed")),
+        ((64, 64), "mixed_bfloat16", ("half black",)),
         (odd, "float16", ("constant", "unscaled")),
     ):
         exact, net = (TINY[name].build((*size, 3), dtype=dtype) for dtype in ("float32", policy))
