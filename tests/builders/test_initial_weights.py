@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 import vitgraph
+from tests.parity import initial_weights as official
 from tests.variants import value
 from vitgraph.checkpoints.names import SOURCES
 
@@ -65,59 +66,7 @@ def test_stochastic_depth_as_timm(variant):
         assert rates == {round(0.2 * i / steps, 5) for i in range(1, steps + 1)}
 
 
-def fans(kernel):
-    """(fan in, fan out) as PyTorch counts them, per group."""
-    *positions, channels, filters = kernel.shape
-    is_depthwise = len(positions) == 2 and filters <= 2 < channels
-    return math.prod(positions) * (1 if is_depthwise else channels), math.prod(positions) * filters
-
-
-def default(kernel):
-    """PyTorch's default."""
-    return (3 * fans(kernel)[0]) ** -0.5, "uniform"
-
-
-def he_fan_in(kernel):
-    return (2 / fans(kernel)[0]) ** 0.5, "normal"
-
-
-def he_fan_out(kernel):
-    return (2 / fans(kernel)[1]) ** 0.5, "normal"
-
-
-def xavier(kernel):
-    return (2 / sum(fans(kernel))) ** 0.5, "normal"
-
-
-def normal(deviation):
-    return lambda variable: (deviation, "normal")
-
-
-LINEAR = r".*(qkv|kqv|_q|_k|_v|kv|proj|fc\d|attn_pool|fc|head)/kernel"
-CONV = r".*(embed(_\d|_conv\d)?|sr|sr_proj|lim|peg|ex_conv|dwconv|[qkv]_conv|tokenizer_\d_conv)/kernel"
-TABLE = r".*(cls_token/token|pos_embed/table|attn_bias/table)"
-VIT = {CONV: default, LINEAR: normal(0.02), TABLE: normal(0.02)}
-COMPACT = {CONV: he_fan_in, LINEAR: normal(0.02), TABLE: normal(0.2)}
-RANDN = {r"(patch_embed|patch_proj)/kernel": default, LINEAR: default, r".*(token|table|latent)": normal(1.0)}
-OFFICIAL = {
-    "pvt_tiny": VIT,
-    "cvt_13_224": VIT,
-    "deepvit_patch16_224_re_attn_16b": {r".*reatten_matrix/kernel": default, **VIT},
-    "cct_7_3x1_32": COMPACT,
-    "cvt_7_4_32": COMPACT,
-    "crossformer_pp_base": VIT,
-    "regionvit_small_w14_peg_224": {r"stage_\d_proj/kernel": default, **VIT},
-    "scalable_vit_small": {**VIT, CONV: he_fan_out},
-    "t2t_vit_7": {"patch_embed/kernel": normal(0.02), **VIT},
-    "localvit_tiny_mlp4_act3_r4": {r".*_mlp_fc\d/kernel": default, **VIT},
-    "localvit_pvt_tiny": {r".*_mlp_fc\d/kernel": default, **VIT},
-    "ats_deit_small_patch16_224": VIT,
-    "sl_vit_32": {r".*kernel": xavier, r".*(token|table)": normal(1.0)},
-    "sl_pit_32": {r".*kernel": xavier, r".*(token|table)": normal(1.0)},
-    "simple_vit_s16": RANDN,
-    "patch_merger_vit_base_patch16_224": RANDN,
-}
-"""What the official code of families that timm doesn't have begins with; the first match holds."""
+OFFICIAL = official()
 
 
 @pytest.mark.parametrize("variant", OFFICIAL)

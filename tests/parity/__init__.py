@@ -86,6 +86,11 @@ def parameters():
     return _union("PARAMETERS")
 
 
+def initial_weights():
+    """{variant: what the official code's weights begin with}: INITIAL of all modules here, see `initial`."""
+    return _union("INITIAL")
+
+
 def _union(table):
     modules = [importlib.import_module(module.name) for module in pkgutil.iter_modules(__path__, f"{__name__}.")]
     return {key: value for module in modules for key, value in getattr(module, table, {}).items()}

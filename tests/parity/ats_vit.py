@@ -1,6 +1,6 @@
 """The official code's ViT with adaptive token sampling -> ours."""
 
-from tests.parity import Port, same
+from tests.parity import Port, initial, same
 from tests.parity.official import no_more
 from vitgraph import build_ats_vit
 
@@ -52,6 +52,8 @@ def policy(x):
     """1 for a token, 0 for padding: (B, M, C) -> (B, M, 1)."""
     return x.any(axis=2, keepdims=True).astype("float32")
 
+
+INITIAL = {"ats_deit_small_patch16_224": initial.VIT}
 
 PARAMETERS = {
     "ats_deit_small_patch16_224": 22_050_664,

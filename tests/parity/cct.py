@@ -1,6 +1,6 @@
 """CCT, CVT and ViT-Lite of the official repository, and vit-pytorch's CCT -> ours."""
 
-from tests.parity import Port, same
+from tests.parity import Port, initial, same
 from tests.parity.official import no_more
 from vitgraph import build_cct, build_vit_lite
 
@@ -57,6 +57,8 @@ def _port(build, config, tokenizer, image_shape, **ours):
     outputs.update({"features/tokens": ("tokens", same), "logits": ("predictions", same)})
     return Port(model, "cct/official_sine" if ours["pos_embed"] == "sine" else "cct/official", outputs)
 
+
+INITIAL = {"cct_7_3x1_32": initial.COMPACT, "cvt_7_4_32": initial.COMPACT}
 
 PARAMETERS = {
     "cct_14_7x1_224": 22_339_049,

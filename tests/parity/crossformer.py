@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 
-from tests.parity import Port, as_tokens, same
+from tests.parity import Port, as_tokens, initial, same
 from tests.parity.official import no_more
 from tests.parity.timm import top_of
 from vitgraph import build_crossformer
@@ -83,6 +83,8 @@ def group_sizes(kind, per_stage, depths, side):
             block += 1
     return sizes
 
+
+INITIAL = {"crossformer_pp_base": initial.VIT}
 
 PARAMETERS = {
     "crossformer_base": 51_971_554,

@@ -1,6 +1,6 @@
 """CvT of the official repository -> ours."""
 
-from tests.parity import Port, channels_first, same, tokens_as_map
+from tests.parity import Port, channels_first, initial, same, tokens_as_map
 from tests.parity.official import no_more
 from vitgraph import build_cvt
 
@@ -51,6 +51,8 @@ def official_cvt(config, image_shape, weights):
             outputs[f"features/{i}/cls"] = (stage.name, lambda x: x[:, :1])
     return Port(model, "cvt/official", outputs)
 
+
+INITIAL = {"cvt_13_224": initial.VIT}
 
 PARAMETERS = {
     "cvt_13_224": 19_997_480,

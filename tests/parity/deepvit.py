@@ -3,7 +3,7 @@
 import keras
 
 import vitgraph
-from tests.parity import Port, same
+from tests.parity import Port, initial, same
 from tests.parity.official import no_more
 
 NAMES = {
@@ -49,6 +49,8 @@ def official_deepvit(config, image_shape, weights):
     with_maps = keras.Model(model.input, [*model.outputs, *vitgraph.attention(model).outputs])
     return Port(with_maps, "deepvit/official", outputs)
 
+
+INITIAL = {"deepvit_patch16_224_re_attn_16b": {r".*reatten_matrix/kernel": initial.default, **initial.VIT}}
 
 PARAMETERS = {
     "deepvit_L": 58_883_708,

@@ -1,6 +1,6 @@
 """LocalViT of the official repository, on ViT and on PVT -> ours."""
 
-from tests.parity import Port, same
+from tests.parity import Port, initial, same
 from tests.parity.official import no_more
 from tests.parity.pvt import pvt
 from tests.parity.timm import WITHOUT_EFFECT, top_of
@@ -44,6 +44,9 @@ def official_localvit(config, image_shape, weights):
 def official_localvit_pvt(config, image_shape, weights):
     return pvt(build_localvit_pvt, "localvit_pvt/official", config, image_shape)
 
+
+_INITIAL = {r".*_mlp_fc\d/kernel": initial.default, **initial.VIT}
+INITIAL = {"localvit_tiny_mlp4_act3_r4": _INITIAL, "localvit_pvt_tiny": _INITIAL}
 
 PARAMETERS = {
     "localvit_pvt_tiny": 13_456_152,

@@ -2,7 +2,7 @@
 
 import keras
 
-from tests.parity import Port, same
+from tests.parity import Port, initial, same
 from tests.parity.official import no_more
 from tests.parity.vit import lucid_arguments, lucid_attn_proj
 from vitgraph import build_patch_merger_vit
@@ -43,6 +43,8 @@ def lucid_patch_merger(config, image_shape, weights):
     model = keras.Model(tokens, patch_merger(tokens, config["num_tokens_out"]))
     return Port(model, "patch_merger_vit/merger", {"logits": ("patch_merger", same)}, input="tokens")
 
+
+INITIAL = {"patch_merger_vit_base_patch16_224": initial.RANDN}
 
 PARAMETERS = {
     "patch_merger_vit_base_patch16_224": 86_549_224,

@@ -1,6 +1,6 @@
 """PVT of the official repository -> ours."""
 
-from tests.parity import Port, as_tokens, same
+from tests.parity import Port, as_tokens, initial, same
 from tests.parity.official import no_more
 from tests.parity.timm import WITHOUT_EFFECT, top_of
 from vitgraph import build_pvt
@@ -43,6 +43,8 @@ def pvt(build, source, config, image_shape):
     outputs["logits"] = ("predictions" if ours.get("num_classes") else "pool", same)
     return Port(model, source, outputs)
 
+
+INITIAL = {"pvt_tiny": initial.VIT}
 
 PARAMETERS = {
     "pvt_large": 61_369_320,

@@ -1,6 +1,6 @@
 """The official RegionViT -> ours."""
 
-from tests.parity import Port, channels_first, same
+from tests.parity import Port, channels_first, initial, same
 from tests.parity.official import no_more
 from vitgraph import build_regionvit
 
@@ -68,6 +68,8 @@ def top_of(num_classes):
         raise NotImplementedError("num_classes=0: the mean of the regional tokens, which no graph ends in")
     return {"num_classes": num_classes, "classifier_activation": None}
 
+
+INITIAL = {"regionvit_small_w14_peg_224": {r"stage_\d_proj/kernel": initial.default, **initial.VIT}}
 
 PARAMETERS = {
     "regionvit_base_224": 72_747_232,

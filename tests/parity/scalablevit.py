@@ -1,6 +1,6 @@
 """The official ScalableViT -> ours."""
 
-from tests.parity import Port, as_tokens, same
+from tests.parity import Port, as_tokens, initial, same
 from tests.parity.official import no_more
 from vitgraph import build_scalablevit
 
@@ -39,6 +39,8 @@ def official_scalablevit(config, image_shape, weights):
     source = "scalablevit/official_plain_head" if plain_head else "scalablevit/official"
     return Port(model, source, {**outputs, "logits": (logits, same)})
 
+
+INITIAL = {"scalable_vit_small": {**initial.VIT, initial.CONV: initial.he_fan_out}}
 
 PARAMETERS = {
     "scalable_vit_base": 81_881_624,

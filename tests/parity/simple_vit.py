@@ -1,6 +1,6 @@
 """vit-pytorch's SimpleViT -> ours."""
 
-from tests.parity import Port
+from tests.parity import Port, initial
 from tests.parity.vit import lucid_arguments, lucid_outputs
 from vitgraph import build_simple_vit
 
@@ -10,6 +10,8 @@ def lucid_simple_vit(config, image_shape, weights):
     model = build_simple_vit(image_shape, **lucid_arguments(config), **ours)
     return Port(model, "simple_vit/lucidrains", lucid_outputs("norm"))
 
+
+INITIAL = {"simple_vit_s16": initial.RANDN}
 
 PARAMETERS = {
     "simple_vit_b16": 86_415_592,

@@ -2,7 +2,7 @@
 
 import keras
 
-from tests.parity import Port, channels_first, same
+from tests.parity import Port, channels_first, initial, same
 from tests.parity.official import no_more
 from vitgraph import build_small_data_pit, build_small_data_vit
 from vitgraph.blocks import ToTokens
@@ -66,6 +66,9 @@ def tokenization(config, image_shape, weights):
     outputs = {"shifted": ("merging_shifts", channels_first), "logits": ("tokens", same)}
     return Port(model, "small_data_vit/official_spt", outputs)
 
+
+_INITIAL = {r".*kernel": initial.xavier, r".*(token|table)": initial.normal(1.0)}
+INITIAL = {"sl_vit_32": _INITIAL, "sl_pit_32": _INITIAL}
 
 PARAMETERS = {
     "pit_32": 7_353_736,

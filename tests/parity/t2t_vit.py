@@ -1,6 +1,6 @@
 """T2T-ViTs of the official repository -> ours."""
 
-from tests.parity import Port, as_tokens, same
+from tests.parity import Port, as_tokens, initial, same
 from tests.parity.official import no_more
 from vitgraph import build_t2t_vit
 
@@ -34,6 +34,8 @@ def official_t2t(config, image_shape, weights):
     outputs.update({"features/tokens": ("tokens", same), "logits": (model.output_names[0], same)})
     return Port(model, f"t2t_vit/{config.get('tokens_type', 'performer')}", outputs)
 
+
+INITIAL = {"t2t_vit_7": {"patch_embed/kernel": initial.normal(0.02), **initial.VIT}}
 
 PARAMETERS = {
     "t2t_vit_10": 5_834_702,

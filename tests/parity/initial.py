@@ -1,0 +1,42 @@
+"""What the weights of official code begin with: INITIAL of a module here is {variant: {pattern of our path: rule}}.
+
+The first pattern that matches a kernel, token or table holds; a rule makes (deviation, kind of distribution) of it.
+"""
+
+import math
+
+
+def fans(kernel):
+    """(fan in, fan out) as PyTorch counts them, per group."""
+    *positions, channels, filters = kernel.shape
+    is_depthwise = len(positions) == 2 and filters <= 2 < channels
+    return math.prod(positions) * (1 if is_depthwise else channels), math.prod(positions) * filters
+
+
+def default(kernel):
+    """PyTorch's default."""
+    return (3 * fans(kernel)[0]) ** -0.5, "uniform"
+
+
+def he_fan_in(kernel):
+    return (2 / fans(kernel)[0]) ** 0.5, "normal"
+
+
+def he_fan_out(kernel):
+    return (2 / fans(kernel)[1]) ** 0.5, "normal"
+
+
+def xavier(kernel):
+    return (2 / sum(fans(kernel))) ** 0.5, "normal"
+
+
+def normal(deviation):
+    return lambda variable: (deviation, "normal")
+
+
+LINEAR = r".*(qkv|kqv|_q|_k|_v|kv|proj|fc\d|attn_pool|fc|head)/kernel"
+CONV = r".*(embed(_\d|_conv\d)?|sr|sr_proj|lim|peg|ex_conv|dwconv|[qkv]_conv|tokenizer_\d_conv)/kernel"
+TABLE = r".*(cls_token/token|pos_embed/table|attn_bias/table)"
+VIT = {CONV: default, LINEAR: normal(0.02), TABLE: normal(0.02)}
+COMPACT = {CONV: he_fan_in, LINEAR: normal(0.02), TABLE: normal(0.2)}
+RANDN = {r"(patch_embed|patch_proj)/kernel": default, LINEAR: default, r".*(token|table|latent)": normal(1.0)}
