@@ -157,21 +157,20 @@ def _numbers(parts, known, name):
 
 
 def _integer(least, most):
-    def convert(text):
-        if not re.fullmatch(r"[0-9]{1,9}", text) or not least <= int(text) <= most:
-            raise ValueError
-        return int(text)
-
-    return f"an integer from {least} to {most}", convert
+    return _bounded("an integer", r"[0-9]{1,9}", int, least, most)
 
 
 def _number(least, most):
-    def convert(text):
-        if not re.fullmatch(r"[0-9]{1,9}(\.[0-9]{0,9})?|\.[0-9]{1,9}", text) or not least <= float(text) <= most:
-            raise ValueError
-        return float(text)
+    return _bounded("a number", r"[0-9]{1,9}(\.[0-9]{0,9})?|\.[0-9]{1,9}", float, least, most)
 
-    return f"a number from {least} to {most}", convert
+
+def _bounded(what, pattern, kind, least, most):
+    def convert(text):
+        if not re.fullmatch(pattern, text) or not least <= kind(text) <= most:
+            raise ValueError
+        return kind(text)
+
+    return f"{what} from {least} to {most}", convert
 
 
 def _choice(*names):

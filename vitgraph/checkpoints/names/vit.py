@@ -72,22 +72,25 @@ def _dinov2(*special):
     return Source(renames=(*special, *_PLAIN), ignored="mask_token")
 
 
+_BLOCK, _LAYER = r"block_(\d+)_", "transformer.layers.{0}."
+
+
 def _openai():
     """The table of CLIP's image tower as OpenAI and open_clip save it, beside the text tower, which isn't read."""
-    block, layer = r"block_(\d+)_", "visual.transformer.resblocks.{0}."
+    layer = "visual.transformer.resblocks.{0}."
     return Source(
         renames=(
             (r"patch_embed", "visual.conv1"),
             (r"cls_token/token", "visual.class_embedding", reshaped),
             (r"pos_embed/table", "visual.positional_embedding"),
             (r"norm_pre", "visual.ln_pre"),
-            (block + "norm1", layer + "ln_1"),
-            (block + "attn_qkv/kernel", layer + "attn.in_proj_weight"),
-            (block + "attn_qkv/bias", layer + "attn.in_proj_bias"),
-            (block + "attn_proj", layer + "attn.out_proj"),
-            (block + "norm2", layer + "ln_2"),
-            (block + "mlp_fc1", layer + "mlp.c_fc"),
-            (block + "mlp_fc2", layer + "mlp.c_proj"),
+            (_BLOCK + "norm1", layer + "ln_1"),
+            (_BLOCK + "attn_qkv/kernel", layer + "attn.in_proj_weight"),
+            (_BLOCK + "attn_qkv/bias", layer + "attn.in_proj_bias"),
+            (_BLOCK + "attn_proj", layer + "attn.out_proj"),
+            (_BLOCK + "norm2", layer + "ln_2"),
+            (_BLOCK + "mlp_fc1", layer + "mlp.c_fc"),
+            (_BLOCK + "mlp_fc2", layer + "mlp.c_proj"),
             (r"norm", "visual.ln_post"),
             (r"head/kernel", "visual.proj", reshaped),
             (r"head/bias", "visual.proj", _no_bias),
@@ -100,9 +103,6 @@ def _openai():
 def _no_bias(arrays, shape):
     """Of a projection without a bias."""
     return np.zeros(shape, "float32")
-
-
-_BLOCK, _LAYER = r"block_(\d+)_", "transformer.layers.{0}."
 
 
 def lucidrains(proj, fc2, head):
