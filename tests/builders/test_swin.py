@@ -1,19 +1,24 @@
-"""Swin's learned positions, beside its biases by relative position."""
+"""Learned positions of Swin and Swin V2, beside their biases by relative position."""
 
 import keras
 import numpy as np
+import pytest
 
 from tests.checkpoints.test_weights import golden
 from tests.variants import TINY, assert_close, assert_same, images, value, with_random_weights
 from vitgraph.checkpoints import load_weights, resample, save_weights
 
 
-def positioned(shape=(64, 64, 3), **overrides):
-    return TINY["swin"].build(shape, pos_embed="learn", **overrides)
+both = pytest.mark.parametrize("net", ["swin", "swin_v2"])
 
 
-def test_positions_are_added_to_the_embedded_patches():
-    plain, model = TINY["swin"].build(), with_random_weights(positioned())
+def positioned(net, shape=(64, 64, 3), **overrides):
+    return TINY[net].build(shape, pos_embed="learn", **overrides)
+
+
+@both
+def test_positions_are_added_to_the_embedded_patches(net):
+    plain, model = TINY[net].build(), with_random_weights(positioned(net))
     weights = {v.path: value(v) for v in model.weights}
     table = weights.pop("pos_embed/table").reshape(1, 16, 16, 8)
     load_weights(plain, weights)
@@ -22,17 +27,19 @@ def test_positions_are_added_to_the_embedded_patches():
     assert_close(model(images()), tail(patches + table))
 
 
-def test_another_size_and_any_size(tmp_path):
+@both
+def test_another_size_and_any_size(net, tmp_path):
     """On loading, and in the graph of an image of any size."""
-    path = save_weights(with_random_weights(positioned((64, 96, 3))), tmp_path / "oblong.safetensors")
-    other, any_size = positioned((96, 64, 3)), positioned((None, None, 3), img_size=(64, 96))
+    path = save_weights(with_random_weights(positioned(net, (64, 96, 3))), tmp_path / "oblong.safetensors")
+    other, any_size = positioned(net, (96, 64, 3)), positioned(net, (None, None, 3), img_size=(64, 96))
     for model in (other, any_size):
         load_weights(model, path)
     assert_close(any_size(images(2, 96, 64)), other(images(2, 96, 64)))
 
 
-def test_keras_files(tmp_path):
-    model = with_random_weights(positioned())
+@both
+def test_keras_files(net, tmp_path):
+    model = with_random_weights(positioned(net))
     model.save(tmp_path / "model.keras")
     assert_same(keras.saving.load_model(tmp_path / "model.keras")(images()), model(images()))
 

@@ -254,6 +254,7 @@ OWN = {  # builder: (arguments, the one that is refused, what is allowed), ...
         ({"mlp_ratios": (4, 4, 4, 0.001)}, "mlp_ratios", "at least 1 / width, here 0.001 of 768"),
         ({"window_sizes": (7, 7, 7)}, "window_sizes", "4 entries, one per stage, as many as depths"),
         ({"pretrained_window_sizes": (12, 12, 12)}, "pretrained_window_sizes", "4 entries, one per"),
+        ({"pos_embed": "learn", **OPEN}, "img_size", 'a size: with pos_embed="learn" there is a table for it'),
     ],
     "t2t_vit": [
         ({"token_dim": 1}, "token_dim", "at least 2 with performers"),

@@ -31,20 +31,8 @@ from typing import Annotated
 import keras
 from keras import layers
 
+from vitgraph import blocks
 from vitgraph import contract as c
-from vitgraph.blocks import (
-    ClearPadding,
-    MaskedAttention,
-    PatchIds,
-    PickIds,
-    PickTokens,
-    PositionTable,
-    PrependTokens,
-    PutBack,
-    Stage,
-    TokenSampler,
-    ToTokens,
-)
 from vitgraph.wiring import layers as w
 from vitgraph.wiring.border import Border
 from vitgraph.wiring.transformer import Transformer, patch_embed, patch_grid, pre_norm_block, transformer_blocks
@@ -132,22 +120,24 @@ def build_ats_vit(
     patch, grid = patch_grid(border, patch_size, img_size)
 
     patches = patch_embed(border.image, patch, dim)
-    x = ToTokens(name="tokens")(patches)
-    x = PrependTokens(name="cls_token")(x)
-    x = PositionTable(grid, 1, kernel="bilinear", antialias=False, name="pos_embed")(x, patches)
+    x = blocks.ToTokens(name="tokens")(patches)
+    x = blocks.PrependTokens(name="cls_token")(x)
+    x = blocks.PositionTable(grid, 1, kernel="bilinear", antialias=False, name="pos_embed")(x, patches)
     x = w.dropout(x, pos_drop_rate, "pos_drop")
-    ids = PatchIds(name="patch_ids")(patches)  # (B, M), beside tokens (B, 1 + M, dim): which patch each of them is
+    ids = blocks.PatchIds(name="patch_ids")(
+        patches
+    )  # (B, M), beside tokens (B, 1 + M, dim): which patch each of them is
     first, rates = min(ats_blocks), w.drop_path_rates(drop_path_rate, depth)
     x = transformer_blocks(x, t, pre_norm_block, rates[:first], patch, 1)
     for i in range(first, depth):
         if i in budgets:
-            sampler = TokenSampler(t.num_heads, t.qk_scale, budgets[i], drop_tokens, name=f"block_{i}_picks")
+            sampler = blocks.TokenSampler(t.num_heads, t.qk_scale, budgets[i], drop_tokens, name=f"block_{i}_picks")
             x, ids = _sampling_block(x, ids, sampler, t, rates[i], f"block_{i}")
         else:
             x = _masked_block(x, ids, t, rates[i], f"block_{i}")
     ids = layers.Identity(name="token_ids")(ids)
-    x = PutBack(name="put_back")(x, ids, patches)
-    x = Stage(patch, 1, "patch_embed", name="all_patches")(x)
+    x = blocks.PutBack(name="put_back")(x, ids, patches)
+    x = blocks.Stage(patch, 1, "patch_embed", name="all_patches")(x)
     hidden = _hidden_layer(representation_size)
     return border.end_plain(x, patches, t, "token", hidden=hidden, drop_rate=drop_rate)
 
@@ -156,9 +146,9 @@ def _sampling_block(x, ids, sampler, t, drop_path, name):
     """A block that keeps some of its tokens: (B, 1 + M, C), (B, M) -> (B, 1 + K, C), (B, K)."""
     qkv = w.dense(t.norm(x, f"{name}_norm1"), 3 * t.attn_dim, f"{name}_attn_qkv", t.qkv_bias)
     picks = sampler(qkv, ids)  # (B, K): which of the M tokens the block keeps
-    y = MaskedAttention(t.num_heads, t.qk_scale, name=f"{name}_attn")(qkv, ids, picks)
+    y = blocks.MaskedAttention(t.num_heads, t.qk_scale, name=f"{name}_attn")(qkv, ids, picks)
     y = w.dense(y, t.dim, f"{name}_attn_proj")
-    x, ids = PickTokens(name=f"{name}_picked")(x, picks), PickIds(name=f"{name}_ids")(ids, picks)
+    x, ids = blocks.PickTokens(name=f"{name}_picked")(x, picks), blocks.PickIds(name=f"{name}_ids")(ids, picks)
     x = dataclasses.replace(t, proj_drop_rate=0.0).residual(x, y, drop_path, f"{name}_res1")
     return _feed_forward(x, ids, t, drop_path, name), ids
 
@@ -166,7 +156,7 @@ def _sampling_block(x, ids, sampler, t, drop_path, name):
 def _masked_block(x, ids, t, drop_path, name):
     """ViT's block, in which padding is no key: (B, 1 + M, C), (B, M) -> (B, 1 + M, C)."""
     qkv = w.dense(t.norm(x, f"{name}_norm1"), 3 * t.attn_dim, f"{name}_attn_qkv", t.qkv_bias)
-    y = MaskedAttention(t.num_heads, t.qk_scale, t.attn_drop_rate, name=f"{name}_attn")(qkv, ids)
+    y = blocks.MaskedAttention(t.num_heads, t.qk_scale, t.attn_drop_rate, name=f"{name}_attn")(qkv, ids)
     x = t.residual(x, w.dense(y, t.dim, f"{name}_attn_proj"), drop_path, f"{name}_res1")
     return _feed_forward(x, ids, t, drop_path, name)
 
@@ -174,7 +164,7 @@ def _masked_block(x, ids, t, drop_path, name):
 def _feed_forward(x, ids, t, drop_path, name):
     y = t.mlp(t.norm(x, f"{name}_norm2"), f"{name}_mlp")
     x = t.residual(x, y, drop_path, f"{name}_res2")
-    return ClearPadding(name=name)(x, ids)
+    return blocks.ClearPadding(name=name)(x, ids)
 
 
 def _hidden_layer(width):

@@ -25,8 +25,8 @@ from typing import Any, Literal
 import keras
 from keras import layers
 
+from vitgraph import blocks
 from vitgraph import contract as c
-from vitgraph.blocks import GridBias, PositionTable, PrependTokens, QVBias, SelfAttention, ToTokens
 from vitgraph.blocks.initializers import InitialWeights, normal
 from vitgraph.wiring import layers as w
 from vitgraph.wiring.border import Border
@@ -127,11 +127,11 @@ def build_beit(
     )  # fmt: skip
 
     patches = patch_embed(border.image, patch, dim)
-    x = PrependTokens(name="cls_token")(ToTokens(name="tokens")(patches))
-    x = PositionTable(grid, 1, name="pos_embed")(x, patches) if pos_embed == "learn" else x
+    x = blocks.PrependTokens(name="cls_token")(blocks.ToTokens(name="tokens")(patches))
+    x = blocks.PositionTable(grid, 1, name="pos_embed")(x, patches) if pos_embed == "learn" else x
     x = w.dropout(x, pos_drop_rate, "pos_drop")
     has_shared = rel_pos_bias in ("shared", "both")
-    shared = GridBias(grid, num_heads, name="rel_pos_bias")(patches) if has_shared else None
+    shared = blocks.GridBias(grid, num_heads, name="rel_pos_bias")(patches) if has_shared else None
     t = dataclasses.replace(t, patches=patches, shared_bias=shared)
     x = transformer_blocks(x, t, pre_norm_block, w.drop_path_rates(drop_path_rate, depth), patch, 1)
     norm = norm_place(fc_norm, global_pool)
@@ -153,11 +153,11 @@ class _Transformer(Transformer):
     def attention(self, x, name):
         """qkv, biases of queries and values, attention with what is added before the softmax, proj."""
         qkv = w.dense(x, 3 * self.attn_dim, f"{name}_qkv", use_bias=False)
-        qkv = QVBias(name=f"{name}_qv_bias")(qkv) if self.qkv_bias else qkv
+        qkv = blocks.QVBias(name=f"{name}_qv_bias")(qkv) if self.qkv_bias else qkv
         bias = self.shared_bias
         if self.grid:
-            bias = GridBias(self.grid, self.num_heads, name=f"{name}_bias")(self.patches)
+            bias = blocks.GridBias(self.grid, self.num_heads, name=f"{name}_bias")(self.patches)
         if self.grid and self.shared_bias is not None:
             bias = layers.Add(name=f"{name}_biases")([bias, self.shared_bias])
-        x = SelfAttention(self.num_heads, self.qk_scale, self.attn_drop_rate, name=name)(qkv, bias)
+        x = blocks.SelfAttention(self.num_heads, self.qk_scale, self.attn_drop_rate, name=name)(qkv, bias)
         return w.dense(x, self.dim, f"{name}_proj")

@@ -27,17 +27,8 @@ import dataclasses
 import keras
 from keras import layers
 
+from vitgraph import blocks
 from vitgraph import contract as c
-from vitgraph.blocks import (
-    CrossAttention,
-    DropPrefix,
-    HeadMixture,
-    PositionTable,
-    PrependTokens,
-    TakePrefix,
-    TalkingHeadsAttention,
-    ToTokens,
-)
 from vitgraph.wiring import layers as w
 from vitgraph.wiring.border import Border
 from vitgraph.wiring.transformer import Transformer, patch_embed, patch_grid, pre_norm_block, transformer_blocks
@@ -133,14 +124,14 @@ def build_cait(
     patch, grid = patch_grid(border, patch_size, img_size)
 
     patches = patch_embed(border.image, patch, dim)
-    x = ToTokens(name="tokens")(patches)
-    x = PositionTable(grid, name="pos_embed")(x, patches)
+    x = blocks.ToTokens(name="tokens")(patches)
+    x = blocks.PositionTable(grid, name="pos_embed")(x, patches)
     x = w.dropout(x, pos_drop_rate, "pos_drop")
     x = transformer_blocks(x, t, pre_norm_block, [drop_path_rate] * depth, patch)
     if border.ends_in_map:
         return border.end_plain(x, patches, t, global_pool, prefix=0)
 
-    x = PrependTokens(name="cls_stage_token")(x)
+    x = blocks.PrependTokens(name="cls_stage_token")(x)
     alone = dataclasses.replace(t, mlp_ratio=mlp_ratio_token_only, proj_drop_rate=0.0, attn_drop_rate=0.0)
     for i in range(depth_token_only):
         x = _class_block(x, alone, f"cls_stage_{i}")
@@ -151,14 +142,16 @@ class TalkingHeads(Transformer):
     """The parts of a transformer block, with heads that are mixed before and after the softmax."""
 
     def attend(self, qkv, name):
-        before = HeadMixture(self.num_heads, name=f"{name}_proj_l")(qkv)
-        after = HeadMixture(self.num_heads, name=f"{name}_proj_w")(qkv)
-        return TalkingHeadsAttention(self.num_heads, self.qk_scale, self.attn_drop_rate, name=name)(qkv, before, after)
+        before = blocks.HeadMixture(self.num_heads, name=f"{name}_proj_l")(qkv)
+        after = blocks.HeadMixture(self.num_heads, name=f"{name}_proj_w")(qkv)
+        return blocks.TalkingHeadsAttention(self.num_heads, self.qk_scale, self.attn_drop_rate, name=name)(
+            qkv, before, after
+        )
 
 
 def _class_block(x, t, name):
     """The class token attends to itself and the patches, and only it changes: (B, 1 + N, C) -> (B, 1 + N, C)."""
-    token, patches = TakePrefix(name=f"{name}_token")(x), DropPrefix(1, name=f"{name}_patches")(x)
+    token, patches = blocks.TakePrefix(name=f"{name}_token")(x), blocks.DropPrefix(1, name=f"{name}_patches")(x)
     y = _class_attention(t.norm(x, f"{name}_norm1"), t, f"{name}_attn")
     token = t.residual(token, y, 0.0, f"{name}_res1")
     y = t.mlp(t.norm(token, f"{name}_norm2"), f"{name}_mlp")
@@ -168,7 +161,7 @@ def _class_block(x, t, name):
 
 def _class_attention(x, t, name):
     """The query comes from the class token, keys and values from all tokens: (B, 1 + N, C) -> (B, 1, C)."""
-    q = w.dense(TakePrefix(name=f"{name}_query")(x), t.attn_dim, f"{name}_q", t.qkv_bias)
+    q = w.dense(blocks.TakePrefix(name=f"{name}_query")(x), t.attn_dim, f"{name}_q", t.qkv_bias)
     kv = w.dense(x, 2 * t.attn_dim, f"{name}_kv", t.qkv_bias)
-    x = CrossAttention(t.num_heads, t.qk_scale, name=name)(q, kv)
+    x = blocks.CrossAttention(t.num_heads, t.qk_scale, name=name)(q, kv)
     return w.dense(x, t.dim, f"{name}_proj")

@@ -27,8 +27,8 @@ from typing import Annotated
 import keras
 from keras import layers
 
+from vitgraph import blocks
 from vitgraph import contract as c
-from vitgraph.blocks import Stage
 from vitgraph.wiring import compact_transformer as compact
 from vitgraph.wiring import layers as w
 from vitgraph.wiring.border import Border
@@ -143,7 +143,7 @@ def build_cct(
     x = w.dropout(x, pos_drop_rate, "pos_drop")
     for i, drop_path in enumerate(w.drop_path_rates(drop_path_rate, depth)):
         x = compact.norm_between_block(x, t, drop_path, f"block_{i}")
-        x = Stage(step, grid=f"{part}_pool", name=f"block_{i}")(x)
+        x = blocks.Stage(step, grid=f"{part}_pool", name=f"block_{i}")(x)
     return compact.end(border, t.norm(x, "norm"), patches, drop_rate=drop_rate)
 
 

@@ -30,19 +30,8 @@ from typing import Annotated, Literal
 import keras
 from keras import layers
 
+from vitgraph import blocks
 from vitgraph import contract as c
-from vitgraph.blocks import (
-    DepthwiseConv2D,
-    GroupBias,
-    GroupOffsets,
-    GroupPartition,
-    GroupReverse,
-    PositionTable,
-    SelfAttention,
-    Stage,
-    ToMap,
-    ToTokens,
-)
 from vitgraph.wiring import layers as w
 from vitgraph.wiring.border import Border
 from vitgraph.wiring.transformer import Transformer
@@ -157,8 +146,8 @@ def build_crossformer(
             y = t.mlp(t.norm(x, f"{block}_norm2"), f"{block}_mlp")
             x = t.residual(x, y, drop_path, f"{block}_res2")
             if cooling and j % 3 == 2 and j < depth - 1:
-                x = t.norm(DepthwiseConv2D(3, name=f"{block}_ex_conv")(x), f"{block}_ex_ln")
-        x = Stage(math.prod(strides[: i + 1]), name=stage)(x)
+                x = t.norm(blocks.DepthwiseConv2D(3, name=f"{block}_ex_conv")(x), f"{block}_ex_ln")
+        x = blocks.Stage(math.prod(strides[: i + 1]), name=stage)(x)
     return border.end(w.layer_norm(x, norm_eps, "norm"), drop_rate)
 
 
@@ -190,28 +179,28 @@ def _cross_scale(x, dim, kernel_sizes, stride, name):
 
 def _positions(x):
     """Adds a learned table of the map's size."""
-    y = ToTokens(name="tokens")(x)
-    y = PositionTable(x.shape[1:3], name="pos_embed")(y, x)
-    return ToMap(name="pos_map")(y, x)
+    y = blocks.ToTokens(name="tokens")(x)
+    y = blocks.PositionTable(x.shape[1:3], name="pos_embed")(y, x)
+    return blocks.ToMap(name="pos_map")(y, x)
 
 
 def _attention(x, t, group, mask_padding, name):
     """Self-attention within the groups of x (B, H, W, C), with the dynamic position bias."""
     bias = _position_bias(x, t, group, mask_padding, name)
-    y = GroupPartition(**group, name=f"{name}_partition")(x)
+    y = blocks.GroupPartition(**group, name=f"{name}_partition")(x)
     y = w.dense(y, 3 * t.dim, f"{name}_qkv", t.qkv_bias)
-    y = SelfAttention(t.num_heads, scale=t.qk_scale, drop=t.attn_drop_rate, name=name)(y, bias)
-    y = GroupReverse(**group, name=f"{name}_reverse")(y, x)
+    y = blocks.SelfAttention(t.num_heads, scale=t.qk_scale, drop=t.attn_drop_rate, name=name)(y, bias)
+    y = blocks.GroupReverse(**group, name=f"{name}_reverse")(y, x)
     return w.dense(y, t.dim, f"{name}_proj")
 
 
 def _position_bias(x, t, group, mask_padding, name):
     """The bias (1 or groups, heads, w, w) that a small net makes of all offsets within a group."""
     width = t.dim // 16
-    y = GroupOffsets(**group, name=f"{name}_offsets")(x)
+    y = blocks.GroupOffsets(**group, name=f"{name}_offsets")(x)
     y = w.dense(y, width, f"{name}_pos_proj")
     for i, units in enumerate((width, width, t.num_heads), start=1):
         y = t.norm(y, f"{name}_pos{i}_norm")
         y = layers.ReLU(name=f"{name}_pos{i}_act")(y)
         y = w.dense(y, units, f"{name}_pos{i}_fc")
-    return GroupBias(**group, mask=mask_padding, name=f"{name}_bias")(y, x)
+    return blocks.GroupBias(**group, mask=mask_padding, name=f"{name}_bias")(y, x)

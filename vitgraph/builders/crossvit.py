@@ -30,20 +30,8 @@ from typing import Annotated, Literal
 import keras
 from keras import layers
 
+from vitgraph import blocks
 from vitgraph import contract as c
-from vitgraph.blocks import (
-    CrossAttention,
-    DropPrefix,
-    PositionTable,
-    PrependTokens,
-    ResizeLike,
-    ScaleImage,
-    Stage,
-    TakePrefix,
-    TakeToken,
-    ToMap,
-    ToTokens,
-)
 from vitgraph.blocks.base import is_static
 from vitgraph.wiring import layers as w
 from vitgraph.wiring.border import Border
@@ -166,12 +154,12 @@ def build_crossvit(
 
     patches = [b.patches(border.image) for b in branches]
     xs = [b.embed(patches[b.i], planned, pos_drop_rate) for b in branches]
-    lengths = [max(*blocks) + rounds for *blocks, rounds in depths]
+    lengths = [max(*counts) + rounds for *counts, rounds in depths]
     rates = iter(w.drop_path_rates(drop_path_rate, sum(lengths)))
-    for k, (*blocks, rounds) in enumerate(depths):
+    for k, (*counts, rounds) in enumerate(depths):
         block, drop_paths = f"block_{k}", list(itertools.islice(rates, lengths[k]))
         for b in branches:
-            for n in range(blocks[b.i]):
+            for n in range(counts[b.i]):
                 xs[b.i] = pre_norm_block(xs[b.i], b, drop_paths[n], f"{block}_branch_{b.i}_{n}")
         xs = _exchange(xs, branches, rounds, drop_paths[-1], block)
         xs = [b.stage(xs[b.i], f"{block}_branch_{b.i}") for b in branches]
@@ -212,7 +200,11 @@ class Branch(Transformer):
 
     def patches(self, image):
         """(B, H, W, C) -> the map of patches (B, s H / p, s W / p, dim)."""
-        x = image if self.img_scale == 1 else ScaleImage(self.img_scale, self.crop_scale, name=f"image_{self.i}")(image)
+        x = (
+            image
+            if self.img_scale == 1
+            else blocks.ScaleImage(self.img_scale, self.crop_scale, name=f"image_{self.i}")(image)
+        )
         if not self.multi_conv:
             return w.conv(x, self.dim, self.patch_size, self.patch_size, self._patches)
         for n, (kernel, stride, padding) in enumerate(STEMS[self.patch_size]):
@@ -230,19 +222,19 @@ class Branch(Transformer):
         grid = patches.shape[1:3]
         if not is_static(*grid):
             grid = [math.floor(self.img_scale * n) // self.patch_size for n in planned]
-        x = ToTokens(name=f"tokens_{self.i}")(patches)
-        x = PrependTokens(name=f"cls_token_{self.i}")(x)
-        x = PositionTable(grid, 1, name=f"pos_embed_{self.i}")(x, patches)
+        x = blocks.ToTokens(name=f"tokens_{self.i}")(patches)
+        x = blocks.PrependTokens(name=f"cls_token_{self.i}")(x)
+        x = blocks.PositionTable(grid, 1, name=f"pos_embed_{self.i}")(x, patches)
         return layers.Dropout(drop_rate, name=f"pos_drop_{self.i}")(x)
 
     def stage(self, x, name):
-        return Stage(round(self.patch_size / self.img_scale), 1, self._patches, name=name)(x)
+        return blocks.Stage(round(self.patch_size / self.img_scale), 1, self._patches, name=name)(x)
 
 
 def _exchange(xs, branches, rounds, drop_path, name):
     """Each branch's class token visits the other's patches: two (B, 1 + N, dim) -> two such."""
-    tokens = [TakePrefix(name=f"{name}_cls_{b.i}")(xs[b.i]) for b in branches]
-    patches = [DropPrefix(1, name=f"{name}_patches_{b.i}")(xs[b.i]) for b in branches]
+    tokens = [blocks.TakePrefix(name=f"{name}_cls_{b.i}")(xs[b.i]) for b in branches]
+    patches = [blocks.DropPrefix(1, name=f"{name}_patches_{b.i}")(xs[b.i]) for b in branches]
     joined = []
     for own, other in (branches, branches[::-1]):
         x = _project(tokens[own.i], other, f"{name}_proj_{own.i}")
@@ -267,9 +259,9 @@ def _visit(token, patches, branch, rounds, drop_path, name):
     x = layers.Concatenate(axis=1, name=f"{name}_join")([token, patches])
     for part in [f"{name}_{n}" for n in range(rounds)] if rounds else [name]:
         x = t.norm(x, f"{part}_norm1")
-        q = w.dense(TakePrefix(name=f"{part}_cls")(x), t.attn_dim, f"{part}_attn_q", t.qkv_bias)
+        q = w.dense(blocks.TakePrefix(name=f"{part}_cls")(x), t.attn_dim, f"{part}_attn_q", t.qkv_bias)
         kv = w.dense(x, 2 * t.attn_dim, f"{part}_attn_kv", t.qkv_bias)
-        y = CrossAttention(t.num_heads, drop=t.attn_drop_rate, name=f"{part}_attn")(q, kv)
+        y = blocks.CrossAttention(t.num_heads, drop=t.attn_drop_rate, name=f"{part}_attn")(q, kv)
         y = w.dense(y, t.dim, f"{part}_attn_proj")
         x = token = t.residual(token, y, drop_path, f"{part}_res")
     return x
@@ -278,8 +270,8 @@ def _visit(token, patches, branch, rounds, drop_path, name):
 def _pool(xs, kind):
     """Class tokens, or means of patches: two (B, 1 + N, C) -> two (B, C)."""
     if kind == "token":
-        return [TakeToken(name=f"pool_{i}")(x) for i, x in enumerate(xs)]
-    patches = [DropPrefix(1, name=f"patches_{i}")(x) for i, x in enumerate(xs)]
+        return [blocks.TakeToken(name=f"pool_{i}")(x) for i, x in enumerate(xs)]
+    patches = [blocks.DropPrefix(1, name=f"patches_{i}")(x) for i, x in enumerate(xs)]
     return [layers.GlobalAveragePooling1D(name=f"pool_{i}")(x) for i, x in enumerate(patches)]
 
 
@@ -291,6 +283,6 @@ def _heads(xs, num_classes, drop_rate):
 
 def _joint_map(xs, patches):
     """Both branches' patches on the grid of branch 0: (B, H, W, dims[0] + dims[1])."""
-    first, second = (ToMap(1, name=f"map_{i}")(x, patches[i]) for i, x in enumerate(xs))
-    second = ResizeLike(name="map_1_resized")(second, first)
+    first, second = (blocks.ToMap(1, name=f"map_{i}")(x, patches[i]) for i, x in enumerate(xs))
+    second = blocks.ResizeLike(name="map_1_resized")(second, first)
     return layers.Concatenate(name="map")([first, second])

@@ -28,18 +28,8 @@ from typing import Literal
 
 import keras
 
+from vitgraph import blocks
 from vitgraph import contract as c
-from vitgraph.blocks import (
-    AveragePooling,
-    DepthwiseConv2D,
-    PrependTokens,
-    QKVAttention,
-    RejoinPrefix,
-    Residual,
-    Stage,
-    ToMap,
-    ToTokens,
-)
 from vitgraph.blocks.initializers import InitialWeights, glorot_uniform, normal, pytorch_uniform
 from vitgraph.wiring import layers as w
 from vitgraph.wiring.border import Border
@@ -153,19 +143,19 @@ def build_cvt(
         x = w.layer_norm(x, norm_eps, f"{stage}_embed_norm")
         patches = x if tokens[i] else None
         if tokens[i]:
-            x = PrependTokens(name=f"{stage}_cls_token")(ToTokens(name=f"{stage}_tokens")(x))
+            x = blocks.PrependTokens(name=f"{stage}_cls_token")(blocks.ToTokens(name=f"{stage}_tokens")(x))
         x = w.dropout(x, pos_drops[i], f"{stage}_drop")
         for j, drop_path in enumerate(w.drop_path_rates(drop_paths[i], depths[i])):
             block, drops = f"{stage}_block_{j}", {"drop_path": drop_path, "dropout": proj_drops[i]}
             y = attention(w.layer_norm(x, norm_eps, f"{block}_norm1"), patches, f"{block}_attn")
-            x = Residual(**drops, name=f"{block}_res1")(x, y)
+            x = blocks.Residual(**drops, name=f"{block}_res1")(x, y)
             y, hidden = w.layer_norm(x, norm_eps, f"{block}_norm2"), int(dims[i] * ratios[i])
             y = w.mlp(y, hidden, act, f"{block}_mlp", proj_drops[i])
-            x = Residual(**drops, name=f"{block}_res2")(x, y)
+            x = blocks.Residual(**drops, name=f"{block}_res2")(x, y)
         if not needs_token:
             x, patches = _without_token(x, patches, f"{stage}_map"), None
         prefix, grid = (0, None) if patches is None else (1, f"{stage}_embed_norm")
-        x = Stage(pixels[i], prefix, grid, name=stage)(x)
+        x = blocks.Stage(pixels[i], prefix, grid, name=stage)(x)
     return border.end_with_token(w.layer_norm(x, norm_eps, "norm"), patches, drop_rate)
 
 
@@ -180,7 +170,7 @@ def _check_embeddings(kernel_sizes, strides, paddings):
 
 def _without_token(x, patches, name):
     """The stream as a map; it is one where there is no class token, and so no map of the tokens' positions."""
-    return x if patches is None else ToMap(1, name=name)(x, patches)
+    return x if patches is None else blocks.ToMap(1, name=name)(x, patches)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -218,7 +208,7 @@ class _Attention:
         """(B, H, W, C), or after a class token (B, 1 + N, C) with the map `patches`: -> as x."""
         parts = zip("qkv", self._convolved(x, patches, name), strict=True)
         qkv = [w.dense(y, self.dim, f"{name}_{part}", self.qkv_bias) for part, y in parts]
-        x = QKVAttention(self.num_heads, scale=self.dim**-0.5, drop=self.attn_drop_rate, name=name)(*qkv)
+        x = blocks.QKVAttention(self.num_heads, scale=self.dim**-0.5, drop=self.attn_drop_rate, name=name)(*qkv)
         return w.dense(x, self.dim, f"{name}_proj")
 
     def _convolved(self, x, patches, name):
@@ -228,14 +218,14 @@ class _Attention:
         positions = _without_token(x, patches, f"{name}_positions")
 
         def rejoin(y, part):
-            return y if patches is None else RejoinPrefix(name=f"{name}_{part}_tokens")(y, x)
+            return y if patches is None else blocks.RejoinPrefix(name=f"{name}_{part}_tokens")(y, x)
 
         def convolve(part, stride, padding):
-            y = DepthwiseConv2D(self.kernel_qkv, stride, False, padding, name=f"{name}_{part}_conv")(positions)
+            y = blocks.DepthwiseConv2D(self.kernel_qkv, stride, False, padding, name=f"{name}_{part}_conv")(positions)
             return rejoin(w.batch_norm(y, f"{name}_{part}_conv_norm"), part)
 
         if self.qkv_method == "avg":
-            y = AveragePooling(self.kernel_qkv, self.stride_kv, self.padding_kv, name=f"{name}_pool")(positions)
+            y = blocks.AveragePooling(self.kernel_qkv, self.stride_kv, self.padding_kv, name=f"{name}_pool")(positions)
             y = rejoin(y, "kv")
             return x, y, y
         kv = self.stride_kv, self.padding_kv

@@ -25,17 +25,8 @@ from typing import Annotated
 import keras
 from keras import layers
 
+from vitgraph import blocks
 from vitgraph import contract as c
-from vitgraph.blocks import (
-    AttentionMap,
-    HeadMixture,
-    MapAttention,
-    MixHeads,
-    PositionTable,
-    PrependTokens,
-    SelfAttention,
-    ToTokens,
-)
 from vitgraph.blocks.base import is_static
 from vitgraph.blocks.initializers import InitialWeights, pytorch_uniform
 from vitgraph.wiring import layers as w
@@ -134,8 +125,8 @@ def build_deepvit(
         patch_embed(border.image, patch, dim) if stem_dim is None else _stem_embed(border.image, patch, stem_dim, dim)
     )
     grid = patches.shape[1:3] if is_static(*patches.shape[1:3]) else grid
-    x = PrependTokens(name="cls_token")(ToTokens(name="tokens")(patches))
-    x = PositionTable(grid, 1, name="pos_embed")(x, patches)
+    x = blocks.PrependTokens(name="cls_token")(blocks.ToTokens(name="tokens")(patches))
+    x = blocks.PositionTable(grid, 1, name="pos_embed")(x, patches)
     x = w.dropout(x, pos_drop_rate, "pos_drop")
     parts = [dataclasses.replace(t, transform=on, scale_adjustment=scale_adjustment) for on in transforms]
     x = transformer_blocks(x, parts, pre_norm_block, w.drop_path_rates(drop_path_rate, depth), patch, 1)
@@ -173,11 +164,11 @@ class DeepTransformer(Transformer):
         """Plain attention, or maps that are mixed and normed before they meet the values."""
         if not self.transform:
             return super().attend(qkv, name)
-        softmax = SelfAttention(self.num_heads, self.qk_scale, name=f"{name}_core")
-        maps = AttentionMap(softmax, name=f"{name}_softmax")([qkv])
+        softmax = blocks.SelfAttention(self.num_heads, self.qk_scale, name=f"{name}_core")
+        maps = blocks.AttentionMap(softmax, name=f"{name}_softmax")([qkv])
         maps = w.dropout(maps, self.attn_drop_rate, f"{name}_drop")
-        mixture = HeadMixture(self.num_heads, name=f"{name}_reatten_matrix")(qkv)
-        maps = MixHeads(name=f"{name}_mixed")(maps, mixture)
+        mixture = blocks.HeadMixture(self.num_heads, name=f"{name}_reatten_matrix")(qkv)
+        maps = blocks.MixHeads(name=f"{name}_mixed")(maps, mixture)
         maps = w.batch_norm(maps, f"{name}_var_norm", axis=1)
         scale = self.qk_scale or (self.attn_dim // self.num_heads) ** -0.5
-        return MapAttention(self.num_heads, scale if self.transform_scale else None, name=name)(qkv, maps)
+        return blocks.MapAttention(self.num_heads, scale if self.transform_scale else None, name=name)(qkv, maps)

@@ -22,8 +22,8 @@ So is DeiT III (arXiv:2204.07118), whose variants `deit3_*` are rows of `build_v
 
 import keras
 
+from vitgraph import blocks
 from vitgraph import contract as c
-from vitgraph.blocks import PositionTable, PrependTokens, ToTokens
 from vitgraph.wiring import layers as w
 from vitgraph.wiring.border import Border
 from vitgraph.wiring.distillation_token import mean_token, two_heads
@@ -128,10 +128,10 @@ def build_deit(
     prefix = 1 + distilled
 
     patches = patch_embed(border.image, patch, dim, not pre_norm)
-    x = ToTokens(name="tokens")(patches)
-    x = PrependTokens(name="dist_token")(x) if distilled else x
-    x = PrependTokens(name="cls_token")(x)
-    x = PositionTable(grid, prefix, name="pos_embed")(x, patches)
+    x = blocks.ToTokens(name="tokens")(patches)
+    x = blocks.PrependTokens(name="dist_token")(x) if distilled else x
+    x = blocks.PrependTokens(name="cls_token")(x)
+    x = blocks.PositionTable(grid, prefix, name="pos_embed")(x, patches)
     x = w.dropout(x, pos_drop_rate, "pos_drop")
     x = t.norm(x, "norm_pre") if pre_norm else x
     x = transformer_blocks(x, t, block, w.drop_path_rates(drop_path_rate, depth), patch, prefix)

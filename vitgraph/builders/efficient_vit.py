@@ -24,8 +24,8 @@ from typing import Annotated, Any, Literal
 
 import keras
 
+from vitgraph import blocks
 from vitgraph import contract as c
-from vitgraph.blocks import PositionTable, PrependTokens, Stage, ToTokens
 from vitgraph.wiring import layers as w
 from vitgraph.wiring.border import Border
 from vitgraph.wiring.efficient_attention import nystrom_attention, performer_attention, residual_attention
@@ -106,9 +106,9 @@ def build_efficient_vit(
     prefix = int(class_token)
 
     patches = patch_embed(border.image, patch, dim, norm_eps=norm_eps if dual_patch_norm else None)
-    x = ToTokens(name="tokens")(patches)
-    x = PrependTokens(name="cls_token")(x) if class_token else x
-    x = PositionTable(grid, prefix, name="pos_embed")(x, patches)
+    x = blocks.ToTokens(name="tokens")(patches)
+    x = blocks.PrependTokens(name="cls_token")(x) if class_token else x
+    x = blocks.PositionTable(grid, prefix, name="pos_embed")(x, patches)
     x = w.dropout(x, pos_drop_rate, "pos_drop")
     more: list = []
     for i, drop_path in enumerate(w.drop_path_rates(drop_path_rate, depth)):
@@ -117,7 +117,7 @@ def build_efficient_vit(
         x = t.residual(x, y, drop_path, f"{block}_res1")
         y = t.mlp(t.norm(x, f"{block}_norm2"), f"{block}_mlp")
         x = t.residual(x, y, drop_path, f"{block}_res2")
-        x = Stage(patch, prefix, "patch_embed", name=block)(x)
+        x = blocks.Stage(patch, prefix, "patch_embed", name=block)(x)
     return border.end_plain(
         x, patches, t, global_pool, prefix, norm=norm_place(None, global_pool), pool_prefix=pool_include_prefix,
         drop_rate=drop_rate,

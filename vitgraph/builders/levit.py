@@ -28,8 +28,8 @@ from typing import Annotated
 import keras
 from keras import layers
 
+from vitgraph import blocks
 from vitgraph import contract as c
-from vitgraph.blocks import InterleavedCrossAttention, InterleavedSelfAttention, OffsetBias, Residual, Stage
 from vitgraph.blocks.initializers import InitialWeights, normal, pytorch_uniform
 from vitgraph.wiring import layers as w
 from vitgraph.wiring.border import Border
@@ -124,14 +124,14 @@ def build_levit(
         if i > 0:
             x = _shrinking_attention(x, dims[i], dims[i - 1] // key_dim, key_dim, attn_act, f"{stage}_down_attn")
             y = _mlp(x, 2 * dims[i], act, f"{stage}_down_mlp")
-            x = Residual(drop_path=drop_path_rate, name=f"{stage}_down_res")(x, y)
+            x = blocks.Residual(drop_path=drop_path_rate, name=f"{stage}_down_res")(x, y)
         for j in range(depth):
             block = f"{stage}_block_{j}"
             y = _attention(x, num_heads[i], key_dim, int(attn_ratios[i] * key_dim), attn_act, f"{block}_attn")
-            x = Residual(drop_path=drop_path_rate, name=f"{block}_res1")(x, y)
+            x = blocks.Residual(drop_path=drop_path_rate, name=f"{block}_res1")(x, y)
             y = _mlp(x, int(ratios[i] * dims[i]), act, f"{block}_mlp")
-            x = Residual(drop_path=drop_path_rate, name=f"{block}_res2")(x, y)
-        x = Stage(stem_stride * 2**i, name=stage)(x)
+            x = blocks.Residual(drop_path=drop_path_rate, name=f"{block}_res2")(x, y)
+        x = blocks.Stage(stem_stride * 2**i, name=stage)(x)
     if not include_top:
         return border.end(x)
 
@@ -162,19 +162,19 @@ def _stem(x, dim, count, act):
 def _attention(x, num_heads, key_dim, value_dim, act, name):
     """Self-attention of all positions of x (B, H, W, C)."""
     dim = x.shape[-1]
-    bias = OffsetBias(x.shape[1:3], num_heads, name=f"{name}_bias")(x)
+    bias = blocks.OffsetBias(x.shape[1:3], num_heads, name=f"{name}_bias")(x)
     x = w.dense_norm(x, num_heads * (2 * key_dim + value_dim), f"{name}_qkv")
-    x = InterleavedSelfAttention(num_heads, key_dim, name=name)(x, bias)
+    x = blocks.InterleavedSelfAttention(num_heads, key_dim, name=name)(x, bias)
     return w.dense_norm(w.activation(x, act, f"{name}_act"), dim, f"{name}_proj", gamma="zeros")
 
 
 def _shrinking_attention(x, dim, num_heads, key_dim, act, name):
     """Attention from every other position along both axes: (B, H, W, C) -> (B, ceil(H / 2), ceil(W / 2), dim)."""
-    bias = OffsetBias(x.shape[1:3], num_heads, 2, name=f"{name}_bias")(x)
+    bias = blocks.OffsetBias(x.shape[1:3], num_heads, 2, name=f"{name}_bias")(x)
     kv = w.dense_norm(x, num_heads * 5 * key_dim, f"{name}_kv")
     q = layers.AveragePooling2D(1, 2, name=f"{name}_q_sub")(x)
     q = w.dense_norm(q, num_heads * key_dim, f"{name}_q")
-    x = InterleavedCrossAttention(num_heads, name=name)(q, kv, bias)
+    x = blocks.InterleavedCrossAttention(num_heads, name=name)(q, kv, bias)
     return w.dense_norm(w.activation(x, act, f"{name}_act"), dim, f"{name}_proj")
 
 

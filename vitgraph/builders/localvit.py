@@ -20,8 +20,8 @@ the image, the remainder is dropped.
 
 import keras
 
+from vitgraph import blocks
 from vitgraph import contract as c
-from vitgraph.blocks import PositionTable, PrependTokens, Stage, ToTokens
 from vitgraph.wiring import layers as w
 from vitgraph.wiring.border import Border
 from vitgraph.wiring.initial_weights import LOCALITY
@@ -96,13 +96,13 @@ def build_localvit(
 
     x = patches = w.conv(border.image, dim, patch, patch, "patch_embed")
     if class_token:
-        x = PrependTokens(name="cls_token")(ToTokens(name="tokens")(x))
-    x = PositionTable(grid, int(class_token), antialias=False, name="pos_embed")(x, patches)
+        x = blocks.PrependTokens(name="cls_token")(blocks.ToTokens(name="tokens")(x))
+    x = blocks.PositionTable(grid, int(class_token), antialias=False, name="pos_embed")(x, patches)
     x = w.dropout(x, pos_drop_rate, "pos_drop")
     for i, drop_path in enumerate(w.drop_path_rates(drop_path_rate, depth)):
         block = f"block_{i}"
         y = t.attention(t.norm(x, f"{block}_norm1"), f"{block}_attn")
         x = t.residual(x, y, drop_path, f"{block}_res1")
         x = locality(x, patches, t.hidden, block)
-        x = Stage(patch, int(class_token), "patch_embed" if class_token else None, name=block)(x)
+        x = blocks.Stage(patch, int(class_token), "patch_embed" if class_token else None, name=block)(x)
     return border.end_with_token(t.norm(x, "norm"), patches, drop_rate)

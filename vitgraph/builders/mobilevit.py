@@ -28,19 +28,12 @@ import math
 import keras
 from keras import layers
 
+from vitgraph import blocks
 from vitgraph import contract as c
-from vitgraph.blocks import Fold, GroupedAttention, ResizeLike, Stage, Unfold
 from vitgraph.wiring import layers as w
+from vitgraph.wiring import mobile_stages as mobile
 from vitgraph.wiring.border import Border
 from vitgraph.wiring.initial_weights import MOBILE
-from vitgraph.wiring.mobile_stages import (
-    OddSide,
-    Patch,
-    PerTransformer,
-    conv_norm_act,
-    inverted_residuals,
-    resize_to_patches,
-)
 from vitgraph.wiring.transformer import Transformer, pre_norm_block
 
 VARIANTS = {  # table 4 of the paper
@@ -69,12 +62,12 @@ def build_mobilevit(
     depths: c.PerStage[c.Depth] = (1, 3, 1, 1, 1),
     strides: c.PerStage[c.Kernel] = (1, 2, 2, 2, 2),
     expansions: c.PerStage[c.Ratio] = (4, 4, 4, 4, 4),
-    attn_dims: PerTransformer[c.Width] = (144, 192, 240),
-    attn_depths: PerTransformer[c.Depth] = (2, 4, 3),
-    num_heads: PerTransformer[c.Count] = (4, 4, 4),
-    mlp_ratios: PerTransformer[c.Ratio] = (2, 2, 2),
-    patch_size: Patch = 2,
-    kernel_size: OddSide = 3,
+    attn_dims: mobile.PerTransformer[c.Width] = (144, 192, 240),
+    attn_depths: mobile.PerTransformer[c.Depth] = (2, 4, 3),
+    num_heads: mobile.PerTransformer[c.Count] = (4, 4, 4),
+    mlp_ratios: mobile.PerTransformer[c.Ratio] = (2, 2, 2),
+    patch_size: mobile.Patch = 2,
+    kernel_size: mobile.OddSide = 3,
     fusion: bool = True,
     last_dim: c.Width | None = 640,
     act: c.Act = "silu",
@@ -115,40 +108,41 @@ def build_mobilevit(
     c.has_hidden(attn_dims, mlp_ratios, "mlp_ratios")
     c.at_least(2 * math.prod(strides), border.shape)
 
-    x = conv_norm_act(border.image, stem_dim, 3, 2, act, "stem")
+    x = mobile.conv_norm_act(border.image, stem_dim, 3, 2, act, "stem")
     rates = iter(w.drop_path_rates(drop_path_rate, sum(depths) + len(attn_depths)))
     for i, depth in enumerate(depths):
         stage, k = f"stage_{i + 1}", i - len(depths) + len(attn_dims)
-        x = inverted_residuals(x, dims[i], depth, strides[i], expansions[i], act, rates, stage)
+        x = mobile.inverted_residuals(x, dims[i], depth, strides[i], expansions[i], act, rates, stage)
         if k >= 0:
             t = Transformer(
                 dim=attn_dims[k], num_heads=num_heads[k], mlp_ratio=mlp_ratios[k], qkv_bias=qkv_bias, act=act,
-                norm_eps=norm_eps, proj_drop_rate=proj_drop_rate, attn_drop_rate=attn_drop_rate, core=GroupedAttention,
+                norm_eps=norm_eps, proj_drop_rate=proj_drop_rate, attn_drop_rate=attn_drop_rate,
+                core=blocks.GroupedAttention,
             )  # fmt: skip
             drop_paths = [next(rates)] * attn_depths[k]
             x = _mobilevit_block(x, t, drop_paths, patch_size, kernel_size, fusion, f"{stage}_block_{depth}")
-        x = Stage(2 * math.prod(strides[: i + 1]), name=stage)(x)
+        x = blocks.Stage(2 * math.prod(strides[: i + 1]), name=stage)(x)
     if last_dim is not None:
-        x = conv_norm_act(x, last_dim, 1, 1, act, "last_conv")
+        x = mobile.conv_norm_act(x, last_dim, 1, 1, act, "last_conv")
     return border.end(x, drop_rate)
 
 
 def _mobilevit_block(x, t, drop_paths, patch_size, kernel_size, fusion, name):
     """(B, H, W, C) -> (B, H, W, C): local by convolutions, global by a transformer over every place in the patches."""
     shortcut, dim = x, x.shape[-1]
-    x = conv_norm_act(x, dim, kernel_size, 1, t.act, f"{name}_conv_kxk")
+    x = mobile.conv_norm_act(x, dim, kernel_size, 1, t.act, f"{name}_conv_kxk")
     x = before = w.conv(x, t.dim, 1, 1, f"{name}_conv_1x1", use_bias=False)
-    x = grid = resize_to_patches(x, patch_size, f"{name}_resize")
-    x = Unfold(patch_size, name=f"{name}_unfold")(x)
+    x = grid = mobile.resize_to_patches(x, patch_size, f"{name}_resize")
+    x = blocks.Unfold(patch_size, name=f"{name}_unfold")(x)
     for j, drop_path in enumerate(drop_paths):
         x = pre_norm_block(x, t, drop_path, f"{name}_layer_{j}")
     # The official code counts the norm as one more layer, and so do its checkpoints.
     x = t.norm(x, f"{name}_layer_{len(drop_paths)}_norm")
-    x = Fold(patch_size, name=f"{name}_fold")(x, grid)
+    x = blocks.Fold(patch_size, name=f"{name}_fold")(x, grid)
     if grid is not before:
-        x = ResizeLike(name=f"{name}_resize_back")(x, before)
-    x = conv_norm_act(x, dim, 1, 1, t.act, f"{name}_conv_proj")
+        x = blocks.ResizeLike(name=f"{name}_resize_back")(x, before)
+    x = mobile.conv_norm_act(x, dim, 1, 1, t.act, f"{name}_conv_proj")
     if not fusion:
         return x
     x = layers.Concatenate(name=f"{name}_concat")([shortcut, x])
-    return conv_norm_act(x, dim, kernel_size, 1, t.act, f"{name}_conv_fusion")
+    return mobile.conv_norm_act(x, dim, kernel_size, 1, t.act, f"{name}_conv_fusion")

@@ -26,19 +26,12 @@ import math
 
 import keras
 
+from vitgraph import blocks
 from vitgraph import contract as c
-from vitgraph.blocks import ContextAttention, ContextGate, DepthwiseConv2D, Fold, GroupNorm, Residual, Stage, Unfold
 from vitgraph.blocks.initializers import InitialWeights, he_fan_out, normal, zeros
 from vitgraph.wiring import layers as w
+from vitgraph.wiring import mobile_stages as mobile
 from vitgraph.wiring.border import Border
-from vitgraph.wiring.mobile_stages import (
-    OddSide,
-    Patch,
-    PerTransformer,
-    conv_norm_act,
-    inverted_residuals,
-    resize_to_patches,
-)
 
 
 def _width(multiplier):
@@ -74,11 +67,11 @@ def build_mobilevit_v2(
     depths: c.PerStage[c.Depth] = (1, 2, 1, 1, 1),
     strides: c.PerStage[c.Kernel] = (1, 2, 2, 2, 2),
     expansions: c.PerStage[c.Ratio] = (2, 2, 2, 2, 2),
-    attn_dims: PerTransformer[c.Width] = (128, 192, 256),
-    attn_depths: PerTransformer[c.Depth] = (2, 4, 3),
-    mlp_ratios: PerTransformer[c.Ratio] = (2, 2, 2),
-    patch_size: Patch = 2,
-    kernel_size: OddSide = 3,
+    attn_dims: mobile.PerTransformer[c.Width] = (128, 192, 256),
+    attn_depths: mobile.PerTransformer[c.Depth] = (2, 4, 3),
+    mlp_ratios: mobile.PerTransformer[c.Ratio] = (2, 2, 2),
+    patch_size: mobile.Patch = 2,
+    kernel_size: mobile.OddSide = 3,
     last_dim: c.Width | None = None,
     act: c.Act = "silu",
     norm_eps: c.Epsilon = 1e-5,
@@ -114,11 +107,11 @@ def build_mobilevit_v2(
     c.has_hidden(attn_dims, mlp_ratios, "mlp_ratios")
     c.at_least(2 * math.prod(strides), border.shape)
 
-    x = conv_norm_act(border.image, stem_dim, 3, 2, act, "stem")
+    x = mobile.conv_norm_act(border.image, stem_dim, 3, 2, act, "stem")
     rates = iter(w.drop_path_rates(drop_path_rate, sum(depths) + len(attn_depths)))
     for i, depth in enumerate(depths):
         stage, k = f"stage_{i + 1}", i - len(depths) + len(attn_dims)
-        x = inverted_residuals(x, dims[i], depth, strides[i], expansions[i], act, rates, stage)
+        x = mobile.inverted_residuals(x, dims[i], depth, strides[i], expansions[i], act, rates, stage)
         if k >= 0:
             t = _SeparableTransformer(
                 dim=attn_dims[k], mlp_ratio=mlp_ratios[k], act=act, norm_eps=norm_eps, proj_drop_rate=proj_drop_rate,
@@ -126,25 +119,25 @@ def build_mobilevit_v2(
             )  # fmt: skip
             drop_paths = [next(rates)] * attn_depths[k]
             x = _mobilevit_v2_block(x, t, drop_paths, patch_size, kernel_size, f"{stage}_block_{depth}")
-        x = Stage(2 * math.prod(strides[: i + 1]), name=stage)(x)
+        x = blocks.Stage(2 * math.prod(strides[: i + 1]), name=stage)(x)
     if last_dim is not None:
-        x = conv_norm_act(x, last_dim, 1, 1, act, "last_conv")
+        x = mobile.conv_norm_act(x, last_dim, 1, 1, act, "last_conv")
     return border.end(x, drop_rate)
 
 
 def _mobilevit_v2_block(x, t, drop_paths, patch_size, kernel_size, name):
     """(B, H, W, C) -> (B, H', W', C), H' and W' rounded up to multiples of the patch."""
     dim = x.shape[-1]
-    x = resize_to_patches(x, patch_size, f"{name}_resize", align_corners=True)
-    x = DepthwiseConv2D(kernel_size, use_bias=False, name=f"{name}_conv_kxk")(x)
+    x = mobile.resize_to_patches(x, patch_size, f"{name}_resize", align_corners=True)
+    x = blocks.DepthwiseConv2D(kernel_size, use_bias=False, name=f"{name}_conv_kxk")(x)
     x = w.activation(w.batch_norm(x, f"{name}_conv_kxk_norm"), t.act, f"{name}_conv_kxk_act")
     x = grid = w.conv(x, t.dim, 1, 1, f"{name}_conv_1x1", use_bias=False)
-    x = Unfold(patch_size, name=f"{name}_unfold")(x)
+    x = blocks.Unfold(patch_size, name=f"{name}_unfold")(x)
     for j, drop_path in enumerate(drop_paths):
         x = t.block(x, drop_path, f"{name}_layer_{j}")
     # As in MobileViT, the norm counts as one more layer.
     x = t.norm(x, f"{name}_layer_{len(drop_paths)}_norm")
-    x = Fold(patch_size, name=f"{name}_fold")(x, grid)
+    x = blocks.Fold(patch_size, name=f"{name}_fold")(x, grid)
     return w.conv_norm(x, dim, 1, 1, f"{name}_conv_proj")
 
 
@@ -160,14 +153,14 @@ class _SeparableTransformer:
     attn_drop_rate: float
 
     def norm(self, x, name):
-        return GroupNorm(1, epsilon=self.norm_eps, name=name)(x)
+        return blocks.GroupNorm(1, epsilon=self.norm_eps, name=name)(x)
 
     def block(self, x, drop_path, name):
         y = w.dense(self.norm(x, f"{name}_norm1"), 1 + 2 * self.dim, f"{name}_attn_qkv")
-        context = ContextAttention(self.attn_drop_rate, name=f"{name}_attn")(y)
-        y = ContextGate(name=f"{name}_attn_gate")(y, context)
+        context = blocks.ContextAttention(self.attn_drop_rate, name=f"{name}_attn")(y)
+        y = blocks.ContextGate(name=f"{name}_attn_gate")(y, context)
         y = w.dense(y, self.dim, f"{name}_attn_proj")
-        x = Residual(drop_path=drop_path, dropout=self.proj_drop_rate, name=f"{name}_res1")(x, y)
+        x = blocks.Residual(drop_path=drop_path, dropout=self.proj_drop_rate, name=f"{name}_res1")(x, y)
         hidden = int(self.dim * self.mlp_ratio)
         y = w.mlp(self.norm(x, f"{name}_norm2"), hidden, self.act, f"{name}_mlp", self.proj_drop_rate)
-        return Residual(drop_path=drop_path, dropout=self.proj_drop_rate, name=f"{name}_res2")(x, y)
+        return blocks.Residual(drop_path=drop_path, dropout=self.proj_drop_rate, name=f"{name}_res2")(x, y)

@@ -23,8 +23,8 @@ parts and channels; here the official table is built.
 import keras
 from keras import layers
 
+from vitgraph import blocks
 from vitgraph import contract as c
-from vitgraph.blocks import BlockPositions, InterleaveHeads, MaxPooling, Stage, WindowPartition, WindowReverse
 from vitgraph.blocks.initializers import InitialWeights, normal, zeros
 from vitgraph.wiring import layers as w
 from vitgraph.wiring.border import Border
@@ -106,12 +106,12 @@ def build_nest(
             dim=dims[i], num_heads=num_heads[i], mlp_ratio=ratios[i], qkv_bias=qkv_bias, act=act,
             norm_eps=norm_eps, proj_drop_rate=proj_drop_rate, attn_drop_rate=attn_drop_rate,
         )  # fmt: skip
-        y = WindowPartition(part, clip=False, name=f"{stage}_partition")(x)
-        y = BlockPositions(4 ** (len(dims) - 1 - i), part, name=f"{stage}_pos_embed")(y)
+        y = blocks.WindowPartition(part, clip=False, name=f"{stage}_partition")(x)
+        y = blocks.BlockPositions(4 ** (len(dims) - 1 - i), part, name=f"{stage}_pos_embed")(y)
         for j in range(depth):
             y = pre_norm_block(y, t, next(rates), f"{stage}_block_{j}")
-        x = WindowReverse(part, clip=False, name=f"{stage}_reverse")(y, x)
-        x = Stage(patch_size * 2**i, name=stage)(x)
+        x = blocks.WindowReverse(part, clip=False, name=f"{stage}_reverse")(y, x)
+        x = blocks.Stage(patch_size * 2**i, name=stage)(x)
     return border.end(w.layer_norm(x, norm_eps, "norm"), drop_rate)
 
 
@@ -127,7 +127,7 @@ def _part(shape, patch_size, parts):
 
 class _InterleavedTransformer(Transformer):
     def attend(self, qkv, name):
-        return InterleaveHeads(self.num_heads, name=f"{name}_interleave")(super().attend(qkv, name))
+        return blocks.InterleaveHeads(self.num_heads, name=f"{name}_interleave")(super().attend(qkv, name))
 
 
 def _aggregate(x, dim, norm_eps, same_padding, name):
@@ -136,4 +136,4 @@ def _aggregate(x, dim, norm_eps, same_padding, name):
     x = w.layer_norm(x, norm_eps, f"{name}_norm")
     if same_padding:
         return layers.MaxPooling2D(3, 2, "same", name=name)(x)
-    return MaxPooling(3, 2, padding=1, name=name)(x)
+    return blocks.MaxPooling(3, 2, padding=1, name=name)(x)

@@ -24,8 +24,8 @@ from typing import Annotated
 
 import keras
 
+from vitgraph import blocks
 from vitgraph import contract as c
-from vitgraph.blocks import PositionTable, PrependTokens, ToTokens
 from vitgraph.wiring import layers as w
 from vitgraph.wiring.border import Border
 from vitgraph.wiring.initial_weights import VIT_PYTORCH
@@ -106,8 +106,8 @@ def build_parallel_vit(
     things = functools.partial(parallel_things_block, num_parallel=num_parallel)
 
     patches = patch_embed(border.image, patch, dim)
-    x = PrependTokens(name="cls_token")(ToTokens(name="tokens")(patches))
-    x = PositionTable(grid, 1, name="pos_embed")(x, patches)
+    x = blocks.PrependTokens(name="cls_token")(blocks.ToTokens(name="tokens")(patches))
+    x = blocks.PositionTable(grid, 1, name="pos_embed")(x, patches)
     x = w.dropout(x, pos_drop_rate, "pos_drop")
     rates = w.drop_path_rates(drop_path_rate, depth)
     x = transformer_blocks(x, t, parallel_scaling_block if joint else things, rates, patch, 1)

@@ -26,8 +26,8 @@ from typing import Annotated, Literal
 import keras
 from keras import layers
 
+from vitgraph import blocks
 from vitgraph import contract as c
-from vitgraph.blocks import Latent, PositionTable, QKVAttention, ToTokens
 from vitgraph.wiring import layers as w
 from vitgraph.wiring.border import Border
 from vitgraph.wiring.initial_weights import VIT_PYTORCH
@@ -104,7 +104,7 @@ def build_patch_merger_vit(
     patch, grid = patch_grid(border, patch_size, img_size)
 
     patches = patch_embed(border.image, patch, dim, norm_eps=norm_eps if dual_patch_norm else None)
-    x = PositionTable(grid, name="pos_embed")(ToTokens(name="tokens")(patches), patches)
+    x = blocks.PositionTable(grid, name="pos_embed")(blocks.ToTokens(name="tokens")(patches), patches)
     x = w.dropout(x, pos_drop_rate, "pos_drop")
     rates = w.drop_path_rates(drop_path_rate, depth)
     x = transformer_blocks(x, t, pre_norm_block, rates[:merge], patch)
@@ -150,8 +150,8 @@ def patch_merger(
         (None, 8, 64)
     """
     x = w.layer_norm(x, norm_eps, f"{name}_norm")
-    queries = Latent(num_tokens, name=f"{name}_queries")(x)
-    return QKVAttention(1, scale=1.0, name=name)(queries, x, x)
+    queries = blocks.Latent(num_tokens, name=f"{name}_queries")(x)
+    return blocks.QKVAttention(1, scale=1.0, name=name)(queries, x, x)
 
 
 __all__ = ["VARIANTS", "build_patch_merger_vit", "patch_merger"]

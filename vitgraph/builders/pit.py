@@ -22,8 +22,8 @@ token and a pointwise convolution in its pooling; this is the official net.
 
 import keras
 
+from vitgraph import blocks
 from vitgraph import contract as c
-from vitgraph.blocks import DepthwiseConv2D, PositionTable, PrependTokens, Stage, TakePrefix, TakeToken, ToMap, ToTokens
 from vitgraph.wiring import layers as w
 from vitgraph.wiring.border import Border
 from vitgraph.wiring.distillation_token import mean_token, two_heads
@@ -113,8 +113,8 @@ def build_pit(
     prefix, grid = 1 + distilled, [(n - patch_size) // stride + 1 for n in border.planned(img_size)]
 
     patches = w.conv(border.image, dims[0], patch_size, stride, "patch_embed")
-    x = PositionTable(grid, name="pos_embed")(ToTokens(name="tokens")(patches), patches)
-    x = PrependTokens(prefix, name="cls_token")(w.dropout(x, pos_drop_rate, "pos_drop"))
+    x = blocks.PositionTable(grid, name="pos_embed")(blocks.ToTokens(name="tokens")(patches), patches)
+    x = blocks.PrependTokens(prefix, name="cls_token")(w.dropout(x, pos_drop_rate, "pos_drop"))
     rates = iter(w.drop_path_rates(drop_path_rate, sum(depths)))
     for i, t in enumerate(transformers):
         stage, at = f"stage_{i + 1}", f"stage_{i + 1}_pool_conv" if i else "patch_embed"
@@ -122,15 +122,15 @@ def build_pit(
             x, patches = pool_tokens(x, patches, prefix, t.dim, _halve, f"{stage}_pool")
         for j in range(depths[i]):
             x = pre_norm_block(x, t, next(rates), f"{stage}_block_{j}")
-        x = Stage(stride * 2**i, prefix, at, name=stage)(x)
+        x = blocks.Stage(stride * 2**i, prefix, at, name=stage)(x)
 
     if not include_top and pooling != "token":
-        return border.end(ToMap(prefix, name="map")(x, patches))
-    x = w.layer_norm(TakePrefix(prefix, name="cls_tokens")(x), norm_eps, "fc_norm")
+        return border.end(blocks.ToMap(prefix, name="map")(x, patches))
+    x = w.layer_norm(blocks.TakePrefix(prefix, name="cls_tokens")(x), norm_eps, "fc_norm")
     if distilled and include_top:
         return border.end_scores(two_heads(x, num_classes, drop_rate))
-    return border.end_pooled(mean_token(x) if distilled else TakeToken(name="pool")(x), drop_rate)
+    return border.end_pooled(mean_token(x) if distilled else blocks.TakeToken(name="pool")(x), drop_rate)
 
 
 def _halve(x, dim, name):
-    return DepthwiseConv2D(3, 2, depth_multiplier=dim // x.shape[-1], name=f"{name}_conv")(x)
+    return blocks.DepthwiseConv2D(3, 2, depth_multiplier=dim // x.shape[-1], name=f"{name}_conv")(x)

@@ -21,8 +21,8 @@ from the mean of the last map; the official code always has one.
 
 import keras
 
+from vitgraph import blocks
 from vitgraph import contract as c
-from vitgraph.blocks import Residual
 from vitgraph.wiring import layers as w
 from vitgraph.wiring.border import Border
 from vitgraph.wiring.pyramid import Pyramid
@@ -90,6 +90,6 @@ def build_pvt(
 
     def feed_forward(x, grid, hidden, drop_path, block):
         y = w.mlp(w.layer_norm(x, norm_eps, f"{block}_norm2"), hidden, "gelu", f"{block}_mlp", proj_drop_rate)
-        return Residual(drop_path=drop_path, dropout=proj_drop_rate, name=f"{block}_res2")(x, y)
+        return blocks.Residual(drop_path=drop_path, dropout=proj_drop_rate, name=f"{block}_res2")(x, y)
 
     return pyramid.model(feed_forward)

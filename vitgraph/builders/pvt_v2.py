@@ -20,8 +20,8 @@ official code.
 import keras
 from keras import layers
 
+from vitgraph import blocks
 from vitgraph import contract as c
-from vitgraph.blocks import AdaptiveAveragePooling, DepthwiseConv2D, Residual, Stage
 from vitgraph.wiring import layers as w
 from vitgraph.wiring.border import Border
 from vitgraph.wiring.initial_weights import PYRAMID
@@ -94,18 +94,18 @@ def build_pvt_v2(
             y, attn = w.layer_norm(x, norm_eps, f"{block}_norm1"), f"{block}_attn"
             kv = _pooled(y, pool_size, attn) if linear else w.spatial_reduction(y, sr_ratios[i], attn)
             y = w.cross_attention(y, kv, num_heads[i], attn, qkv_bias=qkv_bias, drop_rate=attn_drop_rate)
-            x = Residual(**drops, name=f"{block}_res1")(x, y)
+            x = blocks.Residual(**drops, name=f"{block}_res1")(x, y)
             y = w.layer_norm(x, norm_eps, f"{block}_norm2")
             y = _mlp(y, int(dims[i] * c.entries(mlp_ratios)[i]), linear, proj_drop_rate, f"{block}_mlp")
-            x = Residual(**drops, name=f"{block}_res2")(x, y)
+            x = blocks.Residual(**drops, name=f"{block}_res2")(x, y)
         x = w.layer_norm(x, norm_eps, f"{stage}_norm")
-        x = Stage(2 ** (i + 2), name=stage)(x)
+        x = blocks.Stage(2 ** (i + 2), name=stage)(x)
     return border.end(x, drop_rate)
 
 
 def _pooled(x, pool_size, name):
     """The reduction of "linear SRA": (B, H, W, C) -> (B, pool_size, pool_size, C)."""
-    x = AdaptiveAveragePooling(pool_size, name=f"{name}_pool")(x)
+    x = blocks.AdaptiveAveragePooling(pool_size, name=f"{name}_pool")(x)
     x = w.layer_norm(w.conv(x, x.shape[-1], 1, 1, f"{name}_sr"), 1e-5, f"{name}_norm")
     return w.activation(x, "gelu", f"{name}_act")
 
@@ -115,6 +115,6 @@ def _mlp(x, hidden, linear, drop_rate, name):
     dim = x.shape[-1]
     x = w.dense(x, hidden, f"{name}_fc1")
     x = layers.ReLU(name=f"{name}_relu")(x) if linear else x
-    x = DepthwiseConv2D(3, name=f"{name}_dwconv")(x)
+    x = blocks.DepthwiseConv2D(3, name=f"{name}_dwconv")(x)
     x = w.activation(x, "gelu", f"{name}_act")
     return w.dense(w.dropout(x, drop_rate, f"{name}_drop"), dim, f"{name}_fc2")

@@ -26,25 +26,8 @@ from typing import Annotated, Literal
 import keras
 from keras import layers
 
+from vitgraph import blocks
 from vitgraph import contract as c
-from vitgraph.blocks import (
-    GELU,
-    Alongside,
-    CropTo,
-    DepthwiseConv2D,
-    DropPrefix,
-    JoinRegional,
-    LayerNorm,
-    PadCentred,
-    PadToRegions,
-    RegionBias,
-    Residual,
-    SelfAttention,
-    Stage,
-    TakeRegional,
-    WindowPartition,
-    WindowReverse,
-)
 from vitgraph.wiring import layers as w
 from vitgraph.wiring.border import Border
 from vitgraph.wiring.transformer import Transformer
@@ -144,7 +127,7 @@ def build_regionvit(
         local, padded = _to_windows(x, r, windows[i], stage)
         for j in range(depth):
             block = f"{stage}_block_{j}"
-            bias = RegionBias(windows[i], num_heads[i], name=f"{block}_attn_bias")(x, r)
+            bias = blocks.RegionBias(windows[i], num_heads[i], name=f"{block}_attn_bias")(x, r)
             r, local = _block(r, local, bias, t, next(rates), block)
             if peg and j == 0:
                 x = _to_map(local, padded, x, windows[i], f"{block}_map")
@@ -153,9 +136,9 @@ def build_regionvit(
         x = _to_map(local, padded, x, windows[i], f"{stage}_map")
         if det_norm:
             x = w.layer_norm(x, 1e-5, f"{stage}_norm")
-        x = Stage(stride, name=stage)(x)
+        x = blocks.Stage(stride, name=stage)(x)
     if include_top:
-        x = w.layer_norm(Alongside(name="regional")(r, x), norm_eps, "fc_norm")
+        x = w.layer_norm(blocks.Alongside(name="regional")(r, x), norm_eps, "fc_norm")
     return border.end(x, drop_rate)
 
 
@@ -192,15 +175,15 @@ _TOKENIZERS = {"3conv": _three_convs, "1conv": _one_conv, "linear": _linear}
 
 
 def _regional_embed(x, dim, region):
-    x = PadCentred(region, name="regional_pad")(x)
+    x = blocks.PadCentred(region, name="regional_pad")(x)
     return w.conv(x, dim, region, region, "regional_embed")
 
 
 def _project(maps, dim, stride, name):
     """Norm, GELU and a depthwise convolution between two stages, the same for local and regional tokens."""
-    norm, act = LayerNorm(1e-5, name=f"{name}_norm"), GELU(name=f"{name}_act")
+    norm, act = blocks.LayerNorm(1e-5, name=f"{name}_norm"), blocks.GELU(name=f"{name}_act")
     multiplier = dim // maps[0].shape[-1]
-    conv = DepthwiseConv2D(2 * stride - 1, stride, depth_multiplier=multiplier, name=name)
+    conv = blocks.DepthwiseConv2D(2 * stride - 1, stride, depth_multiplier=multiplier, name=name)
     return [conv(act(norm(x))) for x in maps]
 
 
@@ -210,32 +193,32 @@ def _block(r, local, bias, t, drop_path, name):
     proj = w.dense_layer(t.dim, t.dim, f"{name}_attn_proj")
 
     def attention(x, *bias, name):
-        return proj(SelfAttention(t.num_heads, t.qk_scale, t.attn_drop_rate, name=name)(qkv(x), *bias))
+        return proj(blocks.SelfAttention(t.num_heads, t.qk_scale, t.attn_drop_rate, name=name)(qkv(x), *bias))
 
     y = attention(t.norm(r, f"{name}_norm0"), name=f"{name}_attn_regional")
     r = t.residual(r, y, drop_path, f"{name}_res0")
-    x = JoinRegional(name=f"{name}_join")(r, local)
+    x = blocks.JoinRegional(name=f"{name}_join")(r, local)
     y = attention(t.norm(x, f"{name}_norm1"), bias, name=f"{name}_attn")
     x = t.residual(x, y, drop_path, f"{name}_res1")
     y = t.mlp(t.norm(x, f"{name}_norm2"), f"{name}_mlp")
     x = t.residual(x, y, drop_path, f"{name}_res2")
-    return TakeRegional(name=f"{name}_regional")(x, r), DropPrefix(1, name=f"{name}_local")(x)
+    return blocks.TakeRegional(name=f"{name}_regional")(x, r), blocks.DropPrefix(1, name=f"{name}_local")(x)
 
 
 def _peg(maps, name):
     """x + depthwise convolution(x), the same for local and regional tokens."""
-    conv = DepthwiseConv2D(3, use_bias=False, name=name)
+    conv = blocks.DepthwiseConv2D(3, use_bias=False, name=name)
     names = f"{name}_res", f"{name}_regional_res"
-    return [Residual(name=name)(x, conv(x)) for x, name in zip(maps, names, strict=True)]
+    return [blocks.Residual(name=name)(x, conv(x)) for x, name in zip(maps, names, strict=True)]
 
 
 def _to_windows(x, r, window_size, name):
     """A map (B, H, W, C) -> the windows of its regions (B R S, w w, C), and the map padded to whole windows."""
-    x = PadToRegions(window_size, name=f"{name}_pad")(x, r)
-    return WindowPartition(window_size, clip=False, name=f"{name}_partition")(x), x
+    x = blocks.PadToRegions(window_size, name=f"{name}_pad")(x, r)
+    return blocks.WindowPartition(window_size, clip=False, name=f"{name}_partition")(x), x
 
 
 def _to_map(windows, padded, x, window_size, name):
     """The windows of regions (B R S, w w, C) -> a map (B, H, W, C) of the size of x."""
-    y = WindowReverse(window_size, clip=False, name=f"{name}_reverse")(windows, padded)
-    return CropTo(name=name)(y, x)
+    y = blocks.WindowReverse(window_size, clip=False, name=f"{name}_reverse")(windows, padded)
+    return blocks.CropTo(name=name)(y, x)

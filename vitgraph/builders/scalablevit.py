@@ -26,17 +26,8 @@ from typing import Annotated
 import keras
 from keras import layers
 
+from vitgraph import blocks
 from vitgraph import contract as c
-from vitgraph.blocks import (
-    CrossAttention,
-    DepthwiseConv2D,
-    Residual,
-    SelfAttention,
-    Stage,
-    TakeValues,
-    WindowPartition,
-    WindowReverse,
-)
 from vitgraph.wiring import layers as w
 from vitgraph.wiring.border import Border
 from vitgraph.wiring.initial_weights import PYRAMID
@@ -132,8 +123,8 @@ def build_scalablevit(
             y = t.mlp(t.norm(x, f"{block}_norm2"), f"{block}_mlp")
             x = t.residual(x, y, drop_path, f"{block}_res2")
             if j == 0:
-                x = Residual(name=f"{stage}_peg_res")(x, DepthwiseConv2D(3, name=f"{stage}_peg")(x))
-        x = Stage(stem_stride * 2**i, name=stage)(x)
+                x = blocks.Residual(name=f"{stage}_peg_res")(x, blocks.DepthwiseConv2D(3, name=f"{stage}_peg")(x))
+        x = blocks.Stage(stem_stride * 2**i, name=stage)(x)
     x = w.layer_norm(x, norm_eps, "norm")
     if not include_top or representation_size is None:
         return border.end(x, drop_rate)
@@ -156,14 +147,14 @@ def _check_scaled_widths(dims, num_heads, sr_ratios, c_ratios):
 def _window_attention(x, t, window, name):
     """IWSA: self-attention within the windows of x (B, H, W, C), plus a convolution of the values across them."""
     qkv = w.dense(x, 3 * t.dim, f"{name}_qkv", t.qkv_bias)
-    lim = DepthwiseConv2D(3, name=f"{name}_lim")(TakeValues(name=f"{name}_values")(qkv))
-    attention = SelfAttention(t.num_heads, drop=t.attn_drop_rate, name=name)
+    lim = blocks.DepthwiseConv2D(3, name=f"{name}_lim")(blocks.TakeValues(name=f"{name}_values")(qkv))
+    attention = blocks.SelfAttention(t.num_heads, drop=t.attn_drop_rate, name=name)
     if window is None:
         x = attention(qkv)
     else:
-        y = attention(WindowPartition(window, name=f"{name}_partition")(qkv))
-        x = WindowReverse(window, name=f"{name}_reverse")(y, x)
-    x = Residual(name=f"{name}_lim_res")(x, lim)
+        y = attention(blocks.WindowPartition(window, name=f"{name}_partition")(qkv))
+        x = blocks.WindowReverse(window, name=f"{name}_reverse")(y, x)
+    x = blocks.Residual(name=f"{name}_lim_res")(x, lim)
     return w.dense(x, t.dim, f"{name}_proj")
 
 
@@ -172,11 +163,11 @@ def _scalable_attention(x, t, sr_ratio, c_ratio, name):
     width = int(t.dim * c_ratio) if sr_ratio > 1 else t.dim
     q = w.dense(x, width, f"{name}_q", t.qkv_bias)
     if sr_ratio > 1:
-        x = DepthwiseConv2D(sr_ratio, sr_ratio, padding=0, name=f"{name}_sr")(x)
+        x = blocks.DepthwiseConv2D(sr_ratio, sr_ratio, padding=0, name=f"{name}_sr")(x)
         x = w.layer_norm(w.conv(x, width, 1, 1, f"{name}_sr_proj"), 1e-5, f"{name}_sr_norm")
         kv = w.dense(w.activation(x, "gelu", f"{name}_sr_act"), width + t.dim, f"{name}_sr_kv", t.qkv_bias)
     else:
         kv = w.dense(x, 2 * t.dim, f"{name}_kv", t.qkv_bias)
     scale = (t.dim // t.num_heads * c_ratio) ** -0.5
-    x = CrossAttention(t.num_heads, scale=scale, drop=t.attn_drop_rate, name=name)(q, kv)
+    x = blocks.CrossAttention(t.num_heads, scale=scale, drop=t.attn_drop_rate, name=name)(q, kv)
     return w.dense(x, t.dim, f"{name}_proj")

@@ -22,8 +22,8 @@ Any input size, also an open one.
 import keras
 from keras import layers
 
+from vitgraph import blocks
 from vitgraph import contract as c
-from vitgraph.blocks import SinCosPosition, ToTokens
 from vitgraph.blocks.base import pair
 from vitgraph.wiring import layers as w
 from vitgraph.wiring.border import Border
@@ -91,7 +91,7 @@ def build_simple_vit(
     patch, _ = patch_grid(border, patch_size, max(pair(patch_size)))  # positions have no table, so no planned size
 
     patches = patch_embed(border.image, patch, dim, norm_eps=norm_eps if dual_patch_norm else None)
-    x = SinCosPosition(name="pos_embed")(ToTokens(name="tokens")(patches), patches)
+    x = blocks.SinCosPosition(name="pos_embed")(blocks.ToTokens(name="tokens")(patches), patches)
     x = w.dropout(x, pos_drop_rate, "pos_drop")
     x = transformer_blocks(x, t, pre_norm_block, w.drop_path_rates(drop_path_rate, depth), patch)
 

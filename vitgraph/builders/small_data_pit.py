@@ -24,8 +24,8 @@ import functools
 
 import keras
 
+from vitgraph import blocks
 from vitgraph import contract as c
-from vitgraph.blocks import DepthwiseConv2D, Stage
 from vitgraph.blocks.initializers import glorot_normal, initial_weights
 from vitgraph.wiring import layers as w
 from vitgraph.wiring.border import Border
@@ -114,7 +114,7 @@ def build_small_data_pit(
             x, patches = pool_tokens(x, patches, 1, t.dim, merge, f"{stage}_pool")
         for j in range(depths[i]):
             x = pre_norm_block(x, t, drop_path_rate, f"{stage}_block_{j}")
-        x = Stage(patch_size * 2**i, 1, at, name=stage)(x)
+        x = blocks.Stage(patch_size * 2**i, 1, at, name=stage)(x)
     return border.end_with_token(w.layer_norm(x, norm_eps, "norm"), patches, drop_rate)
 
 
@@ -131,5 +131,5 @@ def _merge_convolved(x, dim, name):
         return glorot_normal(fan_in, fan_out * channels)
 
     with initial_weights(dataclasses.replace(SMALL_DATA, conv=glorot)):
-        x = DepthwiseConv2D(3, 2, depth_multiplier=dim // channels, name=f"{name}_conv")(x)
+        x = blocks.DepthwiseConv2D(3, 2, depth_multiplier=dim // channels, name=f"{name}_conv")(x)
     return w.conv(x, dim, 1, 1, f"{name}_merge")

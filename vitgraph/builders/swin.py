@@ -24,21 +24,12 @@ from typing import Annotated, Literal
 
 import keras
 
+from vitgraph import blocks
 from vitgraph import contract as c
-from vitgraph.blocks import (
-    PatchMerging,
-    PositionTable,
-    SelfAttention,
-    Stage,
-    WindowBias,
-    WindowPartition,
-    WindowReverse,
-)
-from vitgraph.blocks.base import is_static
 from vitgraph.wiring import layers as w
 from vitgraph.wiring.border import Border
 from vitgraph.wiring.transformer import Transformer
-from vitgraph.wiring.windows import block_window, doubled
+from vitgraph.wiring.windows import block_window, doubled, embedded_patches
 
 _SMALL = {"depths": (2, 2, 18, 2)}
 _BASE = {"dim": 128, "depths": (2, 2, 18, 2), "num_heads": (4, 8, 16, 32)}
@@ -115,13 +106,7 @@ def build_swin(
     c.at_least(patch_size, border.shape)
     planned = border.shape[:2] if img_size is None else border.planned(img_size)
 
-    x = w.conv(w.pad_to_patch(border.image, patch_size), dim, patch_size, patch_size, "patch_embed")
-    x = w.layer_norm(x, norm_eps, "patch_norm")
-    if pos_embed == "learn":
-        c.require(is_static(*planned), "img_size", 'a size: with pos_embed="learn" there is a table for it')
-        patches = [-(-n // patch_size) for n in planned]
-        x = PositionTable(patches, antialias=False, name="pos_embed")(x, x)
-    x = w.dropout(x, pos_drop_rate, "pos_drop")
+    x = embedded_patches(border.image, patch_size, dim, norm_eps, pos_embed, planned, pos_drop_rate)
     rates = iter(w.drop_path_rates(drop_path_rate, sum(depths)))
     for i, depth in enumerate(depths):
         stage, stride = f"stage_{i + 1}", patch_size * 2**i
@@ -130,7 +115,7 @@ def build_swin(
             norm_eps=norm_eps, proj_drop_rate=proj_drop_rate, attn_drop_rate=attn_drop_rate,
         )  # fmt: skip
         if i > 0:
-            x = t.norm(PatchMerging(name=f"{stage}_merge")(x), f"{stage}_merge_norm")
+            x = t.norm(blocks.PatchMerging(name=f"{stage}_merge")(x), f"{stage}_merge_norm")
             x = w.dense(x, dims[i], f"{stage}_merge_reduction", use_bias=False)
         grid = [None if n is None else -(-n // stride) for n in planned]
         for j in range(depth):
@@ -140,15 +125,15 @@ def build_swin(
             x = t.residual(x, y, drop_path, f"{block}_res1")
             y = t.mlp(t.norm(x, f"{block}_norm2"), f"{block}_mlp")
             x = t.residual(x, y, drop_path, f"{block}_res2")
-        x = Stage(stride, name=stage)(x)
+        x = blocks.Stage(stride, name=stage)(x)
     return border.end(w.layer_norm(x, norm_eps, "norm"), drop_rate)
 
 
 def _attention(x, t, window, name):
     """Self-attention within the windows of x (B, H, W, C), with a bias by relative position."""
-    bias = WindowBias(num_heads=t.num_heads, **window, name=f"{name}_bias")(x)
-    y = WindowPartition(**window, name=f"{name}_partition")(x)
+    bias = blocks.WindowBias(num_heads=t.num_heads, **window, name=f"{name}_bias")(x)
+    y = blocks.WindowPartition(**window, name=f"{name}_partition")(x)
     y = w.dense(y, 3 * t.attn_dim, f"{name}_qkv", t.qkv_bias)
-    y = SelfAttention(t.num_heads, drop=t.attn_drop_rate, name=name)(y, bias)
-    y = WindowReverse(**window, name=f"{name}_reverse")(y, x)
+    y = blocks.SelfAttention(t.num_heads, drop=t.attn_drop_rate, name=name)(y, bias)
+    y = blocks.WindowReverse(**window, name=f"{name}_reverse")(y, x)
     return w.dense(y, t.dim, f"{name}_proj")

@@ -22,26 +22,16 @@ so a checkpoint fits windows of any size; `pretrained_window_sizes` tells the po
 with.
 """
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 import keras
 
+from vitgraph import blocks
 from vitgraph import contract as c
-from vitgraph.blocks import (
-    ContinuousWindowBias,
-    CosineQKV,
-    PatchMerging,
-    Residual,
-    SelfAttention,
-    Stage,
-    WindowOffsets,
-    WindowPartition,
-    WindowReverse,
-)
 from vitgraph.wiring import layers as w
 from vitgraph.wiring.border import Border
 from vitgraph.wiring.transformer import Transformer
-from vitgraph.wiring.windows import block_window, doubled
+from vitgraph.wiring.windows import block_window, doubled, embedded_patches
 
 _SMALL = {"depths": (2, 2, 18, 2)}
 _BASE = {"dim": 128, "depths": (2, 2, 18, 2), "num_heads": (4, 8, 16, 32)}
@@ -87,6 +77,7 @@ def build_swin_v2(
     qkv_bias: bool = True,
     act: c.Act = "gelu",
     clip_windows: bool = True,
+    pos_embed: Literal["learn", "none"] = "none",
     img_size: c.ImageSize | None = None,
     norm_eps: c.Epsilon = 1e-5,
     drop_rate: c.Rate = 0.0,
@@ -105,9 +96,11 @@ def build_swin_v2(
         pretrained_window_sizes: side of the windows that the weights were trained with, in the form of `window_sizes`;
             0: that of the block's own window.
         qkv_bias: whether queries and values have biases; keys never do.
-        img_size: side or (height, width) of the image for which windows are clipped where `input_shape` is open; None:
-            the image at hand.
-        pos_drop_rate: dropout after the patch embedding and its norm.
+        pos_embed: "learn" adds a learned table to the embedded patches (`ape` in the official code), beside the biases
+            by relative position; for another image size it is resampled.
+        img_size: side or (height, width) of the image for which windows are clipped and the table of positions is made
+            where `input_shape` is open; None: windows are clipped for the image at hand.
+        pos_drop_rate: dropout after the patch embedding, its norm and the positions.
 
     Returns:
         A `keras.Model` with pyramid levels "P2" to "P5" (for `patch_size` 4), each stage's map before the final norm;
@@ -126,8 +119,7 @@ def build_swin_v2(
     c.at_least(patch_size, border.shape)
     planned = border.shape[:2] if img_size is None else border.planned(img_size)
 
-    x = w.conv(w.pad_to_patch(border.image, patch_size), dim, patch_size, patch_size, "patch_embed")
-    x = w.dropout(w.layer_norm(x, norm_eps, "patch_norm"), pos_drop_rate, "pos_drop")
+    x = embedded_patches(border.image, patch_size, dim, norm_eps, pos_embed, planned, pos_drop_rate)
     rates = iter(w.drop_path_rates(drop_path_rate, sum(depths)))
     for i, depth in enumerate(depths):
         stage, stride = f"stage_{i + 1}", patch_size * 2**i
@@ -136,7 +128,8 @@ def build_swin_v2(
             norm_eps=norm_eps, proj_drop_rate=proj_drop_rate, attn_drop_rate=attn_drop_rate,
         )  # fmt: skip
         if i > 0:
-            x = w.dense(PatchMerging(name=f"{stage}_merge")(x), dims[i], f"{stage}_merge_reduction", use_bias=False)
+            x = blocks.PatchMerging(name=f"{stage}_merge")(x)
+            x = w.dense(x, dims[i], f"{stage}_merge_reduction", use_bias=False)
             x = t.norm(x, f"{stage}_merge_norm")
         grid = [None if n is None else -(-n // stride) for n in planned]
         for j in range(depth):
@@ -144,31 +137,31 @@ def build_swin_v2(
             window = block_window(windows[i], j % 2 == 1, grid, clip_windows)
             x = _residual(x, _attention(x, t, window, pretrained[i], f"{block}_attn"), t, drop_path, block, 1)
             x = _residual(x, t.mlp(x, f"{block}_mlp"), t, drop_path, block, 2)
-        x = Stage(stride, name=stage)(x)
+        x = blocks.Stage(stride, name=stage)(x)
     return border.end(w.layer_norm(x, norm_eps, "norm"), drop_rate)
 
 
 def _attention(x, t, window, pretrained, name):
     """Cosine attention within the windows of x (B, H, W, C), with a bias by relative position."""
     bias = _position_bias(x, t.num_heads, window, pretrained, name)
-    y = WindowPartition(**window, name=f"{name}_partition")(x)
+    y = blocks.WindowPartition(**window, name=f"{name}_partition")(x)
     y = w.dense(y, 3 * t.dim, f"{name}_qkv", use_bias=False)
-    y = CosineQKV(t.num_heads, t.qkv_bias, name=f"{name}_cosine")(y)
-    y = SelfAttention(t.num_heads, scale=1.0, drop=t.attn_drop_rate, name=name)(y, bias)
-    y = WindowReverse(**window, name=f"{name}_reverse")(y, x)
+    y = blocks.CosineQKV(t.num_heads, t.qkv_bias, name=f"{name}_cosine")(y)
+    y = blocks.SelfAttention(t.num_heads, scale=1.0, drop=t.attn_drop_rate, name=name)(y, bias)
+    y = blocks.WindowReverse(**window, name=f"{name}_reverse")(y, x)
     return w.dense(y, t.dim, f"{name}_proj")
 
 
 def _position_bias(x, num_heads, window, pretrained, name):
     """A network of two layers from the offsets of positions in a window to their bias for each head."""
-    y = WindowOffsets(window["window_size"], pretrained, window["clip"], name=f"{name}_offsets")(x)
+    y = blocks.WindowOffsets(window["window_size"], pretrained, window["clip"], name=f"{name}_offsets")(x)
     y = w.activation(w.dense(y, 512, f"{name}_cpb_fc1"), "relu", f"{name}_cpb_act")
     y = w.dense(y, num_heads, f"{name}_cpb_fc2", use_bias=False)
-    return ContinuousWindowBias(**window, name=f"{name}_bias")(y, x)
+    return blocks.ContinuousWindowBias(**window, name=f"{name}_bias")(y, x)
 
 
 def _residual(x, branch, t, drop_path, block, number):
     """x + norm(branch); the norm's scale starts at 0, and with it the branch."""
     branch = w.dropout(branch, t.proj_drop_rate, f"{block}_drop{number}")
     branch = w.layer_norm(branch, t.norm_eps, f"{block}_norm{number}", init=0.0)
-    return Residual(drop_path=drop_path, name=f"{block}_res{number}")(x, branch)
+    return blocks.Residual(drop_path=drop_path, name=f"{block}_res{number}")(x, branch)

@@ -28,17 +28,8 @@ from typing import Annotated, Literal
 
 import keras
 
+from vitgraph import blocks
 from vitgraph import contract as c
-from vitgraph.blocks import (
-    OverlappingPatches,
-    PrependTokens,
-    RandomFeatureAttention,
-    Residual,
-    SelfAttention,
-    SinusoidTable,
-    TakeValues,
-    ToTokens,
-)
 from vitgraph.wiring import layers as w
 from vitgraph.wiring.border import Border
 from vitgraph.wiring.transformer import Block, Transformer, pre_norm_block, transformer_blocks
@@ -137,8 +128,8 @@ def build_t2t_vit(
 
     patches = _tokens_to_token(border.image, kernel_sizes, strides, tokens_type, token_dim, token_drop_rate)
     patches = w.dense(patches, dim, "patch_embed")
-    x = PrependTokens(name="cls_token")(ToTokens(name="tokens")(patches))
-    x = SinusoidTable(grid, 1, antialias=False, name="pos_embed")(x, patches)
+    x = blocks.PrependTokens(name="cls_token")(blocks.ToTokens(name="tokens")(patches))
+    x = blocks.SinusoidTable(grid, 1, antialias=False, name="pos_embed")(x, patches)
     x = w.dropout(x, pos_drop_rate, "pos_drop")
     x = transformer_blocks(x, t, block, w.drop_path_rates(drop_path_rate, depth), (stride, stride), 1)
     return border.end_plain(x, patches, t, global_pool, drop_rate=drop_rate)
@@ -148,7 +139,7 @@ def _grid(size, kernel_sizes, strides):
     """(rows, columns) that the soft splits make of an image of a size."""
     grid = size
     for kernel_size, stride in zip(kernel_sizes, strides, strict=True):
-        split = OverlappingPatches(kernel_size, stride, stride // 2)
+        split = blocks.OverlappingPatches(kernel_size, stride, stride // 2)
         grid = [split.count(n) for n in grid]
         c.require(min(grid) >= 1, "kernel_sizes", f"kernels that fit into their maps, here of an image of {size}")
     return grid
@@ -159,7 +150,7 @@ def _tokens_to_token(x, kernel_sizes, strides, tokens_type, dim, drop):
     for i, (kernel_size, stride) in enumerate(zip(kernel_sizes, strides, strict=True), start=1):
         if i > 1:
             x = _token_block(x, dim, _ATTEND[tokens_type], drop, f"tokens_{i - 1}")
-        x = OverlappingPatches(kernel_size, stride, stride // 2, name=f"tokens_{i}_split")(x)
+        x = blocks.OverlappingPatches(kernel_size, stride, stride // 2, name=f"tokens_{i}_split")(x)
     return x
 
 
@@ -167,21 +158,21 @@ def _token_block(x, dim, attend, drop, name):
     """(B, H, W, C) -> (B, H, W, dim): as the width changes, the values take the place of x in the first residual."""
     x, y = attend(w.layer_norm(x, 1e-5, f"{name}_norm1"), dim, f"{name}_attn")
     y = w.dense(y, dim, f"{name}_attn_proj")
-    x = Residual(dropout=drop, name=f"{name}_res1")(x, y)
+    x = blocks.Residual(dropout=drop, name=f"{name}_res1")(x, y)
     y = w.mlp(w.layer_norm(x, 1e-5, f"{name}_norm2"), dim, "gelu", f"{name}_mlp")
-    return Residual(dropout=drop, name=f"{name}_res2")(x, y)
+    return blocks.Residual(dropout=drop, name=f"{name}_res2")(x, y)
 
 
 def _softmax_attention(x, dim, name):
     """(..., C) -> values and what attention makes of them, each (..., dim); C, not dim, sets the scale."""
     qkv = w.dense(x, 3 * dim, f"{name}_qkv", use_bias=False)
-    return TakeValues(name=f"{name}_values")(qkv), SelfAttention(1, x.shape[-1] ** -0.5, name=name)(qkv)
+    return blocks.TakeValues(name=f"{name}_values")(qkv), blocks.SelfAttention(1, x.shape[-1] ** -0.5, name=name)(qkv)
 
 
 def _random_feature_attention(x, dim, name):
     """(..., C) -> values and what attention makes of them, each (..., dim)."""
     kqv = w.dense(x, 3 * dim, f"{name}_kqv")
-    return TakeValues(name=f"{name}_values")(kqv), RandomFeatureAttention(dim // 2, name=name)(kqv)
+    return blocks.TakeValues(name=f"{name}_values")(kqv), blocks.RandomFeatureAttention(dim // 2, name=name)(kqv)
 
 
 _ATTEND = {"transformer": _softmax_attention, "performer": _random_feature_attention}

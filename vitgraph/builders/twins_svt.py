@@ -23,8 +23,8 @@ norm after the reduction).
 
 import keras
 
+from vitgraph import blocks
 from vitgraph import contract as c
-from vitgraph.blocks import SelfAttention, WindowPartition, WindowReverse
 from vitgraph.wiring import layers as w
 from vitgraph.wiring.border import Border
 from vitgraph.wiring.initial_weights import PYRAMID
@@ -92,10 +92,10 @@ def build_twins_svt(
     def attention(x, i, j, name):
         if j % 2 or windows[i] == 1:
             return twins.global_attention(x, i, j, name)
-        y = WindowPartition(windows[i], clip=False, name=f"{name}_partition")(x)
+        y = blocks.WindowPartition(windows[i], clip=False, name=f"{name}_partition")(x)
         y = w.dense(y, 3 * dims[i], f"{name}_qkv", qkv_bias)
-        y = SelfAttention(num_heads[i], drop=attn_drop_rate, name=name)(y)
-        y = WindowReverse(windows[i], clip=False, name=f"{name}_reverse")(y, x)
+        y = blocks.SelfAttention(num_heads[i], drop=attn_drop_rate, name=name)(y)
+        y = blocks.WindowReverse(windows[i], clip=False, name=f"{name}_reverse")(y, x)
         return w.dense(y, dims[i], f"{name}_proj")
 
     return twins.model(attention)

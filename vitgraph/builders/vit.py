@@ -24,8 +24,8 @@ from typing import Annotated, Literal
 
 import keras
 
+from vitgraph import blocks
 from vitgraph import contract as c
-from vitgraph.blocks import PositionTable, PrependTokens, SinCosPosition, ToTokens
 from vitgraph.blocks.initializers import InitialWeights, glorot_uniform, lecun_normal, normal, zeros
 from vitgraph.wiring import layers as w
 from vitgraph.wiring.border import Border
@@ -243,17 +243,17 @@ def build_vit(
     prefix, resampling = class_token + num_reg_tokens, _RESAMPLING[pos_resampling]
 
     patches = patch_embed(border.image, patch, dim, not pre_norm, norm_eps if dual_patch_norm else None)
-    x = ToTokens(name="tokens")(patches)
+    x = blocks.ToTokens(name="tokens")(patches)
     if pos_embed == "sincos":
-        x = SinCosPosition(name="pos_embed")(x, patches)
+        x = blocks.SinCosPosition(name="pos_embed")(x, patches)
     elif pos_embed == "learn" and no_embed_class:
-        x = PositionTable(grid, **resampling, name="pos_embed")(x, patches)
+        x = blocks.PositionTable(grid, **resampling, name="pos_embed")(x, patches)
     if num_reg_tokens:
-        x = PrependTokens(num_reg_tokens, name="reg_token")(x)
+        x = blocks.PrependTokens(num_reg_tokens, name="reg_token")(x)
     if class_token:
-        x = PrependTokens(name="cls_token")(x)
+        x = blocks.PrependTokens(name="cls_token")(x)
     if pos_embed == "learn" and not no_embed_class:
-        x = PositionTable(grid, prefix, **resampling, name="pos_embed")(x, patches)
+        x = blocks.PositionTable(grid, prefix, **resampling, name="pos_embed")(x, patches)
     x = w.dropout(x, pos_drop_rate, "pos_drop")
     x = t.norm(x, "norm_pre") if pre_norm else x
     x = transformer_blocks(x, t, block, w.drop_path_rates(drop_path_rate, depth), patch, prefix)

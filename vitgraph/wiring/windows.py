@@ -1,7 +1,20 @@
-"""The windows of Swin's stages and blocks."""
+"""What Swin and Swin V2 share: how they begin, and the windows of their stages and blocks."""
 
-from vitgraph.blocks.base import pair
+from vitgraph import blocks
+from vitgraph.blocks.base import is_static, pair
 from vitgraph.contract import require
+from vitgraph.wiring import layers as w
+
+
+def embedded_patches(image, patch_size, dim, norm_eps, pos_embed, planned, drop_rate):
+    """Patches, norm, a learned table with pos_embed="learn", dropout: (B, H, W, C) -> (B, H / p, W / p, dim)."""
+    x = w.conv(w.pad_to_patch(image, patch_size), dim, patch_size, patch_size, "patch_embed")
+    x = w.layer_norm(x, norm_eps, "patch_norm")
+    if pos_embed == "learn":
+        require(is_static(*planned), "img_size", 'a size: with pos_embed="learn" there is a table for it')
+        grid = [-(-n // patch_size) for n in planned]
+        x = blocks.PositionTable(grid, antialias=False, name="pos_embed")(x, x)
+    return w.dropout(x, drop_rate, "pos_drop")
 
 
 def doubled(dim, stages):
