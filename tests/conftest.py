@@ -49,6 +49,12 @@ def garbage(tests=itertools.count(1)):  # noqa: B008  (counts over all tests)
         gc.freeze()
 
 
+@pytest.fixture(autouse=True)
+def cache(tmp_path_factory, monkeypatch):
+    """The user's cache isn't written to."""
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.getbasetemp() / "cache"))
+
+
 @pytest.fixture
 def fresh_process():
     """A function (code, *arguments) -> standard output, run by a new interpreter in which warnings are errors.

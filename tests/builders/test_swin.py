@@ -8,7 +8,6 @@ from tests.checkpoints.test_weights import golden
 from tests.variants import TINY, assert_close, assert_same, images, value, with_random_weights
 from vitgraph.checkpoints import load_weights, resample, save_weights
 
-
 both = pytest.mark.parametrize("net", ["swin", "swin_v2"])
 
 

@@ -1,6 +1,7 @@
 """Which files are images, and which of them can't be read whole."""
 
 import collections
+import concurrent.futures
 import os
 import pathlib
 import sys
@@ -8,15 +9,36 @@ import sys
 import keras
 
 from vitgraph.images.reading import by_pillow, decode_as_stored, has_pillow, is_pillows
+from vitgraph.images.verdicts import File
 
 _BY_PILLOW = (".tif", ".tiff", ".avif")
 READABLE = (".jpg", ".jpeg", ".jpe", ".jfif", ".png", ".bmp", ".gif", ".webp", *(_BY_PILLOW if has_pillow() else ()))
 
 
 def image_files(folder):
-    """(image files, all other files) at any depth that aren't hidden, sorted by path."""
-    found = [pathlib.Path(root, name) for root, _, names in os.walk(folder) for name in names if name[0] != "."]
-    return sorted(filter(is_image, found)), sorted(path for path in found if not is_image(path))
+    """(image files, paths of all other files) at any depth that aren't hidden, each sorted by path."""
+    images, others = [], []
+    with os.scandir(folder) as entries:
+        for entry in sorted(entries, key=lambda entry: entry.name):
+            if entry.is_dir():
+                if not entry.is_symlink():
+                    inside = image_files(entry.path)
+                    images += inside[0]
+                    others += inside[1]
+            elif entry.name[0] != ".":
+                if entry.name[entry.name.rfind(".") :].lower() in READABLE:  # there may be millions
+                    images.append(_file(entry))
+                else:
+                    others.append(pathlib.Path(entry.path))
+    return images, others
+
+
+def _file(entry):
+    try:
+        about = entry.stat()
+    except OSError:  # a link that leads nowhere
+        return File(entry.path, -1, -1)
+    return File(entry.path, about.st_size, about.st_mtime_ns)
 
 
 def is_image(path):
@@ -36,24 +58,28 @@ def printable(path):
     return os.fsencode(path).decode("utf-8", "backslashreplace")
 
 
-def unreadable(paths):
-    """{path: why} of the files that can't be decoded whole. Shows a progress bar where there are many."""
-    bar = keras.utils.Progbar(len(paths), unit_name="image") if len(paths) > 1000 and sys.stderr.isatty() else None
-    bad = {}
-    for i, path in enumerate(paths):
-        why = _why_unreadable(path)
-        if why:
-            bad[path] = why
-        if bar is not None and (i % 100 == 99 or i + 1 == len(paths)):
-            bar.update(i + 1)
-    return bad
+def why_unreadable(files):
+    """For each `File` why it can't be decoded whole, or None. Shows a progress bar where there are many.
+
+    Several are tried at once: decoding leaves Python's lock alone.
+    """
+    shows = len(files) > 1000 and sys.stderr.isatty()
+    bar = keras.utils.Progbar(len(files), unit_name="image") if shows else None
+    found = []
+    with concurrent.futures.ThreadPoolExecutor(os.cpu_count()) as pool:
+        for i, why in enumerate(pool.map(_why_unreadable, files), start=1):
+            found.append(why)
+            if bar is not None and (i % 100 == 0 or i == len(files)):
+                bar.update(i)
+    return found
 
 
-def _why_unreadable(path):
+def _why_unreadable(file):
     """Why a file can't be decoded whole and with its own colours; None if it can."""
     import tensorflow as tf
 
-    if str(path) != printable(path):
+    path = pathlib.Path(file.path)
+    if file.path != printable(path):
         return "a name that isn't UTF-8"
     if path.exists() and not path.is_file():
         return "no regular file"

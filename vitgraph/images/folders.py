@@ -4,7 +4,6 @@
 the files are listed and tried here.
 """
 
-import collections
 import os
 import warnings
 from collections.abc import Sequence
@@ -14,7 +13,8 @@ import numpy as np
 
 from vitgraph import contract as c
 from vitgraph.images.collection import Images
-from vitgraph.images.files import READABLE, counted, image_files, is_image, printable, unreadable
+from vitgraph.images.files import READABLE, counted, image_files, is_image, printable, why_unreadable
+from vitgraph.images.verdicts import unreadable
 
 Unreadable = Literal["refuse", "skip"]
 
@@ -57,25 +57,28 @@ def images_of_folder(folder: Any, when_unreadable: Unreadable, labelled: bool, a
         stray = sorted(path.name for path in folder.iterdir() if is_image(path))
         c.require(not stray, argument, f"images inside the classes' folders, not beside them: {_listed(stray)}")
     found_files = [image_files(folder / name) for name in names]
-    files = [(path, label) for label, (images, _) in enumerate(found_files) for path in images]
+    files = [file for images, _ in found_files for file in images]
+    labels = np.repeat(np.arange(len(names)), [len(images) for images, _ in found_files])
     others = counted([path for _, rest in found_files for path in rest])
     if others:
         others = f"files left out because of their endings: {others}"
     has_images = f"a folder that has images ({', '.join(READABLE)})"
     c.require(files, argument, f"{has_images}; {others}" if others else has_images)
-    files = _readable(files, when_unreadable, argument, others)
-    counts = collections.Counter(label for _, label in files)
+    files, labels = _readable(folder, files, labels, when_unreadable, argument, others)
+    counts = np.bincount(labels, minlength=len(names))
     empty = [name for label, name in enumerate(names) if not counts[label]]
     c.require(not empty, argument, f"images of every class; no images of: {_listed(empty)}")
-    paths = np.array([str(path) for path, _ in files])
+    paths = np.array([file.path for file in files])
     if not labelled:
         return Images(paths, None, None, 0)
-    return Images(paths, np.array([label for _, label in files]), tuple(names), len(names))
+    return Images(paths, labels, tuple(names), len(names))
 
 
-def _readable(files: Sequence[Any], when_unreadable: Unreadable, argument: str, others: str) -> list[Any]:
-    """Those (path, label) whose file can be read. `others` says which files aren't among these."""
-    bad = unreadable([path for path, _ in files])
+def _readable(
+    folder: Any, files: list[Any], labels: Any, when_unreadable: Unreadable, argument: str, others: str
+) -> tuple[list[Any], Any]:
+    """The files that can be read, and their labels. `others` says which files aren't among these."""
+    bad = unreadable(folder, files, why_unreadable)
     count = f"{len(bad)} of {len(files)} files"
     lines = "".join(f"\n  {printable(path)}: {why}" for path, why in bad.items())
     c.require(
@@ -86,7 +89,10 @@ def _readable(files: Sequence[Any], when_unreadable: Unreadable, argument: str, 
     left_out = f"{count} can't be read and are left out: {', '.join(map(printable, bad))}" if bad else ""
     if bad or others:
         warnings.warn(f"images: {'; '.join(filter(None, (left_out, others)))}", stacklevel=5)
-    return [(path, label) for path, label in files if path not in bad]
+    if not bad:
+        return files, labels
+    is_good = np.array([file.path not in bad for file in files])
+    return [file for file, good in zip(files, is_good, strict=True) if good], labels[is_good]
 
 
 def _listed(names: Sequence[str]) -> str:
