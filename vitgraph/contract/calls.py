@@ -5,7 +5,9 @@ import dataclasses
 import difflib
 import functools
 import inspect
+import json
 import re
+import sys
 import typing
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -77,6 +79,7 @@ def builder(function: Any = None, *, uneven: bool = False, initial: Initial = DE
         with global_policy(arguments["dtype"]), initial_weights(weights):
             model = function(*args, **kwargs)
         _check_strides(model, uneven)
+        model.about = _recipe(function, signature, arguments)
         return model
 
     signature = inspect.signature(function)
@@ -225,6 +228,28 @@ def _check_policy(policy: Any) -> None:
     except Misfit:
         allowed = f"given, where Keras' global policy, here {policy.name!r}, isn't a floating one"
         require(False, "dtype", allowed)
+
+
+def _recipe(function: Callable[..., Any], signature: inspect.Signature, arguments: dict[str, Any]) -> dict[str, Any]:
+    """How a graph is built again, as plain values; {} where a file can't say it: another's tensor, a function."""
+    differing = {name: value for name, value in arguments.items() if value != signature.parameters[name].default}
+    policy = arguments["dtype"] or keras.config.dtype_policy()
+    differing["dtype"] = None if policy.name == "float32" else policy.name
+    if differing["dtype"] is None:
+        del differing["dtype"]
+    try:
+        return json.loads(json.dumps({"builder": function.__name__, "arguments": differing}, default=_by_name))
+    except TypeError:
+        return {}
+
+
+def _by_name(value: Any) -> str:
+    """A block of the package as "vitgraph.builders.vit:parallel_scaling_block"."""
+    value = inspect.unwrap(value) if callable(value) else value
+    module, name = str(getattr(value, "__module__", "")), getattr(value, "__qualname__", "")
+    if not module.startswith("vitgraph.") or getattr(sys.modules[module], name, None) is not value:
+        raise TypeError(f"a file can't say {value!r}")
+    return f"{module}:{name}"
 
 
 def _check_strides(model: Any, uneven: bool) -> None:
