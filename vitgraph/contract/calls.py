@@ -232,22 +232,25 @@ def _check_policy(policy: Any) -> None:
 
 def _recipe(function: Callable[..., Any], signature: inspect.Signature, arguments: dict[str, Any]) -> dict[str, Any]:
     """How a graph is built again, as plain values; {} where a file can't say it: another's tensor, a function."""
-    differing = {name: value for name, value in arguments.items() if value != signature.parameters[name].default}
     policy = arguments["dtype"] or keras.config.dtype_policy()
-    differing["dtype"] = None if policy.name == "float32" else policy.name
-    if differing["dtype"] is None:
-        del differing["dtype"]
+    given = {**arguments, "dtype": None if policy.name == "float32" else policy.name}
     try:
-        return json.loads(json.dumps({"builder": function.__name__, "arguments": differing}, default=_by_name))
+        plain, usual = (_plain(values) for values in (given, {n: p.default for n, p in signature.parameters.items()}))
     except TypeError:
         return {}
+    differing = {name: value for name, value in plain.items() if value != usual[name]}
+    return {"builder": function.__name__, "arguments": differing}
+
+
+def _plain(values: dict[str, Any]) -> dict[str, Any]:
+    return dict(json.loads(json.dumps(values, default=_by_name)))
 
 
 def _by_name(value: Any) -> str:
     """A block of the package as "vitgraph.builders.vit:parallel_scaling_block"."""
     value = inspect.unwrap(value) if callable(value) else value
     module, name = str(getattr(value, "__module__", "")), getattr(value, "__qualname__", "")
-    if not module.startswith("vitgraph.") or getattr(sys.modules[module], name, None) is not value:
+    if not module.startswith("vitgraph.") or inspect.unwrap(getattr(sys.modules[module], name, object)) is not value:
         raise TypeError(f"a file can't say {value!r}")
     return f"{module}:{name}"
 

@@ -100,7 +100,7 @@ class Preprocessing:
         try:
             return decode(content, self.upright)
         except (tf.errors.OpError, OSError) as error:
-            reason = str(getattr(error, "message", None) or error).split("[Op")[0].splitlines()[0][:120]
+            reason = str(getattr(error, "message", None) or error).split("[Op")[0].split("}} ")[-1].splitlines()[0]
             c.require(False, "images", f"whole image files: {reason}", value=label)
 
     def _element(self, image: Any, *others: Any) -> Any:
