@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 from vitgraph import blocks, builders, objectives
 from vitgraph.builders import *  # noqa: F403  (every build_* function)
 from vitgraph.classes import decode_predictions
-from vitgraph.checkpoints import list_weights, load_weights, save_weights
+from vitgraph.checkpoints import list_weights, load_weights, save_weights, to_timm
 from vitgraph.create import create
 from vitgraph.distribution import layout_map
 from vitgraph.graphs.attention import attention, attention_rollout
@@ -60,6 +60,7 @@ __all__ = [
     "sharing",
     "simmim",
     "simple_feature_pyramid",
+    "to_timm",
     "training",
     "without_distillation",
 ]
