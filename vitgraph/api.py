@@ -4,7 +4,8 @@ from typing import TYPE_CHECKING
 
 from vitgraph import blocks, builders, objectives
 from vitgraph.builders import *  # noqa: F403  (every build_* function)
-from vitgraph.checkpoints import list_weights, load_weights, save_weights
+from vitgraph.classes import decode_predictions
+from vitgraph.checkpoints import list_weights, load_weights, save_weights, to_timm
 from vitgraph.create import create
 from vitgraph.distribution import layout_map
 from vitgraph.graphs.attention import attention, attention_rollout
@@ -13,6 +14,7 @@ from vitgraph.graphs.distillation import without_distillation
 from vitgraph.graphs.folding import fold_batchnorm
 from vitgraph.graphs.pyramid import pyramid
 from vitgraph.graphs.simple_pyramid import simple_feature_pyramid
+from vitgraph.inference import evaluate, preprocessing
 from vitgraph.objectives.byol import byol
 from vitgraph.objectives.dino import dino
 from vitgraph.objectives.distillation import distill
@@ -20,9 +22,10 @@ from vitgraph.objectives.masked_autoencoder import masked_autoencoder
 from vitgraph.objectives.masked_patch_prediction import masked_patch_prediction
 from vitgraph.objectives.simmim import simmim
 from vitgraph.registry import list_models
+from vitgraph.sharing import load
 
 if TYPE_CHECKING:  # these are imported when they are asked for
-    from vitgraph import export, images, interop, plots, training
+    from vitgraph import classes, export, images, inference, interop, plots, sharing, training
 
 __all__ = [
     *builders.__all__,
@@ -31,25 +34,33 @@ __all__ = [
     "blocks",
     "byol",
     "channels_first",
+    "classes",
     "create",
+    "decode_predictions",
     "dino",
+    "evaluate",
     "distill",
     "export",
     "fold_batchnorm",
     "images",
+    "inference",
     "interop",
     "layout_map",
     "list_models",
     "list_weights",
+    "load",
     "load_weights",
     "masked_autoencoder",
     "masked_patch_prediction",
     "objectives",
     "plots",
+    "preprocessing",
     "pyramid",
     "save_weights",
+    "sharing",
     "simmim",
     "simple_feature_pyramid",
+    "to_timm",
     "training",
     "without_distillation",
 ]

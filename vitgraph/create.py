@@ -6,8 +6,9 @@ from typing import Any
 import keras
 
 from vitgraph import contract as c
+from vitgraph.checkpoints.about import about_inherited, about_published
 from vitgraph.checkpoints.convert import load
-from vitgraph.checkpoints.files import READABLE
+from vitgraph.checkpoints.files import READABLE, read_about
 from vitgraph.checkpoints.hub import download
 from vitgraph.checkpoints.published import published
 from vitgraph.registry import Variant, variant
@@ -41,7 +42,8 @@ def create(
     """
     build, row = variant(name)
     arguments = {"name": name, **row, **overrides}
-    path = None
+    path, facts = None, {}
+    has_head = not skip_head and arguments.get("include_top", True)
     if weights is not None and _is_path(weights):
         path = pathlib.Path(weights)
     elif weights is not None:
@@ -52,10 +54,13 @@ def create(
         c.require(entry.num_classes or headless, "weights", "others, as these have no head; or skip_head=True")
         if arguments.get("input_tensor") is None:
             arguments.setdefault("input_shape", (entry.input_size, entry.input_size, 3))
-        path = download(entry.repository)
+        path, facts = download(entry.repository), about_published(entry, has_head=has_head)
     model = build(**arguments)
     if path is not None:
-        load(model, path, "weights", skip_head=skip_head)
+        kind = load(model, path, "weights", skip_head=skip_head)
+        if kind == "vitgraph" and path.suffix == ".safetensors":
+            facts = about_inherited(read_about(path), has_head=has_head)
+    model.about = {**model.about, **facts, "variant": name}
     return model
 
 

@@ -1,5 +1,7 @@
 """The model that every builder returns, and the markers in its stream that everything else is derived from."""
 
+import json
+
 import keras
 
 from vitgraph.blocks.base import PACKAGE, Layer, pair
@@ -52,12 +54,40 @@ def readable(cls):
 class GraphModel(keras.Model):
     """A Functional `keras.Model` that detectors and segmenters can read.
 
-    It stores nothing itself: what keras-cv and keras-hub ask of a backbone is derived from the `Stage` layers, so it
-    survives `.keras` files, `clone_model` and `from_config`.
+    What keras-cv and keras-hub ask of a backbone is derived from the `Stage` layers, so it survives `.keras` files,
+    `clone_model` and `from_config`. It computes nothing with what it stores itself, `about`.
     """
+
+    _about = "{}"  # JSON, as Keras makes objects of its own of a model's dictionaries
 
     def __init__(self, *args, **kwargs):
         super().__init__(*args, **kwargs)
+
+    @property
+    def about(self):
+        """What is known of the net, as plain values; `.keras` and `.safetensors` files keep it.
+
+        "builder", "arguments": how it was built. "variant": its published name. "classes": the names of the classes, or
+        that of a list of them. "preprocessing": what images go through. "license", "source": of the weights. "figures":
+        the last figures of its training. What isn't known isn't there.
+        """
+        return json.loads(self._about)
+
+    @about.setter
+    def about(self, facts):
+        self._about = json.dumps(facts)
+
+    def get_config(self):
+        about = self.about
+        return {**super().get_config(), **({"about": about} if about else {})}
+
+    @classmethod
+    def from_config(cls, config, custom_objects=None):
+        config = dict(config)
+        about = config.pop("about", {})
+        model = super().from_config(config, custom_objects)
+        model.about = about
+        return model
 
     @property
     def stages(self):

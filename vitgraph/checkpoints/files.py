@@ -6,7 +6,7 @@ import json
 import os
 import pathlib
 import re
-import tempfile
+import secrets
 import zipfile
 
 import keras
@@ -75,6 +75,8 @@ class _Unreadable(Exception):
 def save_weights(model: c.Model, path: c.Path, *, skip_head: bool = False) -> pathlib.Path:
     """Writes every weight under its variable's path to a `.safetensors` file, whole or not at all.
 
+    Its header says what the net is, as far as that is known (`model.about`), so that `load` can build it again.
+
     Args:
         path: the file to write, ending in ".safetensors".
         skip_head: leave out the head; `load_weights` reads the file with `skip_head=True`.
@@ -99,8 +101,26 @@ def save_weights(model: c.Model, path: c.Path, *, skip_head: bool = False) -> pa
     if not path.parent.is_dir():
         raise FileNotFoundError(f"save_weights: {path}: there is no folder {path.parent}")
     tensors = {v.path: np.ascontiguousarray(keras.ops.convert_to_numpy(v)) for v in kept}
-    write_tensors(path, tensors, {"format": "vitgraph", _GRIDS: json.dumps(grids_of(model))})
+    about = {**getattr(model, "about", {}), **({"skip_head": True} if skip_head else {})}
+    metadata = {"format": "vitgraph", _GRIDS: json.dumps(grids_of(model)), _ABOUT: json.dumps(about)}
+    write_tensors(path, tensors, metadata)
     return path
+
+
+def read_about(path):
+    """What a `.safetensors` file of ours says of its net, as `GraphModel.about`; {} if it says nothing.
+
+    Raises:
+        ValueError: no safetensors file, or one whose header is damaged.
+    """
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(path, framework="numpy") as file:
+            about = json.loads((file.metadata() or {}).get(_ABOUT, "{}"))
+    except (SafetensorError, ValueError, RecursionError) as error:
+        raise ValueError(f"{str(path)!r} isn't a whole safetensors file: {error}") from error
+    return about if isinstance(about, dict) else {}
 
 
 def tensors_of(model):
@@ -122,7 +142,7 @@ def check_tensors(tensors, metadata):
         raise ValueError("its content isn't what was written: the checksum differs")
 
 
-_CHECKSUM, _GRIDS = "vitgraph.sha256", "vitgraph.grids"
+_CHECKSUM, _GRIDS, _ABOUT = "vitgraph.sha256", "vitgraph.grids", "vitgraph.about"
 """Our keys in the header of a safetensors file."""
 
 
@@ -137,15 +157,16 @@ def _checksum(tensors, metadata):
 def write_atomically(path, data):
     """Writes bytes beside `path` and renames: after an interruption, what was there before is still there."""
     path = pathlib.Path(path)
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+    handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)  # less what the umask takes away
     try:
         with os.fdopen(handle, "wb") as file:
             file.write(data)
             file.flush()
             os.fsync(file.fileno())
-        pathlib.Path(temporary).replace(path)
+        temporary.replace(path)
     except BaseException:
-        pathlib.Path(temporary).unlink(missing_ok=True)
+        temporary.unlink(missing_ok=True)
         raise
 
 

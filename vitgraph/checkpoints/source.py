@@ -30,12 +30,15 @@ class Source:
         layout: axes of kernels: "torch" (out, in, rows, columns) or "jax" (rows, columns, in, out).
         ignored: pattern of the tensors that have no counterpart here.
         head: pattern of the tensors that only a graph with its top has a counterpart of.
+        shapes: entries (pattern of their name, template) of tensors whose shape has axes of length 1 beside the usual
+            ones. Each usual axis stands as `...` in the template: (..., ..., 1, 1) is a linear layer as a convolution.
     """
 
     renames: tuple
     layout: str = "torch"
     ignored: str = r"(?!)"
     head: str = r"head\..*"
+    shapes: tuple = ()
 
     def names(self, path):
         """The names of the tensors for the variable with the path "layer/variable", and the function or None."""
@@ -49,6 +52,14 @@ class Source:
                 suffix = "" if whole else self._leaf(variable)
                 return [t.format(*groups) + suffix for t in templates], (function[0] if function else None)
         return [], None
+
+    def shape(self, name, usual):
+        """The shape of their tensor, of which `usual` leaves out axes of length 1."""
+        for pattern, template in self.shapes:
+            if re.fullmatch(pattern, name) and template.count(...) == len(usual):
+                axes = iter(usual)
+                return tuple(next(axes) if axis is ... else axis for axis in template)
+        return usual
 
     def _leaf(self, variable):
         if self.layout == "jax":
@@ -77,6 +88,20 @@ _TORCH_LEAVES = {
 }
 
 
+INVERSES: dict = {}
+"""{function of an entry: its inverse (value, number of templates, layer) -> arrays}; not every function has one."""
+
+
+def inverse_of(function):
+    """Makes a function the inverse of another one."""
+
+    def register(inverse):
+        INVERSES[function] = inverse
+        return inverse
+
+    return register
+
+
 def side_by_side(arrays, shape):
     """Kernels or biases of n projections, head by head -> those of one: (in, heads, d) each -> (in, n heads d)."""
     if len(shape) == 1:
@@ -94,7 +119,17 @@ def fused(arrays, shape):
     return np.concatenate(arrays).T
 
 
+@inverse_of(fused)
+def _apart(value, count, layer):
+    return np.split(value.T, count)
+
+
 def linear_to_conv(arrays, shape):
     """A linear layer over flattened patches (out, rows columns in) -> the convolution (rows, columns, in, out)."""
     rows, columns, channels, filters = shape
     return arrays[0].reshape(filters, rows, columns, channels).transpose(1, 2, 3, 0)
+
+
+@inverse_of(linear_to_conv)
+def _conv_to_linear(value, count, layer):
+    return [value.transpose(3, 0, 1, 2).reshape(value.shape[3], -1)]

@@ -1,4 +1,4 @@
-"""The command line: `vitgraph list | summary | train | pretrain | export | convert | demo`."""
+"""The command line: `vitgraph list | summary | predict | evaluate | train | pretrain | export | convert | demo`."""
 
 from vitgraph.cli.main import main
 

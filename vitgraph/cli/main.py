@@ -6,7 +6,7 @@ import importlib
 import os
 import sys
 
-from vitgraph.cli import demo, files, models, training
+from vitgraph.cli import answers, demo, files, models, training
 from vitgraph.cli.arguments import Parser
 
 EXAMPLES = """\
@@ -14,6 +14,8 @@ examples:
   vitgraph list swin
   vitgraph list 'vit_*_384' --json
   vitgraph summary swin_tiny_patch4_window7_224 --input-size 384x256
+  vitgraph predict cat.jpg dog.jpg --model pvt_v2_b0 --weights in1k
+  vitgraph evaluate tuned flowers/test --confusion confusion.png
   vitgraph export pvt_v2_b0 pvt.tflite --weights in1k --preprocessing in1k --batch 1
   vitgraph convert swin_base_patch4_window7_224.pth swin_base_patch4_window7_224 swin.safetensors
   vitgraph pretrain vit_small_patch16_224 photographs --out mae --batch-size 512
@@ -65,7 +67,7 @@ def _parser():
     )
     parser.add_argument("--version", action=_Version, nargs=0, help="print the version and exit")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    for group in (models, files, training, demo):
+    for group in (models, answers, files, training, demo):
         group.add_commands(commands)
     return parser
 

@@ -5,7 +5,9 @@ import dataclasses
 import difflib
 import functools
 import inspect
+import json
 import re
+import sys
 import typing
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
@@ -77,6 +79,7 @@ def builder(function: Any = None, *, uneven: bool = False, initial: Initial = DE
         with global_policy(arguments["dtype"]), initial_weights(weights):
             model = function(*args, **kwargs)
         _check_strides(model, uneven)
+        model.about = _recipe(function, signature, arguments)
         return model
 
     signature = inspect.signature(function)
@@ -225,6 +228,31 @@ def _check_policy(policy: Any) -> None:
     except Misfit:
         allowed = f"given, where Keras' global policy, here {policy.name!r}, isn't a floating one"
         require(False, "dtype", allowed)
+
+
+def _recipe(function: Callable[..., Any], signature: inspect.Signature, arguments: dict[str, Any]) -> dict[str, Any]:
+    """How a graph is built again, as plain values; {} where a file can't say it: another's tensor, a function."""
+    policy = arguments["dtype"] or keras.config.dtype_policy()
+    given = {**arguments, "dtype": None if policy.name == "float32" else policy.name}
+    try:
+        plain, usual = (_plain(values) for values in (given, {n: p.default for n, p in signature.parameters.items()}))
+    except TypeError:
+        return {}
+    differing = {name: value for name, value in plain.items() if value != usual[name]}
+    return {"builder": function.__name__, "arguments": differing}
+
+
+def _plain(values: dict[str, Any]) -> dict[str, Any]:
+    return dict(json.loads(json.dumps(values, default=_by_name)))
+
+
+def _by_name(value: Any) -> str:
+    """A block of the package as "vitgraph.builders.vit:parallel_scaling_block"."""
+    value = inspect.unwrap(value) if callable(value) else value
+    module, name = str(getattr(value, "__module__", "")), getattr(value, "__qualname__", "")
+    if not module.startswith("vitgraph.") or inspect.unwrap(getattr(sys.modules[module], name, object)) is not value:
+        raise TypeError(f"a file can't say {value!r}")
+    return f"{module}:{name}"
 
 
 def _check_strides(model: Any, uneven: bool) -> None:

@@ -21,11 +21,16 @@ def central_crop(pixels, size, interpolation="bicubic", crop_pct=1.0, crop_mode=
         return pixels
     height, width = (int(n / crop_pct) for n in size)
     h, w = tf.unstack(tf.shape(pixels)[:2])
-    if crop_mode == "center":
+    if crop_mode == "center" and height == width:
         height, width = tf.maximum(height, h * width // w), tf.maximum(width, w * height // h)
+    elif crop_mode == "center":  # timm rounds here, where torchvision rounds down above
+        factor = tf.maximum(height / h, width / w)
+        height, width = (tf.cast(tf.round(tf.cast(n, tf.float64) * factor), tf.int32) for n in (h, w))
     scale = [a / b for a, b in zip((height, width), (h, w), strict=True)]
     corner = [tf.round((a - b) / 2) for a, b in zip((height, width), size, strict=True)]
-    return _resized(pixels, size, interpolation, scale, corner)
+    # Pillow resizes the rows and then the columns, and clips between the two.
+    rows = _resized(pixels, (h, size[1]), interpolation, (1.0, scale[1]), (0.0, corner[1]))
+    return _resized(rows, size, interpolation, (scale[0], 1.0), (corner[0], 0.0))
 
 
 def random_crop(pixels, size, scale, ratio, seed, interpolation="bicubic"):

@@ -13,8 +13,8 @@ def has_pillow():
     return importlib.util.find_spec("PIL") is not None
 
 
-def decode(content):
-    """Bytes of an image file -> (H, W, 3), uint8, turned upright.
+def decode(content, upright=True):
+    """Bytes of an image file -> (H, W, 3), uint8, turned as its EXIF orientation says unless `upright` is False.
 
     Files are decoded with the number of channels that they have: TensorFlow can't convert every kind while decoding.
     """
@@ -23,11 +23,11 @@ def decode(content):
     orientation = tf.numpy_function(_orientation, [content], tf.int32, stateful=False)
     pixels = tf.cond(
         orientation == _BY_PILLOW,
-        lambda: tf.numpy_function(by_pillow, [content], tf.uint8, stateful=False),
+        lambda: tf.numpy_function(by_pillow, [content, upright], tf.uint8, stateful=False),
         lambda: decode_as_stored(content),
     )
     pixels = tf.cond(
-        orientation > 1,
+        (orientation > 1) & upright,
         lambda: tf.numpy_function(_upright, [pixels, orientation], tf.uint8, stateful=False),
         lambda: pixels,
     )
@@ -53,14 +53,14 @@ def is_pillows(content):
     return content[:4] in (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+") or content[4:12] in (b"ftypavif", b"ftypavis")
 
 
-def by_pillow(content):
+def by_pillow(content, upright=True):
     """As `decode`, of what TensorFlow can't decode."""
     from PIL import Image, ImageOps
 
     with Image.open(io.BytesIO(_bytes(content))) as image:
         if image.mode.startswith(("I", "F")):
             raise OSError(f"numbers beyond 8 bits ({image.mode})")
-        return np.asarray(ImageOps.exif_transpose(image).convert("RGB"))
+        return np.asarray((ImageOps.exif_transpose(image) if upright else image).convert("RGB"))
 
 
 def _orientation(content):
@@ -134,7 +134,7 @@ def read(images, part, channels):
     else:
         pixels = tf.numpy_function(lambda i: images.source[i], [part["index"]], tf.uint8)
         pixels = tf.ensure_shape(pixels, images.source.shape[1:])
-    return _with_channels(pixels, channels)
+    return with_channels(pixels, channels)
 
 
 def possible_channels(own):
@@ -142,7 +142,8 @@ def possible_channels(own):
     return {own} | ({3} if own in (1, 2, 4) else set()) | ({1} if own in (3, 4) else set())
 
 
-def _with_channels(pixels, channels):
+def with_channels(pixels, channels):
+    """Grey levels for colours, or the other way round; see `possible_channels`."""
     import tensorflow as tf
 
     if pixels.shape[-1] == channels:

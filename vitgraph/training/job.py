@@ -4,8 +4,10 @@ import dataclasses
 import functools
 
 from vitgraph import contract as c
+from vitgraph.blocks import GraphModel
+from vitgraph.checkpoints.about import about_published
 from vitgraph.checkpoints.published import list_weights
-from vitgraph.images.preprocessing import IMAGENET_MEAN, IMAGENET_STD
+from vitgraph.images.preprocessing import IMAGENET_MEAN, IMAGENET_STD, Preprocessing
 from vitgraph.images.sources import open_images
 from vitgraph.training.folder import LAST, Folder, has_matplotlib
 from vitgraph.training.loop import run
@@ -35,6 +37,7 @@ class Job:
         tag = list_weights(net.name).get(str(net.weights)) if net.weights is not None else None
         self.normalization = _normalization(normalization, tag, net.channels)
         self.preparation = _preparation(tag)
+        self.origin = about_published(tag, has_head=False) if tag is not None else {}
         self.batches = functools.partial(
             batches,
             batch_size=recipe.images_at_once,
@@ -77,9 +80,19 @@ class Job:
             held_out = None if self.held_out is None else self.validation_batches()
         folder.begin()
         self.introduce(folder, graph)
+        self.describe(graph)
         run(folder, model, self.recipe, self.training_batches, held_out, best=best, save=save, silent=self.silent)
+        self.describe(graph, figures={name: values[-1] for name, values in folder.history.items()})
         folder.finish(graph, save)
         return self.result(folder)
+
+    def describe(self, graph, **facts):
+        """Says of a classifier what its classes are, and what its images go through."""
+        if self.task == "train" and isinstance(graph, GraphModel):
+            mean, std = self.normalization
+            wanted = Preprocessing(self.net.size, mean, std, **self.preparation, upright=True)
+            own = {"preprocessing": dataclasses.asdict(wanted), "classes": self.images.class_names}
+            graph.about = {**graph.about, **self.origin, **own, **facts}
 
     def introduce(self, folder, graph):
         r, count = self.recipe, 0 if self.held_out is None else self.held_out.count

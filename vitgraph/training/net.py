@@ -2,6 +2,7 @@
 
 import hashlib
 import inspect
+import json
 from typing import Annotated, Any
 
 import keras
@@ -115,7 +116,9 @@ class Graph:
         c.require(fits, "input_size", f"{tuple(own)}, the size that {graph.name!r} takes")
 
     def describe(self, **_):
-        return {"model": self.name, "graph": hashlib.sha256(self.graph.to_json().encode()).hexdigest()}
+        config = json.loads(self.graph.to_json())
+        config["config"].pop("about", None)  # which training itself adds to
+        return {"model": self.name, "graph": hashlib.sha256(json.dumps(config).encode()).hexdigest()}
 
     def build(self, **_):
         return self.graph

@@ -1,6 +1,7 @@
 """The plain transformer: its block in all its forms, the stream of blocks, and what is before and after it."""
 
 import dataclasses
+import functools
 from collections.abc import Callable
 from typing import Annotated, Any
 
@@ -32,6 +33,7 @@ def _block(function):
     if not callable(function):
         raise TypeError
 
+    @functools.wraps(function)
     def block(x, t, drop_path, name):
         with calling("block", _BLOCK):
             y = function(x, t, drop_path, name)

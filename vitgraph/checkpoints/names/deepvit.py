@@ -13,6 +13,7 @@ SOURCES = {
             (r"block_(\d+)_(attn|mlp)_(\w+)", "blocks.{0}.{1}.{2}"),
             (r"block_(\d+)_(norm\d)", "blocks.{0}.{1}"),
             (r"(norm|head)", "{0}"),
-        )
+        ),
+        shapes=((r".*\.reatten_matrix\.weight", (..., ..., 1, 1)),),
     ),
 }

@@ -1,7 +1,16 @@
 """Names in LocalViT's official checkpoints, which depend on the layers that there are."""
 
 from vitgraph.checkpoints.names import vit
-from vitgraph.checkpoints.source import Source, reshaped
+from vitgraph.checkpoints.source import Source, inverse_of
+
+
+def _flat(arrays, shape):
+    return arrays[0].reshape(shape)
+
+
+@inverse_of(_flat)
+def _as_conv1d(value, count, layer):
+    return [value.reshape(1, 1, -1)]
 
 
 def locality_renames(block, official_block, fc1=0, dwconv=3, gate=6, fc2=7):
@@ -17,13 +26,17 @@ def locality_renames(block, official_block, fc1=0, dwconv=3, gate=6, fc2=7):
     sequence = f"{official_block}.conv.conv."
     return (
         *((f"{block}_mlp_{name}", f"{sequence}{member}") for name, member in members.items()),
-        (f"{block}_mlp_eca/kernel", f"{sequence}{gate}.conv.weight", reshaped),
+        (f"{block}_mlp_eca/kernel", f"{sequence}{gate}.conv.weight", _flat),
     )
+
+
+LINEAR_CONVOLUTIONS = ((r".*\.conv\.conv\.\d\.weight", (..., ..., 1, 1)),)
+"""The feed-forward layers' linear layers are convolutions there."""
 
 
 def _official(**members):
     renames = locality_renames(r"block_(\d+)", "blocks.{0}", **members)
-    return Source(renames=(*renames, *vit.SOURCES["timm"].renames))
+    return Source(renames=(*renames, *vit.SOURCES["timm"].renames), shapes=LINEAR_CONVOLUTIONS)
 
 
 SOURCES = {

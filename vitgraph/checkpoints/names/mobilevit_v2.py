@@ -10,6 +10,7 @@ SOURCES = {
             (LAYER + r"attn_proj", "stages.{0:-1}.{1}.transformer.{2}.attn.out_proj"),
             *TIMM,
         ),
+        shapes=((r".*\.transformer\.\d+\.(attn\.(qkv|out)_proj|mlp\.fc\d)\.weight", (..., ..., 1, 1)),),
     ),
     "cvnets": Source(
         renames=(
@@ -28,5 +29,6 @@ SOURCES = {
             (r"head", "classifier.1"),
         ),
         head=r"classifier\..*",
+        shapes=((r".*\.pre_norm_(attn|ffn)\..*\.conv\.weight", (..., ..., 1, 1)),),
     ),
 }

@@ -1,12 +1,17 @@
 """Names in PiT's checkpoints: timm's and the official ones."""
 
-from vitgraph.checkpoints.source import Source
+from vitgraph.checkpoints.source import Source, inverse_of
 
 
 def _map_to_rows(arrays, shape):
     """(1, C, h, w) -> (1, h w, C)."""
     table = arrays[0]
     return table.reshape(*table.shape[:2], -1).transpose(0, 2, 1)
+
+
+@inverse_of(_map_to_rows)
+def _rows_to_map(value, count, layer):
+    return [value.transpose(0, 2, 1).reshape(1, -1, *layer.grid)]
 
 
 _NAMES = (

@@ -26,5 +26,6 @@ SOURCES = {
         ),
         ignored=r".*\.proj_cls\..*",  # another name of `proj`
         head=r"(head|norm)\..*",
+        shapes=((r".*\.proj\.0\..*", (1, ..., 1, 1)),),
     ),
 }

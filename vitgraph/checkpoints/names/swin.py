@@ -19,10 +19,11 @@ def sources(*attention, buffers):
         (r"patch_norm", "patch_embed.norm"),
         (r"norm", "norm"),
     )
-    merge, ignored = r"stage_(\d)_merge_(\w+)", rf".*\.({buffers})"
+    merge = r"stage_(\d)_merge_(\w+)"
+    shared = {"ignored": rf".*\.({buffers})", "shapes": ((r".*\.logit_scale", (..., 1, 1)),)}
     return {
-        "timm": Source(((merge, "layers.{0:-1}.downsample.{1}"), (r"head", "head.fc"), *common), ignored=ignored),
-        "microsoft": Source(((merge, "layers.{0:-2}.downsample.{1}"), (r"head", "head"), *common), ignored=ignored),
+        "timm": Source(((merge, "layers.{0:-1}.downsample.{1}"), (r"head", "head.fc"), *common), **shared),
+        "microsoft": Source(((merge, "layers.{0:-2}.downsample.{1}"), (r"head", "head"), *common), **shared),
     }
 
 
