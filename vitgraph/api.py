@@ -4,8 +4,8 @@ from typing import TYPE_CHECKING
 
 from vitgraph import blocks, builders, objectives
 from vitgraph.builders import *  # noqa: F403  (every build_* function)
-from vitgraph.classes import decode_predictions
 from vitgraph.checkpoints import list_weights, load_weights, save_weights, to_timm
+from vitgraph.classes import decode_predictions
 from vitgraph.create import create
 from vitgraph.distribution import layout_map
 from vitgraph.graphs.attention import attention, attention_rollout
@@ -14,7 +14,7 @@ from vitgraph.graphs.distillation import without_distillation
 from vitgraph.graphs.folding import fold_batchnorm
 from vitgraph.graphs.pyramid import pyramid
 from vitgraph.graphs.simple_pyramid import simple_feature_pyramid
-from vitgraph.inference import evaluate, preprocessing
+from vitgraph.inference import embed, evaluate, preprocessing
 from vitgraph.objectives.byol import byol
 from vitgraph.objectives.dino import dino
 from vitgraph.objectives.distillation import distill
@@ -38,8 +38,9 @@ __all__ = [
     "create",
     "decode_predictions",
     "dino",
-    "evaluate",
     "distill",
+    "embed",
+    "evaluate",
     "export",
     "fold_batchnorm",
     "images",

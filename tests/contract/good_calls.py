@@ -140,6 +140,9 @@ def batteries(folder):
                 "seed": 0, "epoch": 0,
             },
         ),
+        "vitgraph.embed": (
+            None, {"model": net(), "images": PIXELS, "out": "embedded", "batch_size": 1, "silent": True},
+        ),
         "vitgraph.training.depths": (None, {"model": net()}),
         "vitgraph.training.list_recipes": (None, {}),
         "vitgraph.training.pretrain": (

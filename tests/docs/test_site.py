@@ -12,7 +12,7 @@ from tests import ROOT
 from tests.guides import blocks, printed
 from vitgraph.registry import BUILDERS
 
-PAGES = ["index", "getting-started", "backbones", "precision-and-speed", "coming-from"]
+PAGES = ["index", "getting-started", "backbones", "precision-and-speed", "coming-from", "many-images"]
 
 
 @pytest.fixture(scope="module")

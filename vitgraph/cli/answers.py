@@ -1,4 +1,4 @@
-"""Asking a model: `vitgraph predict`, `vitgraph evaluate`."""
+"""Asking a model: `vitgraph predict`, `vitgraph evaluate`, `vitgraph embed`."""
 
 import dataclasses
 import json
@@ -24,6 +24,19 @@ def add_commands(commands):
     command.add_argument("--batch-size", type=int, default=_BATCH, metavar="N", help=f"default: {_BATCH}")
     command.add_argument("--skip-unreadable", action="store_true", help="leave out files that can't be read")
     command.add_argument("--json", action="store_true", help="as JSON, without a progress bar")
+
+    text = "write what a net makes of a folder of images to parquet files, or go on with that"
+    command = add_command(commands, embed, "embed", text)
+    command.add_argument("images", help="a folder of images at any depth")
+    command.add_argument("out", help="the folder to write")
+    _add_model(command, "--model", required=True, metavar="MODEL")
+    text = "features (default), scores or attention"
+    command.add_argument("--output", choices=("features", "scores", "attention"), default="features", help=text)
+    text = "a level of the features, such as P4; may be given several times; default: the last one"
+    command.add_argument("--level", action="append", metavar="L", help=text)
+    command.add_argument("--maps", action="store_true", help="whole maps, and not their means")
+    command.add_argument("--batch-size", type=int, default=_BATCH, metavar="N", help=f"default: {_BATCH}")
+    command.add_argument("--part-size", type=int, default=8192, metavar="N", help="images per file; default: 8192")
 
 
 def _add_model(command, flag, **options):
@@ -113,3 +126,22 @@ def evaluate(args):
     for row in found.per_class:
         recall, precision = ("-" if row[key] is None else f"{row[key]:.1%}" for key in ("recall", "precision"))
         print(f"{row['name']:<{width}}  {row['count']:>7}  {recall:>7}  {precision:>9}")
+
+
+def embed(args):
+    import vitgraph
+
+    model, prepare = _loaded(args)
+    found = vitgraph.embed(
+        model,
+        args.images,
+        args.out,
+        output=args.output,
+        levels=args.level,
+        pooled=not args.maps,
+        preprocessing=prepare,
+        batch_size=args.batch_size,
+        part_size=args.part_size,
+    )
+    bad = f"; {len(found.unreadable)} can't be read: {args.out}/_unreadable.csv" if found.unreadable else ""
+    print(f"{found.count:,} images in {len(found.files)} files in {args.out}{bad}")
