@@ -12,7 +12,7 @@ from tests import ROOT
 from tests.guides import blocks, printed
 from vitgraph.registry import BUILDERS
 
-PAGES = ["index", "getting-started", "backbones", "precision-and-speed", "coming-from", "many-images"]
+PAGES = ["index", "getting-started", "backbones", "precision-and-speed", "coming-from", "many-images", "fine-tuning"]
 
 
 @pytest.fixture(scope="module")
