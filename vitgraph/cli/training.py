@@ -9,8 +9,9 @@ from vitgraph.cli.arguments import add_command, add_pairs, input_size, number_or
 TRAIN_EXAMPLES = """\
 IMAGES is a folder with one folder of images per class. DIR gets history.csv, history.png, tensorboard/, run.json (all
 settings), last.safetensors (what training resumes from), best.safetensors (the weights of the best epoch), and at the
-end model.keras and weights.safetensors. After an interruption at any moment, the same command resumes after the last
-whole epoch and ends as if it hadn't been interrupted.
+end model.keras and weights.safetensors. After an interruption at any moment, the same command resumes from the last
+state, which is kept after each epoch and every --save-minutes, and ends as if it hadn't been interrupted. SIGTERM is
+answered by keeping the state, and by the exit code 143.
 
 examples:
   vitgraph train vit_small_patch16_224 flowers --validation 0.1 --out small --batch-size 256 --epochs 100
@@ -99,6 +100,7 @@ def _run(args, function, **options):
             jit_compile="auto" if args.jit is None else args.jit,
             unreadable="skip" if args.skip_unreadable else "refuse",
             seed=args.seed,
+            save_minutes=args.save_minutes or None,
             model_arguments=dict(args.model),
             augmentation=dict(args.augment),
             **overrides,
@@ -115,12 +117,12 @@ def _run(args, function, **options):
 
 def _how_to_resume(out):
     from vitgraph.training.checkpoint import read_state
-    from vitgraph.training.folder import LAST
+    from vitgraph.training.folder import LAST, said
 
     state = read_state(pathlib.Path(out, LAST))
     if state is None:
-        return "no epoch was finished: the same command starts again"
-    return f"the same command resumes after epoch {state['epoch']}"
+        return "no state was kept: the same command starts again"
+    return f"the same command resumes after {said(state)}"
 
 
 def _add_arguments(command, recipe, examples):
@@ -145,6 +147,8 @@ def _add_arguments(command, recipe, examples):
 
     group = command.add_argument_group("run")
     group.add_argument("--seed", type=int, default=0, metavar="N", help="seed of everything random; default: 0")
+    text = "minutes between checkpoints inside an epoch; 0: none inside; default: 10"
+    group.add_argument("--save-minutes", type=float, default=10.0, metavar="M", help=text)
     group.add_argument("--jit", action=argparse.BooleanOptionalAction, help="compile with XLA; default: Keras decides")
     return model
 

@@ -79,6 +79,7 @@ ARGUMENTS = {
     "as `keras.optimizers.schedules.CosineDecay(0.996, steps, alpha=1 / 0.996)`, the paper's.",
     "size": "side or (height, width) of the views, for an encoder of images of any size.",
     "value_range": "(least, most) value of a pixel, which the default augmentation needs to know.",
+    "save_minutes": "minutes between two checkpoints inside an epoch; None: only after each epoch.",
     "seed": "seed of the random draws; None: other draws each time.",
     "skip_head": "leave out the head, for another number of classes.",
     "batch_size": "fixes the batch size; None leaves it open.",

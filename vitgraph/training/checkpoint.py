@@ -12,6 +12,7 @@ from vitgraph.checkpoints.convert import assign
 from vitgraph.checkpoints.files import check_tensors, write_tensors
 
 FORMAT = "vitgraph training state 1"
+_METRICS = "metrics/"
 
 
 def snapshot(model, optimizer):
@@ -39,6 +40,25 @@ def restore(model, optimizer, tensors):
         shown = "".join(f"\n  {problem}" for problem in problems[:20])
         raise ValueError(f"the checkpoint doesn't fit {model.name!r}; nothing was restored:{shown}{more}")
     assign([(variable, tensors[key]) for key, variable in variables.items()])
+
+
+def snapshot_metrics(model):
+    """Copies of what the metrics have counted in this epoch, as further entries of a snapshot."""
+    return {f"{_METRICS}{i}": _array(variable) for i, variable in enumerate(model.metrics_variables)}
+
+
+def add_metrics(model, metrics):
+    """Adds what the metrics had counted, by `snapshot_metrics`, to what they have: all are sums, and counts."""
+    variables = model.metrics_variables
+    if len(variables) != len(metrics):
+        raise ValueError(f"the checkpoint has {len(metrics)} variables of metrics, {model.name!r} {len(variables)}")
+    assign([(variable, metrics[f"{_METRICS}{i}"] + _array(variable)) for i, variable in enumerate(variables)])
+
+
+def split(tensors):
+    """(the snapshot, the metrics' part or None) of what a file holds."""
+    metrics = {key: tensors[key] for key in tensors if key.startswith(_METRICS)}
+    return {key: tensors[key] for key in tensors if key not in metrics}, metrics or None
 
 
 def write(path, tensors, state):

@@ -88,6 +88,11 @@ class Folder:
         return self.state["epoch"]
 
     @property
+    def step(self):
+        """Number of batches of the next epoch that are done."""
+        return self.state.get("step", 0)
+
+    @property
     def history(self):
         """{figure: its value after each epoch}."""
         return self.state["history"]
@@ -99,7 +104,8 @@ class Folder:
     @property
     def kept(self):
         """What training can resume from, in words."""
-        return f"the state after epoch {self.epoch} is in {self / LAST}" if self.epoch else "no state was kept"
+        done = said(self.state)
+        return f"the state after {done} is in {self / LAST}" if done else "no state was kept"
 
     @contextlib.contextmanager
     def writing(self):
@@ -110,10 +116,12 @@ class Folder:
             raise OSError(f"{str(self.path)!r} can't be written to: {error}; {self.kept}") from error
 
     def restore(self, model, optimizer):
-        """Gives them the state after the last whole epoch; leaves them as they are where there is none."""
-        if self.epoch:
-            tensors, _ = checkpoint.read(self / LAST)
-            checkpoint.restore(model, optimizer, tensors)
+        """Gives them the last state, if there is one; returns that of the metrics, if it was kept inside an epoch."""
+        if not said(self.state):
+            return None
+        tensors, metrics = checkpoint.split(checkpoint.read(self / LAST)[0])
+        checkpoint.restore(model, optimizer, tensors)
+        return metrics
 
     def keep(self, tensors, figures):
         """Writes the state after another epoch, and that epoch's figures."""
@@ -122,6 +130,12 @@ class Folder:
         self.write(LAST, lambda path: checkpoint.write(path, tensors, state))
         self.state = state
         self.write_table()
+
+    def keep_step(self, tensors, step):
+        """Writes the state after `step` batches of the next epoch."""
+        state = {**self.state, "step": step, "configuration": self.configuration}
+        self.write(LAST, lambda path: checkpoint.write(path, tensors, state))
+        self.state = state
 
     def write_table(self):
         text = io.StringIO()
@@ -146,6 +160,12 @@ class Folder:
 
         files = self / MODEL, self / WEIGHTS, existing(BEST), self / LAST, existing(PICTURE)
         return Result(self.history, *files)
+
+
+def said(state):
+    """How far a training has come, in words; "" at the beginning."""
+    epoch, step = state["epoch"], state.get("step", 0)
+    return " and ".join(filter(None, (epoch and f"epoch {epoch}", step and f"step {step} of epoch {epoch + 1}")))
 
 
 def has_matplotlib():

@@ -9,7 +9,7 @@ from vitgraph.checkpoints.about import about_published
 from vitgraph.checkpoints.published import list_weights
 from vitgraph.images.preprocessing import IMAGENET_MEAN, IMAGENET_STD, Preprocessing
 from vitgraph.images.sources import open_images
-from vitgraph.training.folder import LAST, Folder, has_matplotlib
+from vitgraph.training.folder import LAST, Folder, has_matplotlib, said
 from vitgraph.training.loop import run
 from vitgraph.training.optimizer import make_optimizer
 from vitgraph.training.pipeline import batches, check_normalization
@@ -47,9 +47,9 @@ class Job:
             seed=seed,
         )
 
-    def training_batches(self, epoch):
+    def training_batches(self, epoch, first=0):
         options = {"augmentation": self.recipe.augmentation, "label_smoothing": self.recipe.label_smoothing}
-        return self.batches(self.images, training=True, epoch=epoch, **options)
+        return self.batches(self.images, training=True, epoch=epoch, first=first, **options)
 
     def validation_batches(self):
         return self.batches(self.held_out, training=False, epoch=0, **self.preparation)
@@ -74,14 +74,17 @@ class Job:
         steps = int(self.training_batches(0).cardinality())
         model.compile(make_optimizer(self.recipe, steps, model, graph), auto_scale_loss=False, **options)
 
-    def run(self, folder, model, graph, best, save):
+    def run(self, folder, model, graph, best, save, save_minutes):
         """Trains a compiled model around a graph to the end; see `loop.run` for `best` and `save`."""
         with c.errors_of(self.task):
             held_out = None if self.held_out is None else self.validation_batches()
         folder.begin()
         self.introduce(folder, graph)
         self.describe(graph)
-        run(folder, model, self.recipe, self.training_batches, held_out, best=best, save=save, silent=self.silent)
+        run(
+            folder, model, self.recipe, self.training_batches, held_out, best=best, save=save,
+            save_minutes=save_minutes, silent=self.silent,
+        )  # fmt: skip
         self.describe(graph, figures={name: values[-1] for name, values in folder.history.items()})
         folder.finish(graph, save)
         return self.result(folder)
@@ -105,8 +108,8 @@ class Job:
         self.say("recipe", f"{r.epochs} epochs, batches of {r.batch_size}{parts}, {rate}")
         if not has_matplotlib():
             self.say("note", "no picture of the history: matplotlib isn't installed (pip install matplotlib)")
-        if folder.epoch:
-            self.say("resumes", f"after epoch {folder.epoch}, from {folder / LAST}")
+        if said(folder.state):
+            self.say("resumes", f"after {said(folder.state)}, from {folder / LAST}")
 
     def result(self, folder):
         result = folder.result()

@@ -1,37 +1,41 @@
-"""The loop: plain `fit`, one epoch at a time, and a checkpoint after each.
+"""The loop: plain `fit`, one epoch at a time, and a checkpoint after each and every few minutes.
 
-Images and their augmentation are a function of seed and epoch, and everything else that changes is in the checkpoint:
-an interrupted epoch is run again as it was.
+Images and their augmentation are a function of seed, epoch and number, and everything else that changes is in the
+checkpoint: an interrupted epoch goes on with the next batch, as if nothing had happened.
 """
 
 import keras
 import numpy as np
 
 from vitgraph.training import checkpoint
+from vitgraph.training.autosave import Autosave, Termination
 from vitgraph.training.folder import BEST, TENSORBOARD
 from vitgraph.training.optimizer import learning_rates
 from vitgraph.training.progress import Progress, TensorBoard
 
 
-def run(folder, model, recipe, batches, held_out, *, best, save, silent=False):
+def run(folder, model, recipe, batches, held_out, *, best, save, save_minutes, silent=False):
     """Trains from the folder's epoch to the last one; the model ends with the weights that are to be kept.
 
     Args:
         folder: a `Folder`.
         model: a compiled model, whose optimizer is built.
         recipe: a `Recipe`.
-        batches: function from an epoch to its `tf.data.Dataset`.
+        batches: function from an epoch, and the number of batches to leave out, to a `tf.data.Dataset`.
         held_out: a `tf.data.Dataset` to validate on after each epoch, or None.
         best: (figure, max or min), such as ("accuracy", max): the weights of the epoch that is best by this figure of
             the held-out images are kept, too.
         save: function (path) that writes the model's weights.
+        save_minutes: minutes between two checkpoints inside an epoch; None: there are none inside.
         silent: print nothing.
 
     Raises:
         FloatingPointError: a figure is no longer finite; the last checkpoint is kept.
+        SystemExit: the process was told to end, by SIGTERM; a checkpoint was written. The code is 143.
     """
     optimizer = model.optimizer
-    folder.restore(model, optimizer)
+    first = folder.step
+    metrics = folder.restore(model, optimizer)
     steps = int(batches(0).cardinality())
     rates = learning_rates(recipe, steps)
     progress = Progress(recipe.epochs, steps, recipe.images_at_once, rates, silent)
@@ -39,25 +43,31 @@ def run(folder, model, recipe, batches, held_out, *, best, save, silent=False):
     # With averages, `fit` ends with them in place of the weights: they are validated first, then the weights.
     prefixes = ("val_",) if recipe.ema_momentum is None else ("val_ema_", "val_")
 
-    for epoch in range(folder.epoch, recipe.epochs):
-        figures, tensors = _fit(model, batches(epoch), epoch, [_Finite(folder), progress])
-        figures["learning_rate"] = float(rates(steps * (epoch + 1)))
-        for prefix in prefixes:
-            if held_out is not None:
-                found = model.evaluate(held_out, verbose=0, return_dict=True)
-                figures.update({prefix + name: value for name, value in found.items()})
-                monitored = prefix + best[0]
-                if prefix == prefixes[0] and _is_best(figures[monitored], folder.history.get(monitored), best[1]):
-                    with folder.writing():
-                        folder.write(BEST, save)
-            # Validation may have drawn random numbers: a resumed training would begin with the state before.
-            checkpoint.restore(model, optimizer, tensors)
-        _check_finite(folder, figures, f"at the end of epoch {epoch + 1}")
-        _check_finite(folder, tensors, f"at the end of epoch {epoch + 1}")
-        with folder.writing():
-            board.write(epoch + 1, figures | progress.speed())
-            folder.keep(tensors, figures)
-        progress.finish_epoch(figures)
+    with Termination() as termination:
+        for epoch in range(folder.epoch, recipe.epochs):
+            progress.before = first
+            with Autosave(folder, save_minutes, termination, first, metrics) as autosave:
+                callbacks = [_Finite(folder), progress, autosave]
+                figures, tensors = _fit(model, batches(epoch, first), epoch, callbacks)
+            first, metrics = 0, None
+            figures["learning_rate"] = float(rates(steps * (epoch + 1)))
+            for prefix in prefixes:
+                if held_out is not None:
+                    found = model.evaluate(held_out, verbose=0, return_dict=True)
+                    figures.update({prefix + name: value for name, value in found.items()})
+                    monitored = prefix + best[0]
+                    if prefix == prefixes[0] and _is_best(figures[monitored], folder.history.get(monitored), best[1]):
+                        with folder.writing():
+                            folder.write(BEST, save)
+                # Validation may have drawn random numbers: a resumed training would begin with the state before.
+                checkpoint.restore(model, optimizer, tensors)
+            _check_finite(folder, figures, f"at the end of epoch {epoch + 1}")
+            _check_finite(folder, tensors, f"at the end of epoch {epoch + 1}")
+            with folder.writing():
+                board.write(epoch + 1, figures | progress.speed())
+                folder.keep(tensors, figures)
+            progress.finish_epoch(figures)
+            termination.check(folder)
     optimizer.finalize_variable_values(model.trainable_variables)
 
 

@@ -35,6 +35,7 @@ def batches(
     training: bool,
     seed: c.Seed,
     epoch: c.Whole,
+    first: c.Whole = 0,
     interpolation: Literal["bicubic", "bilinear"] = "bicubic",
     crop_pct: _Crop = 1.0,
     crop_mode: Literal["center", "squash"] = "center",
@@ -54,6 +55,7 @@ def batches(
             middle.
         seed: seed of order and augmentation.
         epoch: number of the epoch, from 0.
+        first: number of the batch to begin with; what comes before isn't read.
         interpolation: how images are resized; both kinds smooth where an image shrinks.
         crop_pct: sides of the central crop, relative to those of the resized image.
         crop_mode: what is resized before the central crop: "center": the shorter side, keeping proportions; "squash":
@@ -96,16 +98,18 @@ def batches(
         label = tf.one_hot(part["label"], classes) * (1 - label_smoothing) + label_smoothing / classes
         return pixels, label
 
-    data = tf.data.Dataset.from_tensor_slices(_parts(images, training, act.repeats, seed, epoch))
+    c.require(first <= count, "first", f"at most {count}, the number of batches")
+    parts = _parts(images, training, act.repeats, seed, epoch)
+    data = tf.data.Dataset.from_tensor_slices({name: part[first * batch_size :] for name, part in parts.items()})
     data = data.map(prepare, num_parallel_calls=tf.data.AUTOTUNE, deterministic=True)
     data = data.batch(batch_size, drop_remainder=training)
     if act.mixes:
         mixes = draw_mixes(act, count, batch_size, size, np.random.default_rng((seed, epoch, 1)))
-        data = tf.data.Dataset.zip((data, tf.data.Dataset.from_tensor_slices(mixes)))
+        data = tf.data.Dataset.zip((data, tf.data.Dataset.from_tensor_slices(mixes).skip(first)))
         data = data.map(lambda batch, drawn: mix(*batch, **drawn), num_parallel_calls=tf.data.AUTOTUNE)
     if images.labels is None:
         data = data.map(lambda pixels, label: pixels)
-    return data.apply(tf.data.experimental.assert_cardinality(count)).prefetch(tf.data.AUTOTUNE)
+    return data.apply(tf.data.experimental.assert_cardinality(count - first)).prefetch(tf.data.AUTOTUNE)
 
 
 def _normalized(pixels, mean, std):

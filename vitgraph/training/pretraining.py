@@ -12,7 +12,7 @@ from vitgraph import objectives
 from vitgraph.images.collection import Fraction
 from vitgraph.images.folders import Unreadable
 from vitgraph.images.sources import Source
-from vitgraph.training.folder import Result
+from vitgraph.training.folder import Result, said
 from vitgraph.training.job import Job, open_both
 from vitgraph.training.net import Net, find_net
 from vitgraph.training.pipeline import Normalization
@@ -37,6 +37,7 @@ def pretrain(
     jit_compile: bool | Literal["auto"] = "auto",
     unreadable: Unreadable = "refuse",
     seed: c.Seed = 0,
+    save_minutes: c.Positive | None = 10.0,
     model_arguments: Mapping[str, Any] | None = None,
     silent: bool = False,
     **overrides: Any,
@@ -60,6 +61,7 @@ def pretrain(
             other settings.
         OSError: a file can't be read or written; the last checkpoint is kept.
         FloatingPointError: the loss is no longer finite; the last checkpoint is kept.
+        SystemExit: the process was told to end, by SIGTERM; the state was kept. The code is 143.
 
     Example:
         >>> images = numpy.zeros((8, 16, 16, 3), "uint8")
@@ -88,10 +90,10 @@ def pretrain(
 
     keras.utils.set_random_seed(seed)
     with c.errors_of("pretrain"):
-        graph = net.build(load=not folder.epoch, **options)
+        graph = net.build(load=not said(folder.state), **options)
         fitted = method(graph, seed=seed, **{**_of_pixels(method, job.normalization), **arguments})
         job.compile(fitted, graph, jit_compile=jit_compile)
-    return job.run(folder, fitted, graph, ("loss", min), functools.partial(net.save_encoder, graph))
+    return job.run(folder, fitted, graph, ("loss", min), functools.partial(net.save_encoder, graph), save_minutes)
 
 
 def _objective(name: str, arguments: dict[str, Any]) -> Any:

@@ -24,6 +24,7 @@ class Progress(keras.callbacks.Callback):
         super().__init__()
         self.epochs, self.steps, self.batch, self.rates, self.silent = epochs, steps, batch, rates, silent
         self.terminal = sys.stdout.isatty()
+        self.before = 0  # batches of this epoch that were done by an earlier process
         self.run = _Clock()  # includes validation
         self.training = _Clock()
 
@@ -40,11 +41,12 @@ class Progress(keras.callbacks.Callback):
         else:
             self.run.steps += 1
             self.training.steps += 1
-        if time.perf_counter() - self.shown >= (0.2 if self.terminal else 60) and batch + 1 < self.steps:
+        step = self.before + batch + 1
+        if time.perf_counter() - self.shown >= (0.2 if self.terminal else 60) and step < self.steps:
             self.shown = time.perf_counter()
-            done = (batch + 1) / self.steps
+            done = step / self.steps
             bar = f"[{'#' * int(done * self.WIDTH):.<{self.WIDTH}}] {done:4.0%}"
-            self._print(self._line(bar, batch + 1, logs), "\r" if self.terminal else "\n")
+            self._print(self._line(bar, step, logs), "\r" if self.terminal else "\n")
 
     def on_epoch_end(self, epoch, logs=None):
         self.training.stop()

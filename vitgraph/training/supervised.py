@@ -12,7 +12,7 @@ from vitgraph.checkpoints.files import save_weights
 from vitgraph.images.collection import Fraction
 from vitgraph.images.folders import Unreadable
 from vitgraph.images.sources import Source
-from vitgraph.training.folder import Result
+from vitgraph.training.folder import Result, said
 from vitgraph.training.job import Job, open_both
 from vitgraph.training.net import Net, classifier, find_net
 from vitgraph.training.pipeline import Normalization
@@ -35,14 +35,16 @@ def train(
     jit_compile: bool | Literal["auto"] = "auto",
     unreadable: Unreadable = "refuse",
     seed: c.Seed = 0,
+    save_minutes: c.Positive | None = 10.0,
     model_arguments: Mapping[str, Any] | None = None,
     silent: bool = False,
     **overrides: Any,
 ) -> Result:
     """Trains a classifier, or resumes an interrupted training.
 
-    The same call resumes after the last whole epoch and ends as if it hadn't been interrupted; after the end it does
-    nothing. The random seeds of Python, NumPy and the backend are set.
+    The same call resumes from the last state that was kept, after an epoch or inside of one, and ends as if it hadn't
+    been interrupted; after the end it does nothing. SIGTERM is answered by keeping the state. The
+    random seeds of Python, NumPy and the backend are set.
 
     Args:
         model: one of `list_models()`, which is built for the images' classes; or a graph of this package with its top.
@@ -56,6 +58,7 @@ def train(
             other settings.
         OSError: a file can't be read or written; the last checkpoint is kept.
         FloatingPointError: the loss is no longer finite; the last checkpoint is kept.
+        SystemExit: the process was told to end, by SIGTERM; the state was kept. The code is 143.
 
     Example:
         >>> images, labels = numpy.zeros((8, 16, 16, 3), "uint8"), numpy.arange(8) % 2
@@ -79,9 +82,9 @@ def train(
 
     keras.utils.set_random_seed(seed)
     with c.errors_of("train"):
-        graph = net.build(load=not folder.epoch, **options)
+        graph = net.build(load=not said(folder.state), **options)
         fitted = classifier(graph, seen.num_classes)
         loss = keras.losses.CategoricalCrossentropy(from_logits=True)
         accuracy = keras.metrics.CategoricalAccuracy(name="accuracy")
         job.compile(fitted, graph, loss=loss, metrics=[accuracy], jit_compile=jit_compile)
-    return job.run(folder, fitted, graph, ("accuracy", max), functools.partial(save_weights, graph))
+    return job.run(folder, fitted, graph, ("accuracy", max), functools.partial(save_weights, graph), save_minutes)
