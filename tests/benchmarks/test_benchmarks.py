@@ -6,7 +6,8 @@ import math
 import numpy as np
 import pytest
 
-from benchmarks import build, candidates, depthwise, latency, options, steps, throughput
+from benchmarks import build, candidates, depthwise, latency, options, photographs, pipeline, steps, throughput
+from benchmarks.children import feed_images
 from benchmarks.processes import Worker, backend_of
 from benchmarks.report import plots, ratios, store, tables
 from tests.variants import CLASSES, TINY
@@ -218,4 +219,31 @@ def test_depthwise_forms_are_measured_in_every_shape(monkeypatch, capsys):
 def test_depthwise_refuses_what_is_no_number(arguments, capsys):
     with pytest.raises(SystemExit):
         depthwise.parse(arguments.split())
+    assert arguments.split()[0] in capsys.readouterr().err
+
+
+def test_loaders_are_compared_round_by_round():
+    rows = {name: {} for name in ("vitgraph", "timm", "decoding")}
+    for (name, made), speeds in zip(rows.items(), ([300, 200, 400], [200, 250, 200], [600, 600, 600]), strict=True):
+        turns = [{"wall_s": 64 / speed, "cpu_s": 128 / speed, "memory_mib": 900.0} for speed in speeds]
+        made["candidate"] = name
+        ratios.summarise(made, turns, batch=64, steps=1)
+    ratio = "1.50 (0.80 to 2.00)"
+    assert pipeline.cells("deit", rows) == ["deit", "300", "200", ratio, "150", "100", ratio, "50", "33"]
+    missing = rows | {"timm": {"candidate": "timm", "error": "ModuleNotFoundError: no timm"}}
+    assert "timm: absent" in pipeline.cells("deit", missing)[1]
+
+
+def test_photographs_are_written_and_fed(tmp_path):
+    photographs.write(tmp_path, 4)
+    assert sorted(path.parent.name for path in tmp_path.rglob("*.jpg")) == [f"class_{i}" for i in range(4)]
+    assert feed_images.begin("vitgraph", "evaluation", str(tmp_path), 2, 1)["versions"]
+    figures = feed_images.run(2)
+    assert figures["wall_s"] > 0 and figures["cpu_s"] > 0 and figures["memory_mib"] > 0
+
+
+@pytest.mark.parametrize("arguments", ["--recipes simclr", "--rounds 0", "--workers 0", "--seconds -1"])
+def test_pipeline_refuses_what_it_has_not(arguments, capsys):
+    with pytest.raises(SystemExit):
+        pipeline.parse(arguments.split())
     assert arguments.split()[0] in capsys.readouterr().err

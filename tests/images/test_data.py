@@ -11,7 +11,8 @@ from PIL import Image, ImageOps
 from sklearn.datasets import load_sample_images
 
 from vitgraph.images import Augmentation, Images, from_arrays, from_folder
-from vitgraph.images.reading import decode
+from vitgraph.images.crops import View
+from vitgraph.images.reading import decode, decode_part
 from vitgraph.training import batches, preview
 
 RANDOM = np.random.default_rng(0)
@@ -239,6 +240,24 @@ def test_photographs_are_decoded_as_by_pillow(options, tmp_path):
         with Image.open(tmp_path / f"{i}.jpg") as read:
             given = decode((tmp_path / f"{i}.jpg").read_bytes())
             np.testing.assert_array_equal(given, read.convert("RGB"))
+
+
+@pytest.mark.parametrize("kind", ["jpg", "grey", "four colours", "progressive", "turned", "png", "tif"])
+def test_a_part_of_a_photograph_is_decoded_as_the_whole(kind, tmp_path):
+    """Parts that begin between blocks, at a block's edge and at the picture's."""
+    photograph = PHOTOGRAPHS[0].resize((151, 101)).convert({"grey": "L", "four colours": "CMYK"}.get(kind, "RGB"))
+    path, options = tmp_path / f"0.{kind if kind in ('png', 'tif') else 'jpg'}", {}
+    if kind == "turned":
+        options["exif"] = Image.Exif()
+        options["exif"][0x0112] = 6
+    photograph.save(path, progressive=kind == "progressive", **options)
+    content = path.read_bytes()
+    whole = decode(content).numpy()
+    height, width = whole.shape[:2]
+    for top, left, h, w in [(0, 0, height, width), (16, 32, 30, 1), (5, 3, 1, 50), (height - 9, width - 7, 9, 7)]:
+        given, view = decode_part(content, lambda shape, part=(top, left, h, w): View(part[:2], part[2:]))
+        np.testing.assert_array_equal(given, whole[top : top + h, left : left + w])
+        assert view.extent == (h, w)
 
 
 @pytest.mark.parametrize("interpolation", ["bicubic", "bilinear"])

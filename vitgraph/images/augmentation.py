@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 from vitgraph import contract as c
 from vitgraph.images import operations as op
 from vitgraph.images import policies, seeds
-from vitgraph.images.crops import central_crop, random_crop
+from vitgraph.images.crops import central_view, random_view
 
 _Area = Annotated[float, c.Rule("a number from 1e-6 to 1", lambda v: 1e-6 <= v <= 1)]
 _Proportion = Annotated[float, c.Rule("a number from 0.01 to 100", lambda v: 0.01 <= v <= 100)]
@@ -110,24 +110,25 @@ def check_channels(augmentation, channels):
         c.require(not augmentation.grey or channels == 3, "channels", "3 with grey")
 
 
-def augment(act, pixels, size, seed, interpolation, fill):
-    """A picture of any size -> an image, (H, W, C), uint8; equal seeds, two integers, give equal images.
+def view_of(act, shape, size, seed, interpolation):
+    """What an image shows of a picture, by its (height, width): a `View`; equal seeds give equal ones."""
+    if act.crop_scale is None:
+        return central_view(shape, size, interpolation)
+    return random_view(shape, size, act.crop_scale, act.crop_ratio, seeds.part(seed, 1))
+
+
+def augment(act, pixels, seed, interpolation, fill):
+    """(H, W, C), uint8 -> the same; equal seeds, two integers, give equal images.
 
     Args:
-        act: an `Augmentation`, of which this does all that concerns one image, but for erasing.
-        pixels: uint8.
-        size: (H, W).
+        act: an `Augmentation`, of which this does all that concerns one image, but for the crop and erasing.
+        pixels: the image.
         seed: two integers.
         interpolation: "bicubic" or "bilinear".
         fill: the colour outside of an image that is turned or shifted, 0 to 255 per channel.
     """
     import tensorflow as tf
 
-    if act.crop_scale is not None:
-        pixels = random_crop(pixels, size, act.crop_scale, act.crop_ratio, seeds.part(seed, 1), interpolation)
-    else:
-        pixels = central_crop(pixels, size, interpolation)
-    pixels = tf.ensure_shape(pixels, (*size, len(fill)))
     draws = tf.random.stateless_uniform((6,), seed)
 
     def sometimes(share, k, change):

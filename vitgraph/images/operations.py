@@ -4,6 +4,8 @@ They are TensorFlow's, without state, for `tf.data`. Pillow's own functions, whi
 where there is one.
 """
 
+import functools
+
 import numpy as np
 
 
@@ -200,8 +202,24 @@ def rotate(pixels, degrees, interpolation, fill):
     """`Image.rotate`."""
     import tensorflow as tf
 
+    return _rotation(tuple(pixels.shape), interpolation, tuple(fill))(pixels, tf.cast(degrees, tf.float64))
+
+
+@functools.cache
+def _rotation(shape, interpolation, fill):
+    """Rotation of images of this shape, compiled: one operation at a time, its sums would take four times as long."""
+    import tensorflow as tf
+
+    kinds = tf.TensorSpec(shape, tf.uint8), tf.TensorSpec((), tf.float64)
+    rotation = functools.partial(_rotated, interpolation=interpolation, fill=fill)
+    return tf.function(rotation, input_signature=kinds, autograph=False, jit_compile=True)
+
+
+def _rotated(pixels, degrees, interpolation, fill):
+    import tensorflow as tf
+
     height, width, channels = pixels.shape
-    angle = -tf.cast(degrees, tf.float64) * np.pi / 180
+    angle = -degrees * np.pi / 180
     cos, sin = tf.cos(angle), tf.sin(angle)
     x, y = (np.arange(n) + 0.5 - n / 2 for n in (width, height))
     across, down = cos * x + width / 2 + (sin * y)[:, None], -sin * x + height / 2 + (cos * y)[:, None]

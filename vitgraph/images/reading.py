@@ -6,6 +6,8 @@ import struct
 
 import numpy as np
 
+from vitgraph.images.crops import cut
+
 _BY_PILLOW = 0  # in place of an orientation
 
 
@@ -34,6 +36,38 @@ def decode(content, upright=True):
     return tf.ensure_shape(pixels, (None, None, 3))
 
 
+def decode_part(content, find):
+    """As `decode`, but only a part of the picture.
+
+    Most photographs, JPEGs without EXIF, are neither decoded as a whole nor touched by Python, whose lock would make
+    threads wait for each other.
+
+    Args:
+        find: function from the picture's (height, width) to a `View` of it.
+
+    Returns:
+        The part's pixels, (h, w, 3), and the view.
+    """
+    import tensorflow as tf
+
+    is_plain = tf.io.is_jpeg(content) & ~tf.strings.regex_full_match(content, r"\C*Exif\C*")
+    whole = tf.cond(is_plain, lambda: tf.zeros((0, 0, 3), tf.uint8), lambda: decode(content))
+    shape = tf.cond(is_plain, lambda: tf.io.extract_jpeg_shape(content)[:2], lambda: tf.shape(whole)[:2])
+    view = find(tf.unstack(shape))
+    corner, extent = tf.convert_to_tensor(view.corner), tf.convert_to_tensor(view.extent)
+
+    def decoded():
+        # Colours are stored for pairs of columns, and those at the edges of what is decoded lack a neighbour.
+        first = tf.maximum(corner - (0, 2), 0)
+        last = tf.minimum(corner + extent + (0, 2), shape)
+        window = tf.concat([first, last - first], 0)
+        pixels = tf.image.decode_and_crop_jpeg(content, window, dct_method="INTEGER_ACCURATE")
+        return _three_channels(cut(pixels, corner - first, extent))
+
+    pixels = tf.cond(is_plain, decoded, lambda: cut(whole, corner, extent))
+    return tf.ensure_shape(pixels, (None, None, 3)), view
+
+
 def decode_as_stored(content):
     """As `decode`, of what TensorFlow can decode, and without turning it."""
     import tensorflow as tf
@@ -43,6 +77,13 @@ def decode_as_stored(content):
         lambda: tf.io.decode_jpeg(content, dct_method="INTEGER_ACCURATE"),  # the default is less exact than Pillow's
         lambda: tf.io.decode_image(content, expand_animations=False),
     )
+    return _three_channels(pixels)
+
+
+def _three_channels(pixels):
+    """Grey values three times; the first three channels of more."""
+    import tensorflow as tf
+
     pixels = tf.ensure_shape(pixels, (None, None, None))
     is_grey = tf.shape(pixels)[-1] < 3
     return tf.cond(is_grey, lambda: tf.repeat(pixels[..., :1], 3, axis=-1), lambda: pixels[..., :3])
@@ -119,22 +160,29 @@ def _tag(exif):
         return 1
 
 
-def read(images, part, channels):
-    """One of some `Images` -> (H, W, channels), uint8.
+def read(images, part, channels, find):
+    """The part of one of some `Images` that is needed.
 
     Args:
         images: the `Images`.
         part: {"index": its number, "path": its file, where images are files}.
         channels: one of `possible_channels` of the images' own number.
+        find: function from the picture's (height, width) to a `View` of it.
+
+    Returns:
+        The part's pixels, (h, w, channels), uint8, and the view.
     """
     import tensorflow as tf
 
     if images.are_files:
-        pixels = decode(tf.io.read_file(part["path"]))
+        pixels, view = decode_part(tf.io.read_file(part["path"]), find)
     else:
         pixels = tf.numpy_function(lambda i: images.source[i], [part["index"]], tf.uint8)
         pixels = tf.ensure_shape(pixels, images.source.shape[1:])
-    return with_channels(pixels, channels)
+        view = find(images.source.shape[1:3])
+        if view.scale is not None:
+            pixels = cut(pixels, view.corner, view.extent)
+    return with_channels(pixels, channels), view
 
 
 def possible_channels(own):

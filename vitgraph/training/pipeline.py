@@ -11,9 +11,9 @@ import numpy as np
 from vitgraph import contract as c
 from vitgraph.blocks.base import pair
 from vitgraph.images import seeds
-from vitgraph.images.augmentation import Augmentation, augment, check_channels
+from vitgraph.images.augmentation import Augmentation, augment, check_channels, view_of
 from vitgraph.images.collection import Images
-from vitgraph.images.crops import central_crop
+from vitgraph.images.crops import central_view, resized
 from vitgraph.images.erasing import erase
 from vitgraph.images.mixing import draw_mixes, mix
 from vitgraph.images.reading import possible_channels, read
@@ -84,13 +84,17 @@ def batches(
     count = images.count // batch_size if training else -(-images.count // batch_size)
 
     def prepare(part):
-        pixels = read(images, part, channels)
         where = seeds.of_image(seed, epoch, part["draw"])
+
+        def find(shape):
+            if training:
+                return view_of(act, shape, size, where, interpolation)
+            return central_view(shape, size, interpolation, crop_pct, crop_mode)
+
+        pixels = resized(*read(images, part, channels, find), size, interpolation)
         if training:
             fill = np.clip(np.round(mean * 255), 0, 255).astype("uint8").tolist()
-            pixels = augment(act, pixels, size, where, interpolation, fill)
-        else:
-            pixels = central_crop(pixels, size, interpolation, crop_pct, crop_mode)
+            pixels = augment(act, tf.ensure_shape(pixels, (*size, channels)), where, interpolation, fill)
         pixels = _normalized(tf.ensure_shape(pixels, (*size, channels)), mean, std)
         if act.erasing:
             options = (act.erasing_mode, act.erasing_count, act.erasing_area, act.erasing_ratio)
