@@ -139,7 +139,11 @@ VARIANTS = {  # timm's sizes and styles, except hybrids with a convolutional ste
     for size, patch, side in (net.split("/") for net in nets.split())
 }
 
-_RESAMPLING: dict = {"timm": {}, "dino": {"antialias": False, "offset": 0.1}}
+_RESAMPLING: dict = {
+    "timm": {},
+    "dino": {"antialias": False, "offset": 0.1},
+    "bicubic": {"antialias": False},
+}
 
 
 _INITIAL = {
@@ -171,7 +175,7 @@ def build_vit(
     class_token: bool = True,
     num_reg_tokens: Annotated[int, c.between(0, 1024)] = 0,
     pos_embed: Literal["learn", "sincos", "none"] = "learn",
-    pos_resampling: Literal["timm", "dino"] = "timm",
+    pos_resampling: Literal["timm", "dino", "bicubic"] = "timm",
     no_embed_class: bool = False,
     dual_patch_norm: bool = False,
     pre_norm: bool = False,
@@ -209,17 +213,19 @@ def build_vit(
     whole patches, as by timm's `dynamic_img_pad`.
 
     Args:
-        pooling: with include_top=False, one of `global_pool`'s kinds: (B, dim), what the head would see; None leaves
-            the map of the patches.
+        pooling: with include_top=False, one of `global_pool`'s kinds: what the head would see, (B, dim), or (B, 2 dim)
+            with "token_avg"; None leaves the map of the patches.
         class_token: whether a class token is prepended.
         num_reg_tokens: number of register tokens (arXiv:2309.16588), after the class token.
         pos_embed: kind of position embedding; "sincos" is SimpleViT's fixed one.
-        pos_resampling: how the position table is made another size: "timm" smooths what shrinks; "dino" doesn't, and
-            scales by 0.1 more, as the official code of DINO and DINOv2 does.
+        pos_resampling: how the position table is made another size: "timm" smooths what shrinks; "bicubic"
+            doesn't, as in the transformers library; nor does "dino", which scales by 0.1 more, as the official code of
+            DINO and DINOv2 does.
         no_embed_class: whether the position table has no rows for class token and registers.
         block: the transformer block, a function (x, transformer, drop_path, name) -> x such as those of this file.
         attn_proj: whether there is a projection after attention; one head as wide as the stream needs none.
-        global_pool: what the head sees: the class token, or a pooling of the patches; "map" is attention pooling.
+        global_pool: what the head sees: the class token, or a pooling of the patches; "map" is attention pooling,
+            "token_avg" the class token and the patches' mean side by side.
         weight_init: what the weights begin with: as in DeiT and timm, or as in the original JAX code.
 
     Returns:

@@ -102,7 +102,7 @@ def load(model, checkpoint, argument, source=None, skip_head=False, grid=None, c
     tensors = read(pathlib.Path(checkpoint), argument) if is_file else checkpoint
     kind = source or _find_source(model, tensors)
     stated = grid or (tensors.grids if kind == "vitgraph" else {})
-    values, problems = _convert(model, tensors, kind, skip_head, stated, check_finite)
+    values, problems = _convert(model, _prepared(tensors, kind), kind, skip_head, stated, check_finite)
     label = str(checkpoint) if is_file else f"{len(tensors)} arrays"
     c.require(not problems, argument, _misfit(model, kind, problems), value=label)
     assign(values)
@@ -140,10 +140,15 @@ def _find_source(model, tensors):
 
     def fit(kind):
         names = [_names(kind, variable.path)[0] for variable in model.weights]
-        found = sum(bool(n) and all(name in tensors for name in n) for n in names)
-        return found, -len(_unused(model, tensors, kind, {name for n in names for name in n}, skip_head=False))
+        prepared = _prepared(tensors, kind)
+        found = sum(bool(n) and all(name in prepared for name in n) for n in names)
+        return found, -len(_unused(model, prepared, kind, {name for n in names for name in n}, skip_head=False))
 
     return max(_KINDS, key=fit)
+
+
+def _prepared(tensors, kind):
+    return tensors if kind == "vitgraph" else _table(kind).prepare(tensors)
 
 
 def _names(kind, path):

@@ -6,6 +6,7 @@ entry that matches gives the name of the source's tensor.
 
 import dataclasses
 import re
+from collections.abc import Callable
 
 import numpy as np
 
@@ -30,12 +31,15 @@ class Source:
         layout: axes of kernels: "torch" (out, in, rows, columns) or "jax" (rows, columns, in, out).
         ignored: pattern of the tensors that have no counterpart here.
         head: pattern of the tensors that only a graph with its top has a counterpart of.
+        prepare: function {name: array} -> {name: array} that gives a checkpoint's tensors the names of the entries,
+            where such checkpoints have several names for one tensor.
     """
 
     renames: tuple
     layout: str = "torch"
     ignored: str = r"(?!)"
     head: str = r"head\..*"
+    prepare: Callable[[dict], dict] = dict
 
     def names(self, path):
         """The names of the tensors for the variable with the path "layer/variable", and the function or None."""
