@@ -7,6 +7,7 @@ from vitgraph.builders import *  # noqa: F403  (every build_* function)
 from vitgraph.checkpoints import list_weights, load_weights, save_weights
 from vitgraph.create import create
 from vitgraph.distribution import layout_map
+from vitgraph.from_hub import from_hub
 from vitgraph.graphs.attention import attention, attention_rollout
 from vitgraph.graphs.channels import channels_first
 from vitgraph.graphs.distillation import without_distillation
@@ -36,6 +37,7 @@ __all__ = [
     "distill",
     "export",
     "fold_batchnorm",
+    "from_hub",
     "images",
     "interop",
     "layout_map",

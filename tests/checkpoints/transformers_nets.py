@@ -22,7 +22,7 @@ SWIN = {
     "image_size": 32, "patch_size": 2, "embed_dim": 12, "depths": [2, 2], "num_heads": [2, 3], "window_size": 4,
 }  # fmt: skip
 ODD_SWIN = {
-    **SWIN, "image_size": 45, "patch_size": 3, "depths": [1, 2, 1], "num_heads": [1, 2, 4], "window_size": 3,
+    **SWIN, "image_size": 72, "patch_size": 3, "depths": [1, 2, 1], "num_heads": [1, 2, 4], "window_size": 6,
     "mlp_ratio": 2.5, "qkv_bias": False, "use_absolute_embeddings": True,
 }  # fmt: skip
 ODD_SWIN_V2 = {**ODD_SWIN, "use_absolute_embeddings": False, "hidden_act": "relu", "pretrained_window_sizes": [2, 3, 0]}
@@ -30,7 +30,7 @@ PVT = {
     "image_size": 64, "hidden_sizes": [8, 12, 16, 24], "depths": [1, 2, 1, 1], "num_attention_heads": [1, 2, 4, 3],
 }  # fmt: skip
 ODD_PVT = {
-    **PVT, "image_size": 96, "mlp_ratios": [3, 2, 2.5, 1], "qkv_bias": False, "layer_norm_eps": 1e-5, "num_channels": 2,
+    **PVT, "image_size": 96, "mlp_ratios": [3, 2, 1, 4], "qkv_bias": False, "layer_norm_eps": 1e-5, "num_channels": 2,
 }  # fmt: skip
 LEVIT = {
     "image_size": 64, "hidden_sizes": [16, 24, 32], "num_attention_heads": [2, 3, 4], "depths": [1, 2, 1],
@@ -50,7 +50,7 @@ ODD_MOBILE_V2 = {
     "hidden_act": "gelu", "conv_kernel_size": 5, "base_attn_unit_dims": [48, 64, 32], "expand_ratio": 1.5,
 }  # fmt: skip
 
-NETS = {  # {type: [(class, arguments of its configuration)]}; the first two are tried in the tests
+NETS = {  # {type: [(class, arguments of its configuration)]}
     "vit": [
         ("ViTForImageClassification", SQUARE),
         ("ViTModel", OTHER),
@@ -114,13 +114,13 @@ NETS = {  # {type: [(class, arguments of its configuration)]}; the first two are
         ("Swinv2ForImageClassification", SWIN),
         ("Swinv2Model", ODD_SWIN_V2),
         ("Swinv2ForImageClassification", ODD_SWIN_V2),
-        ("Swinv2ForImageClassification", {**SWIN, "window_size": 12, "pretrained_window_sizes": [6, 6]}),
+        ("Swinv2ForImageClassification", {**SWIN, "window_size": 8, "pretrained_window_sizes": [6, 6]}),
     ],
     "pvt": [
         ("PvtForImageClassification", PVT),
         ("PvtModel", ODD_PVT),
         ("PvtForImageClassification", ODD_PVT),
-        ("PvtForImageClassification", {**PVT, "num_encoder_blocks": 3, "image_size": 96}),
+        ("PvtForImageClassification", {**PVT, "sequence_reduction_ratios": [4, 4, 2, 1], "image_size": 128}),
     ],
     "pvt_v2": [
         ("PvtV2ForImageClassification", PVT),
@@ -150,6 +150,17 @@ NETS = {  # {type: [(class, arguments of its configuration)]}; the first two are
 }
 
 
+HIDDEN = {  # {type: [(index of their hidden state, index of our stage)]}, where both are of the same place
+    **dict.fromkeys(["swin", "swinv2", "levit"], [(-1, -1)]),
+    "cvt": [],
+    "pvt": [(0, 0), (2, 1), (3, 2)],
+    **dict.fromkeys(["pvt_v2", "mobilevit", "mobilevitv2"], [(i, i) for i in range(4)]),
+}
+BLOCKS = [(i + 1, i) for i in range(2)]
+POOLING = {"beit": "avg", "clip_vision_model": "token", "siglip_vision_model": "map"}
+"""What the library's bare models give as `pooler_output` and a graph without a top gives too."""
+
+
 def reference(name, arguments, seed=0):
     """A net of the library in which every weight matters."""
     torch.manual_seed(seed)
@@ -157,15 +168,14 @@ def reference(name, arguments, seed=0):
     kind = cls.config_class
     if name.startswith(("CLIPVision", "SiglipVision")):
         kind = getattr(transformers, "CLIPVisionConfig" if "CLIP" in name else "SiglipVisionConfig")
-    config = kind(**{"num_labels": 5, **arguments})
-    net = cls(config).eval()
+    net = cls(kind(**{"num_labels": 5, **arguments})).eval()
     with torch.no_grad():
-        for tensor in [*net.parameters(), *net.buffers()]:
-            if tensor.is_floating_point() and tensor.numel():
-                tensor.add_(torch.randn_like(tensor) * 0.2)
-        for path, tensor in net.named_buffers():
+        for path, tensor in net.state_dict().items():
             if path.endswith("running_var"):
-                tensor.copy_(torch.rand_like(tensor) + 0.5)
+                tensor.uniform_(0.5, 1.5)
+            elif tensor.is_floating_point() and tensor.numel():
+                inputs = tensor[0].numel() if tensor.ndim in (2, 4) and path.endswith("weight") else 25
+                tensor.normal_(1.0 if tensor.ndim == 1 and path.endswith("weight") else 0.0, inputs**-0.5)
     return net
 
 
@@ -181,49 +191,58 @@ def ours(net, **overrides):
     return getattr(vitgraph, plan.builder)(**{**plan.arguments, **top, **overrides})
 
 
-def compare(name, arguments):
-    """The largest differences of scores or last map, and of the hidden states that are ours too."""
-    net = reference(name, arguments)
-    model = ours(net)
-    state = {key: value.numpy() for key, value in net.state_dict().items()}
-    kind = load_weights(model, state)
-    return kind, differences(net, model)
-
-
 def differences(net, model):
-    """{what: largest difference} of two nets on random images."""
+    """{what: largest difference} of a net of the library and ours with its weights, on random images."""
     images = torch.randn(2, model.input.shape[3], *model.input.shape[1:3])
-    options = {"noise": torch.arange(1e4)[None, : (images.shape[2] // net.config.patch_size) ** 2].expand(2, -1)} if "MAE" in type(net).__name__ else {}
+    kind = net.config.model_type
+    options = {}
+    if kind == "vit_mae":
+        options["noise"] = torch.arange(float(model.stages[-1].output.shape[1] - 1))[None].expand(2, -1)
     with torch.no_grad():
-        body = net.base_model if hasattr(net, "base_model") else net
         theirs = net(images, output_hidden_states=True, **options)
-    x = images.numpy().transpose(0, 2, 3, 1)
-    stages = [keras.ops.convert_to_numpy(y) for y in keras.Model(model.input, [stage.output for stage in model.stages])(x)]
+    images = images.numpy().transpose(0, 2, 3, 1)
+    pairs = [(theirs.hidden_states[i], model.stages[j].output) for i, j in HIDDEN.get(kind, BLOCKS)]
     found = {}
-    states = [state.numpy() for state in theirs.hidden_states]
-    for i, stage in enumerate(stages):
-        for state in states[1:]:
-            if as_tokens(state, stage).shape == as_tokens(stage, stage).shape:
-                d = distance(as_tokens(stage, stage), as_tokens(state, stage))
-                found[f"stage {i}"] = min(d, found.get(f"stage {i}", np.inf))
-    output = keras.ops.convert_to_numpy(model(x))
+    for number, (state, node) in enumerate(pairs):
+        found[f"hidden {number}"] = distance(state, keras.Model(model.input, node)(images))
+    if kind in POOLING and "pooler_output" in theirs:
+        pooled = ours(net, pooling=POOLING[kind] if net.config.to_dict().get("use_mean_pooling", True) else "token")
+        pooled.set_weights(model.get_weights()) if len(pooled.weights) == len(model.weights) else load_weights(pooled, arrays(net))
+        found["pooled"] = distance(theirs.pooler_output, pooled(images))
     for key in ("logits", "image_embeds", "last_hidden_state"):
-        if key in theirs and len(theirs[key].shape) in (2, 3, 4) and key != "reconstruction":
-            value = theirs[key].numpy()
-            if output.ndim == 2 and value.ndim == 2:
-                found[key] = distance(output, value)
-            elif output.ndim == 4 and value.ndim > 2:
-                found[key] = distance(as_tokens(output, output), as_tokens(value, output)[:, -output.shape[1] * output.shape[2] :])
+        value, output = theirs.get(key), model(images)
+        if value is not None and (value.ndim == 2) == (len(output.shape) == 2):
+            if kind == "clip_vision_model" and key == "last_hidden_state":
+                continue  # it isn't normed
+            if value.shape[-1] == output.shape[-1] or value.ndim == 4:
+                found[key] = distance(value, output)
     return found
 
 
-def as_tokens(x, like):
-    """(B, C, H, W), (B, H, W, C) or tokens -> (B, N, C), C being the last axis of `like`."""
-    if x.ndim == 4 and x is not like:
-        x = x.transpose(0, 2, 3, 1)
-    return x.reshape(len(x), -1, x.shape[-1])
+def arrays(net):
+    return {name: tensor.numpy() for name, tensor in net.state_dict().items()}
 
 
-def distance(a, b):
-    assert a.shape == b.shape, (a.shape, b.shape)
-    return float(np.max(np.abs(a - b)))
+def distance(theirs, our):
+    """The largest difference of scores, or of the last tokens, in any of both layouts."""
+    theirs, our = theirs.numpy(), keras.ops.convert_to_numpy(our)
+    if theirs.ndim == 4:
+        theirs = theirs.transpose(0, 2, 3, 1)
+    if theirs.ndim > 2:
+        theirs, our = (x.reshape(len(x), -1, x.shape[-1]) for x in (theirs, our))
+        theirs = theirs[:, -our.shape[1] :]
+    assert theirs.shape == our.shape, (theirs.shape, our.shape)
+    return float(np.max(np.abs(theirs - our)))
+
+
+def compare(name, arguments):
+    """(the checkpoint's kind, the differences)."""
+    net = reference(name, arguments)
+    model = ours(net)
+    return load_weights(model, arrays(net)), differences(net, model)
+
+
+def saved(net, folder):
+    """The folder with the net as the library saves it."""
+    net.save_pretrained(folder)
+    return folder

@@ -35,6 +35,7 @@ class Published:
         crop_pct: side of the crop / side of the resized image.
         crop_mode: "center": the shorter side is resized, then the centre is cropped; "squash": both sides are resized.
         license: SPDX-like name of the licence, as timm states it.
+        default: whether `weights="imagenet"` means this one.
     """
 
     repository: str
@@ -46,6 +47,7 @@ class Published:
     crop_pct: float
     crop_mode: str
     license: str
+    default: bool = False
 
 
 @c.public
@@ -66,11 +68,21 @@ def list_weights(name: Variant) -> dict[str, Published]:
 
 
 def published(name: str, tag: str, argument: str = "weights") -> Published:
-    """The entry of one tag; `argument` is the one that is refused if the variant has no such tag."""
+    """The entry of one tag, or of "imagenet"; `argument` is the one that is refused if the variant has no such tag."""
     tags = _table().get(name, {})
+    if tag == "imagenet":
+        default = next((entry for entry in tags.values() if entry.default), None)
+        c.require(default, argument, f"another: {name} has no published checkpoint of ImageNet's 1000 classes")
+        return default
     allowed = f"a path, or a published tag of {name}{c.nearest(tag, tags)}: {', '.join(tags)}"
     c.require(tag in tags, argument, allowed if tags else f"a path: {name} has no published tags")
     return tags[tag]
+
+
+def variant_of(repository):
+    """The variant whose checkpoint a repository is, None if it is none's or several's."""
+    names = {name for name, tags in _table().items() for entry in tags.values() if entry.repository == repository}
+    return names.pop() if len(names) == 1 else None
 
 
 @functools.cache
@@ -89,5 +101,6 @@ def _table() -> dict[str, dict[str, Published]]:
                 crop_pct=float(row["crop_pct"]),
                 crop_mode=row["crop_mode"],
                 license=row["license"],
+                default=row["default"] == "yes",
             )
     return table

@@ -2,6 +2,7 @@
 
 from vitgraph.checkpoints.configurations import plain, staged
 from vitgraph.checkpoints.configurations.reading import NoCounterpart, Plan, refuse
+from vitgraph.checkpoints.configurations.timm import of_timm
 
 _BODIES = {  # what the names of classes begin with -> the translation of their configurations
     "vit": ("ViT", plain.vit),
@@ -25,6 +26,22 @@ _BODIES = {  # what the names of classes begin with -> the translation of their 
 }
 _TASKS = ("Model", "ForMaskedImageModeling", "ForPreTraining")
 _HEADS = ("ForImageClassification", "ForImageClassificationWithTeacher")
+
+
+def planned(content, name=None):
+    """The `Plan` of the content of a `config.json`.
+
+    Args:
+        name: the variant that timm's file is of, if it isn't the one that the file states.
+
+    Raises:
+        NoCounterpart: it asks for something that no builder here has; the message says what.
+    """
+    if isinstance(content, dict) and "architecture" in content:
+        return of_timm(content, name)
+    if isinstance(content, dict) and "model_type" in content:
+        return of_transformers(content)
+    raise NoCounterpart("its config.json is neither timm's (architecture) nor the transformers library's (model_type)")
 
 
 def of_transformers(content):
@@ -56,4 +73,4 @@ def _head(content, kind, architecture):
     return 0
 
 
-__all__ = ["NoCounterpart", "Plan", "of_transformers"]
+__all__ = ["NoCounterpart", "Plan", "of_timm", "of_transformers", "planned"]

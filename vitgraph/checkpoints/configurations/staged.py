@@ -19,6 +19,7 @@ _SWIN = {
 
 
 def _swin(config):
+    _check_windows(config)
     config.only(layer_norm_eps=1e-5)  # the epsilon of all norms here; there it is that of the blocks and of the last one
     return {
         "input_shape": _image(config),
@@ -30,6 +31,17 @@ def _swin(config):
         "window_sizes": config["window_size"],
         "qkv_bias": config["qkv_bias"],
     }
+
+
+def _check_windows(config):
+    """The library pads a map to whole windows before it shifts them, graphs here afterwards, as timm does."""
+    window, grid = config["window_size"], [-(-n // config["patch_size"]) for n in sides(config["image_size"])]
+    for depth in config["depths"]:
+        padded = min(grid) > window and any(n % window for n in grid)
+        uneven = min(grid) <= window < max(grid)
+        if depth > 1 and (padded or uneven):
+            refuse("image_size", config["image_size"], f"sizes whose maps, here {grid}, are whole windows of {window}")
+        grid = [-(-n // 2) for n in grid]
 
 
 def swin(content, architecture):
@@ -58,8 +70,6 @@ _PVT = {
 def _pvt(config, **per_stage):
     """The arguments that both PVTs have; `per_stage` are those whose names differ."""
     config.only(hidden_act=["gelu", "gelu_python"])
-    if config["layer_norm_eps"] > 1e-5:
-        refuse("layer_norm_eps", config["layer_norm_eps"], "at most 1e-05, which norms of embeddings and reductions have")
     stages = config["num_encoder_blocks"]
     per_stage |= {"depths": "depths", "num_heads": "num_attention_heads", "mlp_ratios": "mlp_ratios"}
     return {
@@ -67,6 +77,7 @@ def _pvt(config, **per_stage):
         **{ours: tuple(config[theirs])[:stages] for ours, theirs in per_stage.items()},
         "qkv_bias": config["qkv_bias"],
         "norm_eps": config["layer_norm_eps"],
+        "embed_norm_eps": config["layer_norm_eps"],
     }
 
 

@@ -1,5 +1,6 @@
 """Names in the transformers library's checkpoints of ViT, ViT-MAE, DINOv2, and of CLIP's and SigLIP's vision towers."""
 
+import dataclasses
 import re
 
 import numpy as np
@@ -35,6 +36,23 @@ def plain(body, *special, heads=r"classifier\.", ignored=r"(?!)", in_memory=()):
         head=rf"({heads}).*",
         prepare=as_in_files(body, rf"{heads}|decoder\.", *in_memory),
     )
+
+
+def mae_pretraining():
+    """The table of a ViT-MAE with its decoder, for the objective of that name."""
+    source = plain("vit.")
+    decoder = (
+        (r"restore/token", "decoder.mask_token"),
+        (r"decoder_pos_embed/table", "decoder.decoder_pos_embed"),
+        *block(r"decoder_block_(\d+)_", "decoder.decoder_layers.{0}."),
+        (r"decoder_(embed|norm|pred)", "decoder.decoder_{0}"),
+    )
+
+    def prepare(tensors):  # what recent versions write of the decoder's layers has a module too many
+        tensors = {re.sub(r"^decoder\.decoder_encoder\.layer\.", "decoder.decoder_layers.", k): v for k, v in tensors.items()}
+        return source.prepare(tensors)
+
+    return dataclasses.replace(source, renames=(*decoder, *source.renames), ignored="(?!)", prepare=prepare)
 
 
 def _class_and_first_row(arrays, shape):
