@@ -44,7 +44,9 @@ ODD_MOBILE = {
     **MOBILE, "image_size": 96, "num_attention_heads": 2, "mlp_ratio": 1.5, "expand_ratio": 2.0, "qkv_bias": False,
     "hidden_act": "relu", "conv_kernel_size": 5, "layer_norm_eps": 1e-3, "num_channels": 1,
 }  # fmt: skip
-MOBILE_V2 = {"image_size": 64, "width_multiplier": 0.25, "base_attn_unit_dims": [64, 96, 128]}
+MOBILE_V2 = {
+    "image_size": 64, "width_multiplier": 0.25, "base_attn_unit_dims": [64, 96, 128], "n_attn_blocks": [1, 1, 1],
+}  # fmt: skip
 ODD_MOBILE_V2 = {
     **MOBILE_V2, "image_size": 128, "width_multiplier": 0.5, "n_attn_blocks": [1, 2, 1], "ffn_multiplier": 1,
     "hidden_act": "gelu", "conv_kernel_size": 5, "base_attn_unit_dims": [48, 64, 32], "expand_ratio": 1.5,
@@ -144,8 +146,8 @@ NETS = {  # {type: [(class, arguments of its configuration)]}
         ("MobileViTV2ForImageClassification", {**MOBILE_V2, "width_multiplier": 2.0, "n_attn_blocks": [1, 1, 1]}),
     ],
     "cvt": [
-        ("CvtForImageClassification", {"image_size": 64, "embed_dim": [8, 12, 16], "num_heads": [1, 2, 4], "depth": [1, 1, 2]}),
-        ("CvtForImageClassification", {"image_size": 80, "embed_dim": [8, 12, 16], "num_heads": [1, 2, 4], "depth": [1, 1, 1], "cls_token": [False, False, False]}),
+        ("CvtForImageClassification", {"image_size": 64, "embed_dim": [8, 12, 16], "num_heads": [1, 2, 4], "depth": [1, 2, 3]}),
+        ("CvtForImageClassification", {"image_size": 80, "embed_dim": [8, 12, 16], "num_heads": [1, 2, 4], "depth": [1, 2, 3], "cls_token": [False, False, False]}),
     ],
 }
 
@@ -202,20 +204,20 @@ def differences(net, model):
         theirs = net(images, output_hidden_states=True, **options)
     images = images.numpy().transpose(0, 2, 3, 1)
     pairs = [(theirs.hidden_states[i], model.stages[j].output) for i, j in HIDDEN.get(kind, BLOCKS)]
-    found = {}
-    for number, (state, node) in enumerate(pairs):
-        found[f"hidden {number}"] = distance(state, keras.Model(model.input, node)(images))
+    nodes = [*(node for _, node in pairs), model.output, model.output]  # two, so that the answer is always a list
+    *states, output, _ = keras.Model(model.input, nodes)(images)
+    hidden = zip((state for state, _ in pairs), states, strict=True)
+    found = {f"hidden {i}": distance(*both) for i, both in enumerate(hidden)}
     if kind in POOLING and "pooler_output" in theirs:
         pooled = ours(net, pooling=POOLING[kind] if net.config.to_dict().get("use_mean_pooling", True) else "token")
-        pooled.set_weights(model.get_weights()) if len(pooled.weights) == len(model.weights) else load_weights(pooled, arrays(net))
+        load_weights(pooled, arrays(net))
         found["pooled"] = distance(theirs.pooler_output, pooled(images))
-    for key in ("logits", "image_embeds", "last_hidden_state"):
-        value, output = theirs.get(key), model(images)
-        if value is not None and (value.ndim == 2) == (len(output.shape) == 2):
-            if kind == "clip_vision_model" and key == "last_hidden_state":
-                continue  # it isn't normed
-            if value.shape[-1] == output.shape[-1] or value.ndim == 4:
-                found[key] = distance(value, output)
+    normed = [] if kind == "clip_vision_model" else ["last_hidden_state"]
+    for key in ("logits", "image_embeds", *normed):
+        value = theirs.get(key)
+        same_place = value is not None and (value.ndim == 2) == (len(output.shape) == 2)
+        if same_place and output.shape[-1] in (value.shape[-1], value.shape[1]):
+            found[key] = distance(value, output)
     return found
 
 

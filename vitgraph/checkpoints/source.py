@@ -5,6 +5,7 @@ entry that matches gives the name of the source's tensor.
 """
 
 import dataclasses
+import functools
 import re
 from collections.abc import Callable
 
@@ -44,15 +45,19 @@ class Source:
     def names(self, path):
         """The names of the tensors for the variable with the path "layer/variable", and the function or None."""
         layer, variable = path.rsplit("/", 1)
-        for pattern, templates, *function in self.renames:
-            whole = "/" in pattern
-            match = re.fullmatch(pattern, path if whole else layer)
+        for match_all, whole, templates, *function in self._matchers:
+            match = match_all(path if whole else layer)
             if match:
                 groups = [Index(g) if g and g.isdigit() else g for g in match.groups()]
                 templates = (templates,) if isinstance(templates, str) else templates
                 suffix = "" if whole else self._leaf(variable)
                 return [t.format(*groups) + suffix for t in templates], (function[0] if function else None)
         return [], None
+
+    @functools.cached_property
+    def _matchers(self):
+        """The entries with their patterns compiled."""
+        return [(re.compile(pattern).fullmatch, "/" in pattern, *rest) for pattern, *rest in self.renames]
 
     def _leaf(self, variable):
         if self.layout == "jax":
