@@ -13,8 +13,8 @@ class Repository(NamedTuple):
 
     Args:
         files: {name: content}; under "web" they are plain files of the web, at /web/name.
-        behaviour: "whole"; "damaged", one byte of each file; "cut off" in the middle of it; "slow", which takes seconds
-            for the second half; "redirect" to another address; "gated", "unauthorized" or "forbidden"; "broken".
+        behaviour: "whole"; "damaged", one byte of each file; "cut off" in the middle of it; "slow", which takes a
+            second for the second half; "redirect" to another address; "gated", "unauthorized" or "forbidden".
     """
 
     files: dict
@@ -28,7 +28,6 @@ _REFUSALS = {  # {behaviour: (status, the hub's own code)}
     "gated": (403, "GatedRepo"),
     "unauthorized": (401, ""),
     "forbidden": (403, ""),
-    "broken": (500, ""),
 }
 
 
@@ -52,7 +51,7 @@ def serve(repositories):
                 if behaviour == "cut off":
                     return
                 self.wfile.flush()
-                time.sleep(3 * (behaviour == "slow"))
+                time.sleep(behaviour == "slow")
                 self.wfile.write(content[half:])
 
         def answer(self):

@@ -61,8 +61,9 @@ def create(
         arguments.setdefault("num_classes", entry.num_classes)
     headless = skip_head or not arguments.get("include_top", True)
     c.require(entry.num_classes or headless, "weights", "others, as these have no head; or skip_head=True")
-    fits = headless or arguments["num_classes"] == entry.num_classes
-    c.require(fits, "num_classes", f"{entry.num_classes}, as the weights have; or skip_head=True")
+    fits = headless or arguments.get("num_classes") == entry.num_classes
+    allowed = f"{entry.num_classes}, as the weights have; or skip_head=True"
+    c.require(fits, "num_classes", allowed, value=arguments.get("num_classes"))
     if arguments.get("input_tensor") is None:
         arguments.setdefault("input_shape", (entry.input_size, entry.input_size, 3))
     model = build(**arguments)  # what is wrong with the arguments is said before anything is downloaded

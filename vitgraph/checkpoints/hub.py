@@ -82,14 +82,14 @@ def _reason(error, repository, revision):
         return "that isn't the name of a repository, owner/name"
     if isinstance(error, errors.OfflineModeIsEnabled) or constants.HF_HUB_OFFLINE:
         return "it isn't in the cache, and HF_HUB_OFFLINE forbids to download it"
-    status = getattr(getattr(error, "response", None), "status_code", None)
+    cause = error.__cause__ if isinstance(error, errors.LocalEntryNotFoundError) and error.__cause__ else error
+    status = getattr(getattr(cause, "response", None), "status_code", None)
     if status in (401, 403):
         return f"the server refuses it ({status}); log in with `hf auth login` or the variable HF_TOKEN"
+    if status:
+        return f"{constants.ENDPOINT} answers {status}; try again later"
     if isinstance(error, errors.LocalEntryNotFoundError):
-        cause = error.__cause__
-        status = getattr(getattr(cause, "response", None), "status_code", None)
-        said = f"it answers {status}" if status else _first_line(cause or error)
-        return f"{constants.ENDPOINT} can't be reached ({said}); is there a network, or a proxy?"
+        return f"{constants.ENDPOINT} can't be reached ({_first_line(cause)}); is there a network, or a proxy?"
     return _first_line(error)
 
 
@@ -134,7 +134,7 @@ def _copy(url, file):
     try:
         with urllib.request.urlopen(url, timeout=60) as answer:
             promised = answer.headers.get("Content-Length")
-            while chunk := answer.read(1 << 20):
+            while chunk := answer.read(1 << 16):
                 digest.update(chunk)
                 count += file.write(chunk)
     except urllib.error.HTTPError as error:
