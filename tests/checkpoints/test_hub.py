@@ -63,7 +63,8 @@ for name, call in {
     "empty": lambda: create("hf-hub:me/empty"),
     "lacking": lambda: create("hf-hub:me/lacking"), "revision": lambda: create("hf-hub:me/bin@v2"),
     "name": lambda: create("hf-hub:me"), "config": lambda: of(vitgraph.from_hub("me/timm")),
-    "no config": lambda: vitgraph.from_hub("me/bin"), "url": lambda: of(create(site + "timm/resolve/main/model.safetensors")),
+    "no config": lambda: vitgraph.from_hub("me/bin"),
+    "url": lambda: of(create(site + "timm/resolve/main/model.safetensors")),
     "absent url": lambda: create(web + "nowhere.safetensors"), "at once": at_once, "killed": killed,
     "checksum": lambda: str(hub.fetch(site + "redirect/resolve/main/model.safetensors", sha256="0123")),
     "size": lambda: str(hub.fetch(site + "redirect/resolve/main/model.safetensors", size=7)),
@@ -94,7 +95,8 @@ def answers(tmp_path_factory):
     names = sorted(tensors)
     halves = {"a.safetensors": names[::2], "b.safetensors": names[1::2]}
     index = json.dumps({"weight_map": {name: part for part, names in halves.items() for name in names}}).encode()
-    sharded = {"model.safetensors.index.json": index, **{k: save({n: tensors[n] for n in v}) for k, v in halves.items()}}
+    sharded = {part: save({name: tensors[name] for name in names}) for part, names in halves.items()}
+    sharded["model.safetensors.index.json"] = index
     model_args = {"patch_size": 8, "embed_dim": 24, "depth": 2, "num_heads": 3, "global_pool": "token"}
     config = {"architecture": "vit_base_patch16_224", "num_classes": 1000, "model_args": model_args}
     config = json.dumps({**config, "pretrained_cfg": {"input_size": [3, 32, 32]}}).encode()
@@ -143,7 +145,7 @@ def test_what_arrives_is_loaded(call, answers):
 @pytest.mark.parametrize(
     ("call", "message"),
     [
-        ("absent", "could not download model.safetensors of 'timm/vit_base_patch16_224.sam_in1k' from the hub: there is"),
+        ("absent", "model.safetensors of 'timm/vit_base_patch16_224.sam_in1k' from the hub: there is no such"),
         ("absent", "no such repository; or it is private, and `hf auth login` or the variable HF_TOKEN"),
         ("cut off", "could not download"),
         ("damaged", "arrived damaged"),
@@ -191,8 +193,9 @@ def test_a_tag_comes_before_a_folder_of_its_name(tmp_path, monkeypatch):
 
 def test_weights_of_other_types():
     for weights in (True, 3, b"in1k", ""):
-        with pytest.raises((TypeError, ValueError), match="create: weights=.*; allowed: None, or a path, a repository as"):
+        with pytest.raises((TypeError, ValueError), match="create: weights=.*; allowed: None, or a path, a repo"):
             vitgraph.create("pvt_v2_b0", weights)
     with pytest.raises(ValueError, match="weights='imagenet'; allowed: another: vit_small_patch14_dinov2 has no"):
         vitgraph.create("vit_small_patch14_dinov2", "imagenet")
-    assert [tag for tag, entry in vitgraph.list_weights("deit_tiny_patch16_224").items() if entry.default] == ["fb_in1k"]
+    tags = vitgraph.list_weights("deit_tiny_patch16_224")
+    assert [tag for tag, entry in tags.items() if entry.default] == ["fb_in1k"]

@@ -52,6 +52,8 @@ ODD_MOBILE_V2 = {
     "hidden_act": "gelu", "conv_kernel_size": 5, "base_attn_unit_dims": [48, 64, 32], "expand_ratio": 1.5,
 }  # fmt: skip
 
+CVT = {"image_size": 64, "embed_dim": [8, 12, 16], "num_heads": [1, 2, 4], "depth": [1, 2, 3]}
+
 NETS = {  # {type: [(class, arguments of its configuration)]}
     "vit": [
         ("ViTForImageClassification", SQUARE),
@@ -146,8 +148,8 @@ NETS = {  # {type: [(class, arguments of its configuration)]}
         ("MobileViTV2ForImageClassification", {**MOBILE_V2, "width_multiplier": 2.0, "n_attn_blocks": [1, 1, 1]}),
     ],
     "cvt": [
-        ("CvtForImageClassification", {"image_size": 64, "embed_dim": [8, 12, 16], "num_heads": [1, 2, 4], "depth": [1, 2, 3]}),
-        ("CvtForImageClassification", {"image_size": 80, "embed_dim": [8, 12, 16], "num_heads": [1, 2, 4], "depth": [1, 2, 3], "cls_token": [False, False, False]}),
+        ("CvtForImageClassification", CVT),
+        ("CvtForImageClassification", {**CVT, "image_size": 80, "cls_token": [False, False, False]}),
     ],
 }
 

@@ -20,6 +20,7 @@ from vitgraph.checkpoints.source import Source
 from vitgraph.checkpoints.tables import grids_of, resized
 from vitgraph.contract.fitting import fit
 
+
 def _arrays(value: Any) -> Any:
     if not isinstance(value, Mapping):
         raise TypeError
@@ -131,7 +132,8 @@ def _misfit(model, kind, problems):
     more = f"\n  and {len(problems) - 20} more" if len(problems) > 20 else ""
     head = any("head/" in problem for problem in problems)
     hint = "\n  another number of classes? skip_head=True keeps this model's own head" if head else ""
-    if any(problem.startswith("misfit") and re.search(r"(patch_embed|stem|stage_1_embed)\w*/kernel", problem) for problem in problems):
+    first = re.compile(r"misfit: .* for (patch_embed|stem|stage_1_embed|tokens_1)\w*/kernel")
+    if any(first.match(problem) for problem in problems):
         hint += "\n  another number of channels, or another patch size? adapt=True makes the first convolution fit"
     if any("/table" in problem for problem in problems):
         hint += "\n  positions of another grid? grid=(rows, columns) says which the checkpoint's patches have"

@@ -57,7 +57,7 @@ def read(path, argument):
     if path.is_dir():
         path, folder = in_folder(path), path
         if path is None:
-            raise FileNotFoundError(f"no checkpoint at {str(folder)!r}: no file there is called as one, {USUAL[0]} for one")
+            raise FileNotFoundError(f"no checkpoint at {str(folder)!r}: no file there is called like {USUAL[0]}")
     if not path.is_file():
         raise FileNotFoundError(f"no checkpoint at {str(path)!r}")
     c.require(ending(path), argument, f"a file that ends in {', '.join(READABLE)}", value=str(path))

@@ -41,7 +41,8 @@ def located(place, argument):
 def repository_of(text, argument):
     """(owner/name, revision or None) of the name of a repository."""
     match = _REPOSITORY.fullmatch(text)
-    c.require(match, argument, "a repository as owner/name or hf-hub:owner/name, with @revision if need be; or a folder", value=text)
+    allowed = "a repository as owner/name or hf-hub:owner/name, with @revision if need be; or a folder"
+    c.require(match, argument, allowed, value=text)
     return match.groups()
 
 

@@ -76,28 +76,32 @@ def seems(tensors):
     """What a checkpoint that no table of a model reads seems to be, in words."""
     if any("/" in name and name.split("/")[-1] in ("kernel", "gamma", "table") for name in tensors):
         return "it has this package's names, of another net"
-    best = (0.0, "", 0)
-    for prefix in prefixes(tensors):
-        inside = without_prefix(tensors, prefix) if prefix else tensors
-        for i, kind in enumerate(KINDS[1:]):
-            names = list(prepared(inside, kind))
-            share = sum(bool(_pattern(kind).fullmatch(name)) for name in names) / max(1, len(names))
-            best = max(best, (round(share, 2), kind, -i), key=lambda row: (row[0], row[2]))
-    if best[0] >= 0.7:
-        return f"it has names of {best[1]}"
+    insides = [without_prefix(tensors, prefix) if prefix else tensors for prefix in prefixes(tensors)]
+    shares = {kind: max(_share(inside, kind) for inside in insides) for kind in KINDS[1:]}
+    likeliest = max(shares, key=lambda kind: shares[kind])
+    if shares[likeliest] > 0.7:
+        return f"it has names of {likeliest}"
     for pattern, what in _FOREIGN:
         if sum(bool(re.fullmatch(pattern, name)) for name in tensors) > len(tensors) / 3:
             return f"it has names of {what}"
     return f"it has names that no table here knows, such as {next(iter(tensors))!r}"
 
 
+def _share(tensors, kind):
+    """The share of the tensors that have a name of this kind."""
+    names = prepared(tensors, kind)
+    return sum(bool(_pattern(kind).fullmatch(name)) for name in names) / max(1, len(names))
+
+
 @functools.cache
 def _pattern(kind):
-    """A pattern of all names that a table's entries may give, and of those that it ignores."""
-    source, found = table(kind), set()
-    for pattern, templates, *_ in source.renames:
+    """A pattern of all names that a table's entries may give."""
+    found = set()
+    for pattern, templates, *_ in table(kind).renames:
+        groups = re.findall(r"\((?!\?)([^()]*)\)", pattern)
+        end = "" if "/" in pattern else r"[./]\w+"
         for template in [templates] if isinstance(templates, str) else templates:
-            parts = re.split(r"\{.*?\}", template)
-            end = "" if "/" in pattern else r"[./]\w+"
-            found.add(r"\w+".join(map(re.escape, parts)) + end)
-    return re.compile("|".join([*sorted(found), source.ignored, source.head]))
+            parts = re.split(r"\{(\d)\S*?\}", template)  # text and numbers of groups in turn
+            filled = [f"(?:{groups[int(part)]})" if i % 2 else re.escape(part) for i, part in enumerate(parts)]
+            found.add("".join(filled) + end)
+    return re.compile("|".join(sorted(found)))

@@ -5,11 +5,16 @@ import warnings
 from collections.abc import Mapping
 
 _AVERAGED = ("state_dict_ema", "model_ema", "ema_state_dict", "params_ema", "ema", "teacher", "target_encoder")
-_PLAIN = ("state_dict", "model_state_dict", "model_state", "model", "module", "student", "net", "network", "params",
-          "encoder")  # fmt: skip
-"""Keys under which files keep a net's tensors, the preferred first; an average of the weights over time comes before."""
+_PLAIN = (
+    "state_dict", "model_state_dict", "model_state", "model", "module", "student", "net", "network", "params",
+    "encoder",
+)  # fmt: skip
+"""Keys under which files keep a net's tensors, the preferred first; averages of the weights over time come before."""
 
-_WORDS = "_orig_mod module model net network backbone visual trunk encoder teacher student ema target_encoder".split()
+_WORDS = (
+    "_orig_mod", "module", "model", "net", "network", "backbone", "visual", "trunk", "encoder", "teacher", "student",
+    "ema", "target_encoder",
+)  # fmt: skip
 """What prefixes of names are made of."""
 
 _PREFIX = re.compile(rf"(?:(?:{'|'.join(_WORDS)})\.)*")

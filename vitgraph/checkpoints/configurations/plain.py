@@ -51,7 +51,8 @@ def beit(content, architecture):
             "layer_scale_init_value": 0.1, "use_mean_pooling": True,
         },
     )  # fmt: skip
-    config.only(hidden_act=["gelu", "gelu_python"], head_dim=[None, config["hidden_size"] // config["num_attention_heads"]])
+    width = config["hidden_size"] // config["num_attention_heads"]
+    config.only(hidden_act=["gelu", "gelu_python"], head_dim=[None, width])
     tables = config["use_relative_position_bias"], config["use_shared_relative_position_bias"]
     pooled = config["use_mean_pooling"] and architecture != "BeitForMaskedImageModeling"
     return "build_beit", {

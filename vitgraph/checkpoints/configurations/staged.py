@@ -20,7 +20,7 @@ _SWIN = {
 
 def _swin(config):
     _check_windows(config)
-    config.only(layer_norm_eps=1e-5)  # the epsilon of all norms here; there it is that of the blocks and of the last one
+    config.only(layer_norm_eps=1e-5)  # there it is the blocks' epsilon and the last norm's, here that of all norms
     return {
         "input_shape": _image(config),
         "patch_size": config["patch_size"],
@@ -189,12 +189,13 @@ def cvt(content, architecture):
     """The library's feed-forward layers have GELU, though the official nets were trained with its quick form."""
     stages = {
         "kernel_sizes": ("patch_sizes", (7, 3, 3)), "strides": ("patch_stride", (4, 2, 2)),
-        "paddings": ("patch_padding", (2, 1, 1)), "dims": ("embed_dim", (64, 192, 384)), "depths": ("depth", (1, 2, 10)),
-        "num_heads": ("num_heads", (1, 3, 6)), "mlp_ratios": ("mlp_ratio", (4.0, 4.0, 4.0)),
+        "paddings": ("patch_padding", (2, 1, 1)), "dims": ("embed_dim", (64, 192, 384)),
+        "depths": ("depth", (1, 2, 10)), "num_heads": ("num_heads", (1, 3, 6)), "mlp_ratios": ("mlp_ratio", (4.0, 4.0, 4.0)),
         "class_token": ("cls_token", (False, False, True)), "qkv_bias": ("qkv_bias", (True, True, True)),
         "qkv_method": ("qkv_projection_method", ("dw_bn",) * 3), "kernel_qkv": ("kernel_qkv", (3, 3, 3)),
         "stride_kv": ("stride_kv", (2, 2, 2)), "padding_kv": ("padding_kv", (1, 1, 1)),
         "stride_q": ("stride_q", (1, 1, 1)), "padding_q": ("padding_q", (1, 1, 1)),
     }  # fmt: skip
     config = Configuration(content, num_channels=3, image_size=224, **dict(stages.values()))
-    return "build_cvt", {"input_shape": _image(config), "act": "gelu", **{k: config[v] for k, (v, _) in stages.items()}}
+    arguments = {ours: config[theirs] for ours, (theirs, _) in stages.items()}
+    return "build_cvt", {"input_shape": _image(config), "act": "gelu", **arguments}

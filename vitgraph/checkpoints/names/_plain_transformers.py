@@ -49,8 +49,8 @@ def mae_pretraining():
     )
 
     def prepare(tensors):  # what recent versions write of the decoder's layers has a module too many
-        tensors = {re.sub(r"^decoder\.decoder_encoder\.layer\.", "decoder.decoder_layers.", k): v for k, v in tensors.items()}
-        return source.prepare(tensors)
+        extra = re.compile(r"^decoder\.decoder_encoder\.layer\.")
+        return source.prepare({extra.sub("decoder.decoder_layers.", name): array for name, array in tensors.items()})
 
     return dataclasses.replace(source, renames=(*decoder, *source.renames), ignored="(?!)", prepare=prepare)
 

@@ -47,6 +47,7 @@ def transformers(body, mobile, *layers):
         return (ours, f"{theirs}.convolution"), (f"{ours}_norm", f"{theirs}.normalization")
 
     stage = body + "encoder.layer.{0:-1}."
+    places = {r"stage_([12])_block_(\d+)_": "layer.{1}.", r"stage_(\d)_block_0_": "downsampling_layer."}
     inverted = {"conv1_1x1": "expand_1x1", "conv2_kxk": "conv_3x3", "conv3_1x1": "reduce_1x1"}
     return Source(
         renames=(
@@ -55,7 +56,7 @@ def transformers(body, mobile, *layers):
             *(
                 entry
                 for ours, theirs in inverted.items()
-                for place, of in ((r"stage_([12])_block_(\d+)_", "layer.{1}."), (r"stage_(\d)_block_0_", "downsampling_layer."))
+                for place, of in places.items()
                 for entry in convolution(place + ours, stage + of + theirs)
             ),
             *(entry for ours, theirs in mobile.items() for entry in convolution(BLOCK + ours, stage + theirs)),

@@ -44,7 +44,8 @@ def transformers(body, *attention):
         (r"head", "classifier"),
     )
     table = "relative_position_bias_table"
-    in_memory = *projections("attention.self"), *MLP, (rf"attention\.relative_position_bias\.{table}", f"attention.self.{table}")
+    bias = rf"attention\.relative_position_bias\.{table}", f"attention.self.{table}"
+    in_memory = *projections("attention.self"), *MLP, bias
     return Source(
         renames,
         ignored=rf"{body}embeddings\.mask_token|decoder\..*|.*\.(relative_position_index|relative_coords_table)",
