@@ -40,10 +40,8 @@ def from_hub(repository: Place, /, *, adapt: bool = False, **overrides: Any) -> 
         OSError: a file that can't be read or downloaded.
 
     Example:
-        >>> net = vitgraph.build_vit((32, 32, 3), dim=192, depth=12, num_heads=3, num_classes=5)
-        >>> path = vitgraph.save_weights(net, "model.safetensors")
-        >>> config = '{"architecture": "vit_tiny_patch16_224", "num_classes": 5, "input_size": [3, 32, 32]}'
-        >>> _ = open("config.json", "w").write(config)
+        >>> _ = vitgraph.save_weights(vitgraph.create("pvt_v2_b0", num_classes=5), "model.safetensors")
+        >>> _ = open("config.json", "w").write('{"architecture": "pvt_v2_b0", "num_classes": 5}')
         >>> vitgraph.from_hub("./").output_shape
         (None, 5)
     """

@@ -74,8 +74,12 @@ NETS = {  # {type: [(class, arguments of its configuration)]}
         (
             "BeitForImageClassification",
             {
-                **SQUARE, "use_shared_relative_position_bias": True, "use_absolute_position_embeddings": True,
-                "use_mean_pooling": False, "layer_scale_init_value": 0.0, "layer_norm_eps": 1e-2,
+                **SQUARE,
+                "use_shared_relative_position_bias": True,
+                "use_absolute_position_embeddings": True,
+                "use_mean_pooling": False,
+                "layer_scale_init_value": 0.0,
+                "layer_norm_eps": 1e-2,
             },
         ),
         ("BeitModel", {**SQUARE, "use_relative_position_bias": True, "use_shared_relative_position_bias": True}),

@@ -61,8 +61,8 @@ def _repository(folder, weights):
     repository.mkdir(exist_ok=True)
     shutil.copy(weights, repository / "model.safetensors")
     numbers = {"patch_size": 8, "embed_dim": 16, "depth": 1, "num_heads": 2}
-    config = {"architecture": "vit_tiny_patch16_224", "num_classes": 2, "model_args": numbers, "input_size": [3, 32, 32]}
-    (repository / "config.json").write_text(json.dumps(config))
+    config = {"architecture": "vit_tiny_patch16_224", "num_classes": 2, "input_size": [3, 32, 32]}
+    (repository / "config.json").write_text(json.dumps({**config, "model_args": numbers}))
     return repository
 
 

@@ -190,7 +190,8 @@ def cvt(content, architecture):
     stages = {
         "kernel_sizes": ("patch_sizes", (7, 3, 3)), "strides": ("patch_stride", (4, 2, 2)),
         "paddings": ("patch_padding", (2, 1, 1)), "dims": ("embed_dim", (64, 192, 384)),
-        "depths": ("depth", (1, 2, 10)), "num_heads": ("num_heads", (1, 3, 6)), "mlp_ratios": ("mlp_ratio", (4.0, 4.0, 4.0)),
+        "depths": ("depth", (1, 2, 10)), "num_heads": ("num_heads", (1, 3, 6)),
+        "mlp_ratios": ("mlp_ratio", (4.0, 4.0, 4.0)),
         "class_token": ("cls_token", (False, False, True)), "qkv_bias": ("qkv_bias", (True, True, True)),
         "qkv_method": ("qkv_projection_method", ("dw_bn",) * 3), "kernel_qkv": ("kernel_qkv", (3, 3, 3)),
         "stride_kv": ("stride_kv", (2, 2, 2)), "padding_kv": ("padding_kv", (1, 1, 1)),

@@ -12,6 +12,7 @@ from vitgraph.checkpoints.source import fused
 
 QKV = ("query", "key", "value")
 
+
 def projections(attention="attention.attention"):
     """(pattern, replacement) from names in memory to those in files, of the four projections of attention."""
     inputs = [(rf"attention\.{part[0]}_proj\.", f"{attention}.{part}.") for part in QKV]
