@@ -41,7 +41,7 @@ def from_hub(repository: Place, /, *, adapt: bool = False, **overrides: Any) -> 
 
     Example:
         >>> _ = vitgraph.save_weights(vitgraph.create("pvt_v2_b0", num_classes=5), "model.safetensors")
-        >>> _ = open("config.json", "w").write('{"architecture": "pvt_v2_b0", "num_classes": 5}')
+        >>> numpy.savetxt("config.json", ['{"architecture": "pvt_v2_b0", "num_classes": 5}'], fmt="%s")
         >>> vitgraph.from_hub("./").output_shape
         (None, 5)
     """
