@@ -9,7 +9,7 @@ import keras
 from vitgraph import contract as c
 from vitgraph.checkpoints import hub
 from vitgraph.checkpoints.convert import load
-from vitgraph.checkpoints.places import Place, is_place
+from vitgraph.checkpoints.places import Place, is_place, is_url
 from vitgraph.checkpoints.published import list_weights, published
 from vitgraph.registry import Variant, variant
 
@@ -67,7 +67,8 @@ def create(
     if arguments.get("input_tensor") is None:
         arguments.setdefault("input_shape", (entry.input_size, entry.input_size, 3))
     model = build(**arguments)  # what is wrong with the arguments is said before anything is downloaded
-    load(model, hub.checkpoint(entry.repository), "weights", skip_head=skip_head, adapt=adapt)
+    path = hub.fetch(entry.repository) if is_url(entry.repository) else hub.checkpoint(entry.repository)
+    load(model, path, "weights", skip_head=skip_head, adapt=adapt)
     return model
 
 

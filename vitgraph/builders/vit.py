@@ -67,6 +67,7 @@ _GAP = {**_AVG, "fc_norm": False}
 _TANH = {"act": "gelu_tanh"}
 _REG1_GAP = {**_AVG, **_DINOV2, "no_embed_class": True, "num_reg_tokens": 1}
 _NO_QKV_BIAS = {"qkv_bias": False}
+_BEIT3 = {"attn_norm": True, "mlp_norm": True, "norm_eps": 1e-5, "global_pool": "avg"}
 _SCALING = {"block": parallel_scaling_block}
 _XP = {**_SCALING, **_NO_QKV_BIAS, "no_embed_class": True, "pre_norm": True, "qk_norm": True, "rms_norm": True}
 
@@ -122,6 +123,9 @@ _STYLES: tuple = (  # names of (size, patch, image side); arguments besides thes
      "medium/16/240 medium/16/256 medium/16/384 betwixt/16/256"),
     ("vit_{}_patch{}_rpn_{}", {**_AVG, **_DINOV2, **_NO_QKV_BIAS, "block": res_post_norm_block}, "base/16/224"),
     ("vit_{}_patch{}_xp_{}", _XP, "base/16/224 large/14/224 huge/14/224"),
+    ("flexivit_{}", {"no_embed_class": True}, "small/16/240 base/16/240 large/16/240"),
+    ("eva_{}_patch{}_{}", {"global_pool": "avg"}, "large/14/196 large/14/336"),
+    ("beit3_{}_patch{}_{}", _BEIT3, "base/16/224 large/16/224 giant/14/224 giant/14/336"),
 )
 # fmt: on
 

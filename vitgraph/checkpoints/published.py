@@ -1,7 +1,8 @@
 """The published checkpoints of each variant, and how images are prepared for them.
 
-`published.csv` lists timm's tags; a repository that isn't named after variant and tag is given there. How an image is
-prepared belongs to the checkpoint and not to the architecture.
+`published.csv` lists timm's tags, and those of official releases and of the transformers library where timm has none; a
+repository that isn't named after variant and tag is given there. How an image is prepared belongs to the checkpoint and
+not to the architecture.
 """
 
 import csv
@@ -26,7 +27,7 @@ class Published:
     """One checkpoint: where it is, how it was evaluated, and its licence.
 
     Args:
-        repository: its repository on the Hugging Face hub.
+        repository: its repository on the Hugging Face hub, or the URL of its file.
         input_size: side in pixels of the images that it is for.
         num_classes: class scores of its head; 0: it has none.
         mean: mean per channel of pixels from 0 to 1.
