@@ -254,3 +254,9 @@ def saved(net, folder):
     """The folder with the net as the library saves it."""
     net.save_pretrained(folder)
     return folder
+
+
+if __name__ == "__main__":  # all of them, which takes minutes
+    for cases in NETS.values():
+        for case in cases:
+            print(case[0], *compare(*case))
