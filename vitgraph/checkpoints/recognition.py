@@ -2,6 +2,7 @@
 
 import functools
 import re
+from typing import Any
 
 from vitgraph.checkpoints.names import SOURCES
 from vitgraph.checkpoints.source import Source
@@ -48,7 +49,7 @@ def find(model, tensors, kind=None):
     """
     paths = [variable.path for variable in model.weights]
     insides = [without_prefix(tensors, prefix) if prefix else tensors for prefix in prefixes(tensors)]
-    best = None
+    best: Any = None
     for each in (kind,) if kind else KINDS:
         names = [names_of(each, path)[0] for path in paths]
         used = {name for n in names for name in n}

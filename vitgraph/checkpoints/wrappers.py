@@ -40,8 +40,8 @@ def prefixes(names):
     """
     found = {""}
     for name in names:
-        longest = _PREFIX.match(name).group()
-        parts = longest.split(".")[:-1]
+        match = _PREFIX.match(name)
+        parts = match.group().split(".")[:-1] if match else []
         found.update("".join(f"{part}." for part in parts[: i + 1]) for i in range(len(parts)))
     return sorted(found, key=lambda prefix: (bool(prefix), "student" in prefix, len(prefix)))
 
