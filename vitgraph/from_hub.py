@@ -55,7 +55,7 @@ def from_hub(repository: Place, /, *, adapt: bool = False, **overrides: Any) -> 
         c.require(False, "repository", f"one of an architecture of this package; {error}")
     except (KeyError, TypeError, ValueError, ZeroDivisionError, AttributeError) as error:
         c.require(False, "repository", f"one with a whole configuration; reading it gives {c.shown(error)}")
-    arguments = {"name": _name(folder or pathlib.PurePosixPath(owner_name)), **plan.arguments, **overrides}
+    arguments = {"name": _name(folder or pathlib.PurePosixPath(str(owner_name))), **plan.arguments, **overrides}
     skip_head = False
     if arguments.get("include_top", True):
         arguments.setdefault("num_classes", plan.head)

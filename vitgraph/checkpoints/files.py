@@ -190,7 +190,7 @@ def _sharded(path):
     shards = sorted(set(places.values()))
     if any(pathlib.PurePosixPath(shard).name != shard for shard in shards):
         raise Unreadable("the index names files of other folders")
-    tensors = {}
+    tensors: dict = {}
     for shard in shards:
         part = path.with_name(shard)
         if not part.is_file():

@@ -43,7 +43,7 @@ def repository_of(text, argument):
     match = _REPOSITORY.fullmatch(text)
     allowed = "a repository as owner/name or hf-hub:owner/name, with @revision if need be; or a folder"
     c.require(match, argument, allowed, value=text)
-    return match.groups()
+    return match.groups() if match else ("", None)
 
 
 def is_repository(text):

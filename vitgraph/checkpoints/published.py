@@ -72,9 +72,9 @@ def published(name: str, tag: str, argument: str = "weights") -> Published:
     """The entry of one tag, or of "imagenet"; `argument` is the one that is refused if the variant has no such tag."""
     tags = _table().get(name, {})
     if tag == "imagenet":
-        default = next((entry for entry in tags.values() if entry.default), None)
-        c.require(default, argument, f"another: {name} has no published checkpoint of ImageNet's 1000 classes")
-        return default
+        defaults = [entry for entry in tags.values() if entry.default]
+        c.require(defaults, argument, f"another: {name} has no published checkpoint of ImageNet's 1000 classes")
+        return defaults[0]
     allowed = f"a path, or a published tag of {name}{c.nearest(tag, tags)}: {', '.join(tags)}"
     c.require(tag in tags, argument, allowed if tags else f"a path: {name} has no published tags")
     return tags[tag]
