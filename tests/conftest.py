@@ -5,6 +5,7 @@ import os
 from tests import ROOT
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+os.environ.setdefault("HF_HUB_OFFLINE", "1")  # no test asks the real hub
 # Tiny nets: compiling is what takes time.
 os.environ.setdefault("XLA_FLAGS", "--xla_backend_optimization_level=0 --xla_cpu_use_fusion_emitters=false")
 if "PYTEST_XDIST_WORKER" in os.environ:  # as many tests at once as there are cores: each has one

@@ -1,41 +1,95 @@
-"""A server on loopback that answers like the Hugging Face hub."""
+"""A server on loopback that answers like the Hugging Face hub, and gives files of the web besides."""
 
 import contextlib
 import hashlib
 import http.server
 import threading
+import time
+from typing import NamedTuple
+
+
+class Repository(NamedTuple):
+    """What the server has of a repository.
+
+    Args:
+        files: {name: content}; under "web" they are plain files of the web, at /web/name.
+        behaviour: "whole"; "damaged", one byte of each file; "cut off" in the middle of it; "slow", which takes a
+            second for the second half; "redirect" to another address; "gated", "unauthorized" or "forbidden".
+    """
+
+    files: dict
+    behaviour: str = "whole"
+
+
+_REFUSALS = {  # {behaviour: (status, the hub's own code)}
+    "absent": (404, "RepoNotFound"),
+    "no file": (404, "EntryNotFound"),
+    "no revision": (404, "RevisionNotFound"),
+    "gated": (403, "GatedRepo"),
+    "unauthorized": (401, ""),
+    "forbidden": (403, ""),
+}
 
 
 @contextlib.contextmanager
-def serve(content, behaviours):
-    """Serves one file as that of every repository whose tag has a behaviour: whole, damaged (one byte), cut off."""
+def serve(repositories):
+    """Serves {"owner/name": `Repository`}; gives the server's address."""
 
     class Hub(http.server.BaseHTTPRequestHandler):
         def do_HEAD(self):
             self.answer()
 
         def do_GET(self):
-            body = self.answer()
-            if body is not None:
-                self.wfile.write(body)
+            content, behaviour = self.answer()
+            if content is None:
+                return
+            half = len(content) // 2
+            if behaviour == "damaged":
+                content = content[:-1] + bytes([content[-1] ^ 1])
+            with contextlib.suppress(ConnectionError):
+                self.wfile.write(content[:half])
+                if behaviour == "cut off":
+                    return
+                self.wfile.flush()
+                time.sleep(behaviour == "slow")
+                self.wfile.write(content[half:])
 
         def answer(self):
-            tag = self.path.split("/resolve/")[0].rsplit(".", 1)[-1]
-            behaviour = behaviours.get(tag)
-            if behaviour is None:
-                self.send_response(404)
-                self.send_header("X-Error-Code", "RepoNotFound")
+            """(content, behaviour), of which the headers are sent; or (None, why not)."""
+            path = self.path.split("?")[0].lstrip("/")
+            if path.startswith("web/"):
+                repository, revision, name = "web", "main", path.removeprefix("web/")
+            else:
+                repository, _, rest = path.partition("/resolve/")
+                revision, _, name = rest.partition("/")
+            files, behaviour = repositories.get(repository, Repository({}, "absent"))
+            if behaviour not in _REFUSALS and revision != "main":
+                behaviour = "no revision"
+            elif behaviour not in _REFUSALS and name not in files:
+                behaviour = "no file"
+            if behaviour in _REFUSALS:
+                return self.refuse(*_REFUSALS[behaviour])
+            content = files[name]
+            if behaviour == "redirect" and "again" not in self.path:
+                self.send_response(307)
+                self.send_header("Location", f"{self.path}?again")
                 self.send_header("Content-Length", "0")
                 self.end_headers()
-                return None
+                return None, behaviour
             self.send_response(200)
             self.send_header("ETag", f'"{hashlib.sha256(content).hexdigest()}"')
             self.send_header("X-Repo-Commit", "0" * 40)
             self.send_header("Content-Length", str(len(content)))
             self.end_headers()
-            if behaviour == "damaged":
-                return content[:-1] + bytes([content[-1] ^ 1])
-            return content if behaviour == "whole" else content[: len(content) // 2]
+            return content, behaviour
+
+        def refuse(self, status, code):
+            self.send_response(status)
+            if code:
+                self.send_header("X-Error-Code", code)
+            self.send_header("Content-Length", "0")
+            self.end_headers()
+            return None, code
 
         def log_message(self, *_):
             pass

@@ -8,6 +8,7 @@ from vitgraph.checkpoints import list_weights, load_weights, save_weights, to_ti
 from vitgraph.classes import decode_predictions
 from vitgraph.create import create
 from vitgraph.distribution import layout_map
+from vitgraph.from_hub import from_hub
 from vitgraph.graphs.attention import attention, attention_rollout
 from vitgraph.graphs.channels import channels_first
 from vitgraph.graphs.distillation import without_distillation
@@ -43,6 +44,7 @@ __all__ = [
     "evaluate",
     "export",
     "fold_batchnorm",
+    "from_hub",
     "images",
     "inference",
     "interop",

@@ -1,31 +1,41 @@
 """One call from a published name to a model with its weights."""
 
+import os
 import pathlib
 from typing import Any
 
 import keras
 
 from vitgraph import contract as c
+from vitgraph.checkpoints import hub
 from vitgraph.checkpoints.about import about_inherited, about_published
 from vitgraph.checkpoints.convert import load
-from vitgraph.checkpoints.files import READABLE, read_about
-from vitgraph.checkpoints.hub import download
-from vitgraph.checkpoints.published import published
+from vitgraph.checkpoints.files import read_about
+from vitgraph.checkpoints.places import Place, is_place, is_url, located
+from vitgraph.checkpoints.published import list_weights, published
 from vitgraph.registry import Variant, variant
 
 
 @c.public
 def create(
-    name: Variant, /, weights: c.Path | None = None, *, skip_head: bool = False, **overrides: Any
+    name: Variant,
+    /,
+    weights: Place | None = None,
+    *,
+    skip_head: bool = False,
+    adapt: bool = False,
+    **overrides: Any,
 ) -> keras.Model:
     """Builds a published variant.
 
     Args:
         name: one of `list_models()`.
-        weights: None for random ones; the path of a checkpoint, ours or its source's: `.safetensors`, `.npz`, `.keras`,
-            or with torch `.pth`; or one of `list_weights(name)`, such as "in1k", which is downloaded from the Hugging
-            Face hub and whose number of classes is then the default. Tables of another input size are resampled.
+        weights: None for random ones; one of `list_weights(name)`, such as "in1k", which is downloaded from the Hugging
+            Face hub and whose number of classes is then the default; "imagenet" for the default one of ImageNet's 1000
+            classes; a checkpoint's path, repository or URL, see `load_weights`. A tag comes before a file of its name,
+            which is "./in1k". Tables of another input size are resampled.
         skip_head: load all but the head, for another `num_classes`.
+        adapt: make a first convolution for other channels, or patches of another size, fit; see `load_weights`.
         **overrides: arguments of the variant's builder that are to differ, such as `input_shape` or `name`.
 
     Returns:
@@ -42,28 +52,37 @@ def create(
     """
     build, row = variant(name)
     arguments = {"name": name, **row, **overrides}
-    path, facts = None, {}
+    facts: dict[str, Any] = {}
     has_head = not skip_head and arguments.get("include_top", True)
-    if weights is not None and _is_path(weights):
-        path = pathlib.Path(weights)
-    elif weights is not None:
+    if weights is None:
+        model = build(**arguments)
+    elif _is_elsewhere(name, weights):
+        model = build(**arguments)
+        path = located(weights, "weights")
+        kind = load(model, path, "weights", skip_head=skip_head, adapt=adapt)
+        if kind == "vitgraph" and path.suffix == ".safetensors":
+            facts = about_inherited(read_about(path), has_head=has_head)
+    else:
         entry = published(name, str(weights))
         if entry.num_classes:
             arguments.setdefault("num_classes", entry.num_classes)
-        headless = skip_head or not arguments.get("include_top", True)
-        c.require(entry.num_classes or headless, "weights", "others, as these have no head; or skip_head=True")
+        c.require(entry.num_classes or not has_head, "weights", "others, as these have no head; or skip_head=True")
+        fits = not has_head or arguments.get("num_classes") == entry.num_classes
+        allowed = f"{entry.num_classes}, as the weights have; or skip_head=True"
+        c.require(fits, "num_classes", allowed, value=arguments.get("num_classes"))
         if arguments.get("input_tensor") is None:
             arguments.setdefault("input_shape", (entry.input_size, entry.input_size, 3))
-        path, facts = download(entry.repository), about_published(entry, has_head=has_head)
-    model = build(**arguments)
-    if path is not None:
-        kind = load(model, path, "weights", skip_head=skip_head)
-        if kind == "vitgraph" and path.suffix == ".safetensors":
-            facts = about_inherited(read_about(path), has_head=has_head)
+        model = build(**arguments)  # what is wrong with the arguments is said before anything is downloaded
+        path = hub.fetch(entry.repository) if is_url(entry.repository) else hub.checkpoint(entry.repository)
+        load(model, path, "weights", skip_head=skip_head, adapt=adapt)
+        facts = about_published(entry, has_head=has_head)
     model.about = {**model.about, **facts, "variant": name}
     return model
 
 
-def _is_path(weights: c.Path) -> bool:
-    path = pathlib.Path(weights)
-    return path.exists() or path.suffix in READABLE or len(path.parts) > 1
+def _is_elsewhere(name, weights):
+    """Whether weights say where a checkpoint is; else they should be a tag."""
+    if isinstance(weights, os.PathLike):
+        return True
+    is_tag = weights == "imagenet" or weights in list_weights(name)
+    return not is_tag and (is_place(weights) or pathlib.Path(weights).exists())

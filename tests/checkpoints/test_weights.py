@@ -1,10 +1,11 @@
 """Does a checkpoint load wholly, whoever wrote it, or not at all?"""
 
+import csv
+import importlib.resources
 import json
 import os
 import pathlib
-import subprocess
-import sys
+import re
 
 import keras
 import numpy as np
@@ -13,9 +14,11 @@ from safetensors import safe_open
 from safetensors.numpy import save_file
 
 import vitgraph
-from tests import GOLDEN, ROOT
+from tests import GOLDEN
 from tests.parity import translation
 from vitgraph.checkpoints import load_weights, read_checkpoint, save_weights
+from vitgraph.checkpoints.files import READABLE
+from vitgraph.checkpoints.names import SOURCES
 
 
 def golden(case):
@@ -289,34 +292,29 @@ def test_create_with_weights(tmp_path):
         vitgraph.create("pvt_v2_b0", "nowhere.safetensors")
 
 
-HUB_SCRIPT = """
-import sys, vitgraph
-numbers = dict(input_shape=(32, 32, 3), patch_size=8, dim=24, depth=2, num_heads=3, num_classes=10)
-for tag in sys.argv[1:]:
-    try:
-        model = vitgraph.create("vit_base_patch16_224", tag, **numbers)
-        print("loaded", float(model.get_layer("norm").gamma[0]))
-    except OSError as error:
-        print(str(error).splitlines()[0])
-"""
+CLASSES = {0, 1000, 11221, 11821, 21841, 21843, 115217}
+"""ImageNet's lists and Bamboo's; 0 is a net without a head."""
 
 
-def test_the_hub(tmp_path):
-    """A real server on loopback that speaks the hub's protocol: absent, cut off, damaged and whole files."""
-    from tests.hub import serve
-
-    _, weights, _, _ = golden("vit_eps")
-    save_file({k: np.ascontiguousarray(v) for k, v in weights.items()}, tmp_path / "model.safetensors")
-    behaviours = {"orig_in21k_ft_in1k": "cut off", "augreg_in1k": "damaged", "augreg_in21k_ft_in1k": "whole"}
-    with serve((tmp_path / "model.safetensors").read_bytes(), behaviours) as endpoint:
-        hub = {"HF_ENDPOINT": endpoint, "HF_HOME": str(tmp_path / "cache"), "HF_HUB_DISABLE_XET": "1"}
-        command = [sys.executable, "-c", HUB_SCRIPT, "sam_in1k", *behaviours]
-        run = subprocess.run(command, env={**_environment(), **hub}, capture_output=True, text=True, check=True)
-    absent, cut_off, damaged, whole = run.stdout.splitlines()
-    assert "could not download model.safetensors of 'timm/vit_base_patch16_224.sam_in1k'" in absent
-    assert "could not download" in cut_off
-    assert "arrived damaged" in damaged
-    assert whole == f"loaded {float(weights['norm.weight'][0])}"
+def test_rows_fit_their_variants():
+    """Each is of a variant, in a file that can be read, for a head and a size that its net may have."""
+    text = importlib.resources.files("vitgraph.checkpoints").joinpath("published.csv").read_text()
+    table = list(csv.DictReader(text.splitlines()))
+    assert {row["variant"] for row in table} <= set(vitgraph.list_models())
+    assert len({(row["variant"], row["tag"]) for row in table}) == len(table)
+    for row in table:
+        build, arguments = vitgraph.registry.variant(row["variant"])
+        family = build.__name__.removeprefix("build_")
+        assert any(kind.startswith((f"{family}/", "vit/", "twins")) for kind in SOURCES), row
+        place, is_tower = row["repository"], "clip" in row["variant"] or "siglip" in row["variant"]
+        assert not place or re.fullmatch(r"[\w.-]+/[\w.-]+", place) or place.startswith("https://"), row
+        assert not place.startswith("https://") or place.endswith(READABLE), row
+        assert int(row["num_classes"]) in CLASSES or is_tower, row
+        is_fixed = family in ("levit", "nest")
+        assert not is_fixed or int(row["input_size"]) == arguments.get("input_shape", (224, 224, 3))[0], row
+    for name in {row["variant"] for row in table}:
+        rows = vitgraph.list_weights(name).values()
+        assert sum(row.default for row in rows) == any(row.num_classes == 1000 for row in rows), name
 
 
 def test_published_checkpoints():
@@ -328,12 +326,8 @@ def test_published_checkpoints():
     assert gelu.repository == "timm/vit_base_patch32_clip_224.openai"
     assert vitgraph.list_weights("mobilevitv2_150")["cvnets_in22k_ft_in1k_384"].input_size == 384
     rows = [entry for name in vitgraph.list_models() for entry in vitgraph.list_weights(name).values()]
-    assert len(rows) == 397 and all(entry.license and 32 <= entry.input_size <= 1024 for entry in rows)
+    assert len(rows) == 453 and all(entry.license and 32 <= entry.input_size <= 1024 for entry in rows)
     with pytest.raises(ValueError, match=r"create: weights='in1kk'; allowed: .* pvt_v2_b0 \(did you mean 'in1k'\?\)"):
         vitgraph.create("pvt_v2_b0", "in1kk")
     with pytest.raises(ValueError, match="create: weights='lvd142m'; allowed: others, as these have no head"):
         vitgraph.create("vit_small_patch14_dinov2", "lvd142m")
-
-
-def _environment():
-    return {**os.environ, "TF_CPP_MIN_LOG_LEVEL": "3", "PYTHONPATH": str(ROOT)}

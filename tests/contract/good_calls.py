@@ -1,6 +1,7 @@
 """A good and quick call of each public function beside the builders, and what its result must do."""
 
 import functools
+import json
 import shutil
 
 import keras
@@ -54,6 +55,17 @@ def models():
     ]  # fmt: skip
 
 
+def _repository(folder, weights):
+    """A folder with a net's weights, as such a repository is cloned."""
+    repository = folder / "repository"
+    repository.mkdir(exist_ok=True)
+    shutil.copy(weights, repository / "model.safetensors")
+    numbers = {"patch_size": 8, "embed_dim": 16, "depth": 1, "num_heads": 2}
+    config = {"architecture": "vit_tiny_patch16_224", "num_classes": 2, "input_size": [3, 32, 32]}
+    (repository / "config.json").write_text(json.dumps({**config, "model_args": numbers}))
+    return repository
+
+
 def trains(objective, argument):
     """A step of training, whose loss is finite."""
     labels = {"y": CLASSES[:2], "loss": "sparse_categorical_crossentropy"} if hasattr(objective, "teacher") else {}
@@ -103,6 +115,7 @@ def batteries(folder):
         ),
         "vitgraph.distill": (trains, {"student": net("deit", distilled=True), "teacher": net()}),
         "vitgraph.fold_batchnorm": (answers, {"model": net()}),
+        "vitgraph.from_hub": (answers, {"repository": _repository(folder, weights)}),
         "vitgraph.layout_map": (None, {"model": net(), "device_mesh": mesh}),
         "vitgraph.list_models": (None, {}),
         "vitgraph.list_weights": (None, {"name": "pvt_v2_b0"}),

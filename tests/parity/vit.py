@@ -153,6 +153,10 @@ def lucid_outputs(last):
 
 
 PARAMETERS = {
+    "beit3_base_patch16_224": 86_659_816,
+    "beit3_giant_patch14_224": 1_013_215_592,
+    "beit3_giant_patch14_336": 1_013_666_152,
+    "beit3_large_patch16_224": 304_572_392,
     "deit3_base_patch16_224": 86_585_320,
     "deit3_base_patch16_384": 86_877_160,
     "deit3_huge_patch14_224": 632_126_440,
@@ -161,6 +165,11 @@ PARAMETERS = {
     "deit3_medium_patch16_224": 38_849_512,
     "deit3_small_patch16_224": 22_059_496,
     "deit3_small_patch16_384": 22_205_416,
+    "eva_large_patch14_196": 304_142_312,
+    "eva_large_patch14_336": 304_531_432,
+    "flexivit_base": 86_589_160,
+    "flexivit_large": 304_355_304,
+    "flexivit_small": 22_061_416,
     "vit_base_patch14_dinov2": 87_348_712,
     "vit_base_patch14_reg1_tipsv2": 87_083_752,
     "vit_base_patch14_reg4_dinov2": 87_351_016,

@@ -54,6 +54,7 @@ def build_pvt(
     qkv_bias: bool = True,
     qk_scale: c.Scale | None = None,
     norm_eps: c.Epsilon = 1e-6,
+    embed_norm_eps: c.Epsilon = 1e-5,
     img_size: c.ImageSize = (224, 224),
     drop_rate: c.Rate = 0.0,
     pos_drop_rate: c.Rate = 0.0,
@@ -69,7 +70,8 @@ def build_pvt(
         patch_sizes: side of each stage's patches, or (height, width), in positions of the stage before it (pixels at
             first).
         class_token: whether the last stage has a class token, from which the scores come; else they come from the mean.
-        norm_eps: epsilon of the norms of blocks and the last one; those of embeddings and reductions have 1e-5.
+        norm_eps: epsilon of the norms of blocks and the last one.
+        embed_norm_eps: epsilon of the norms of embeddings and reductions.
         pos_drop_rate: dropout after the positions of each stage.
 
     Returns:
@@ -84,7 +86,8 @@ def build_pvt(
     pyramid = Pyramid(
         border=border, patch_sizes=patch_sizes, dims=dims, depths=depths, num_heads=num_heads,
         mlp_ratios=c.entries(mlp_ratios), sr_ratios=sr_ratios, class_token=class_token, qkv_bias=qkv_bias,
-        qk_scale=qk_scale, norm_eps=norm_eps, img_size=img_size, drop_rate=drop_rate, pos_drop_rate=pos_drop_rate,
+        qk_scale=qk_scale, norm_eps=norm_eps, embed_norm_eps=embed_norm_eps, img_size=img_size, drop_rate=drop_rate,
+        pos_drop_rate=pos_drop_rate,
         proj_drop_rate=proj_drop_rate, attn_drop_rate=attn_drop_rate, drop_path_rate=drop_path_rate,
     )  # fmt: skip
 

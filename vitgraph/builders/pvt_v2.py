@@ -57,6 +57,7 @@ def build_pvt_v2(
     pool_size: c.Kernel = 7,
     qkv_bias: bool = True,
     norm_eps: c.Epsilon = 1e-6,
+    embed_norm_eps: c.Epsilon = 1e-5,
     drop_rate: c.Rate = 0.0,
     proj_drop_rate: c.Rate = 0.0,
     attn_drop_rate: c.Rate = 0.0,
@@ -69,7 +70,8 @@ def build_pvt_v2(
     Args:
         linear: use average pooling instead of `sr_ratios`, in every stage ("linear SRA").
         pool_size: with `linear`, side of the pooled map.
-        norm_eps: epsilon of the norms of blocks and stages; those of embeddings and reductions have 1e-5.
+        norm_eps: epsilon of the norms of blocks and stages.
+        embed_norm_eps: epsilon of the norms of embeddings and reductions.
 
     Returns:
         A `keras.Model` with pyramid levels "P2" to "P5"; the last map is (B, ceil(H / 32), ceil(W / 32), dims[-1]).
@@ -88,11 +90,14 @@ def build_pvt_v2(
     for i, depth in enumerate(depths):
         stage, (kernel, stride) = f"stage_{i + 1}", (3, 2) if i else (7, 4)
         x = w.conv(x, dims[i], kernel, stride, f"{stage}_embed", padding=kernel // 2)
-        x = w.layer_norm(x, 1e-5, f"{stage}_embed_norm")
+        x = w.layer_norm(x, embed_norm_eps, f"{stage}_embed_norm")
         for j in range(depth):
             block, drops = f"{stage}_block_{j}", {"drop_path": next(rates), "dropout": proj_drop_rate}
             y, attn = w.layer_norm(x, norm_eps, f"{block}_norm1"), f"{block}_attn"
-            kv = _pooled(y, pool_size, attn) if linear else w.spatial_reduction(y, sr_ratios[i], attn)
+            if linear:
+                kv = _pooled(y, pool_size, embed_norm_eps, attn)
+            else:
+                kv = w.spatial_reduction(y, sr_ratios[i], attn, embed_norm_eps)
             y = w.cross_attention(y, kv, num_heads[i], attn, qkv_bias=qkv_bias, drop_rate=attn_drop_rate)
             x = blocks.Residual(**drops, name=f"{block}_res1")(x, y)
             y = w.layer_norm(x, norm_eps, f"{block}_norm2")
@@ -103,10 +108,10 @@ def build_pvt_v2(
     return border.end(x, drop_rate)
 
 
-def _pooled(x, pool_size, name):
+def _pooled(x, pool_size, epsilon, name):
     """The reduction of "linear SRA": (B, H, W, C) -> (B, pool_size, pool_size, C)."""
     x = blocks.AdaptiveAveragePooling(pool_size, name=f"{name}_pool")(x)
-    x = w.layer_norm(w.conv(x, x.shape[-1], 1, 1, f"{name}_sr"), 1e-5, f"{name}_norm")
+    x = w.layer_norm(w.conv(x, x.shape[-1], 1, 1, f"{name}_sr"), epsilon, f"{name}_norm")
     return w.activation(x, "gelu", f"{name}_act")
 
 

@@ -67,6 +67,7 @@ _GAP = {**_AVG, "fc_norm": False}
 _TANH = {"act": "gelu_tanh"}
 _REG1_GAP = {**_AVG, **_DINOV2, "no_embed_class": True, "num_reg_tokens": 1}
 _NO_QKV_BIAS = {"qkv_bias": False}
+_BEIT3 = {"attn_norm": True, "mlp_norm": True, "norm_eps": 1e-5, "global_pool": "avg"}
 _SCALING = {"block": parallel_scaling_block}
 _XP = {**_SCALING, **_NO_QKV_BIAS, "no_embed_class": True, "pre_norm": True, "qk_norm": True, "rms_norm": True}
 
@@ -122,6 +123,9 @@ _STYLES: tuple = (  # names of (size, patch, image side); arguments besides thes
      "medium/16/240 medium/16/256 medium/16/384 betwixt/16/256"),
     ("vit_{}_patch{}_rpn_{}", {**_AVG, **_DINOV2, **_NO_QKV_BIAS, "block": res_post_norm_block}, "base/16/224"),
     ("vit_{}_patch{}_xp_{}", _XP, "base/16/224 large/14/224 huge/14/224"),
+    ("flexivit_{}", {"no_embed_class": True}, "small/16/240 base/16/240 large/16/240"),
+    ("eva_{}_patch{}_{}", {"global_pool": "avg"}, "large/14/196 large/14/336"),
+    ("beit3_{}_patch{}_{}", _BEIT3, "base/16/224 large/16/224 giant/14/224 giant/14/336"),
 )
 # fmt: on
 
@@ -139,7 +143,11 @@ VARIANTS = {  # timm's sizes and styles, except hybrids with a convolutional ste
     for size, patch, side in (net.split("/") for net in nets.split())
 }
 
-_RESAMPLING: dict = {"timm": {}, "dino": {"antialias": False, "offset": 0.1}}
+_RESAMPLING: dict = {
+    "timm": {},
+    "dino": {"antialias": False, "offset": 0.1},
+    "bicubic": {"antialias": False},
+}
 
 
 _INITIAL = {
@@ -171,7 +179,7 @@ def build_vit(
     class_token: bool = True,
     num_reg_tokens: Annotated[int, c.between(0, 1024)] = 0,
     pos_embed: Literal["learn", "sincos", "none"] = "learn",
-    pos_resampling: Literal["timm", "dino"] = "timm",
+    pos_resampling: Literal["timm", "dino", "bicubic"] = "timm",
     no_embed_class: bool = False,
     dual_patch_norm: bool = False,
     pre_norm: bool = False,
@@ -209,17 +217,19 @@ def build_vit(
     whole patches, as by timm's `dynamic_img_pad`.
 
     Args:
-        pooling: with include_top=False, one of `global_pool`'s kinds: (B, dim), what the head would see; None leaves
-            the map of the patches.
+        pooling: with include_top=False, one of `global_pool`'s kinds: what the head would see, (B, dim), or (B, 2 dim)
+            with "token_avg"; None leaves the map of the patches.
         class_token: whether a class token is prepended.
         num_reg_tokens: number of register tokens (arXiv:2309.16588), after the class token.
         pos_embed: kind of position embedding; "sincos" is SimpleViT's fixed one.
-        pos_resampling: how the position table is made another size: "timm" smooths what shrinks; "dino" doesn't, and
-            scales by 0.1 more, as the official code of DINO and DINOv2 does.
+        pos_resampling: how the position table is made another size: "timm" smooths what shrinks; "bicubic"
+            doesn't, as in the transformers library; nor does "dino", which scales by 0.1 more, as the official code of
+            DINO and DINOv2 does.
         no_embed_class: whether the position table has no rows for class token and registers.
         block: the transformer block, a function (x, transformer, drop_path, name) -> x such as those of this file.
         attn_proj: whether there is a projection after attention; one head as wide as the stream needs none.
-        global_pool: what the head sees: the class token, or a pooling of the patches; "map" is attention pooling.
+        global_pool: what the head sees: the class token, or a pooling of the patches; "map" is attention pooling,
+            "token_avg" the class token and the patches' mean side by side.
         weight_init: what the weights begin with: as in DeiT and timm, or as in the original JAX code.
 
     Returns:

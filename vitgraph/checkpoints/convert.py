@@ -1,6 +1,5 @@
 """From a checkpoint's names and axes to a graph's: one engine for all tables."""
 
-import pathlib
 import re
 from collections import Counter
 from collections.abc import Mapping
@@ -12,17 +11,14 @@ import numpy as np
 from vitgraph import contract as c
 from vitgraph.blocks import DepthwiseConv2D, PositionTable
 from vitgraph.blocks.graph import layers_within
+from vitgraph.checkpoints.adaptation import adapted
 from vitgraph.checkpoints.files import Tensors, read
 from vitgraph.checkpoints.names import SOURCES
+from vitgraph.checkpoints.places import Place, located
+from vitgraph.checkpoints.recognition import find, names_of, seems, table, unused
 from vitgraph.checkpoints.source import Source
 from vitgraph.checkpoints.tables import grids_of, resized
 from vitgraph.contract.fitting import fit
-
-_OWN_HEAD = r"(head|fc_norm|attn_pool|cls_stage)\w*/.*"
-"""Our own names of what only a graph with its top has."""
-
-_KINDS = ("vitgraph", *sorted(SOURCES, key=lambda kind: (not kind.startswith("vit/"), kind)))
-"""Of tables that fit a checkpoint equally well the first is taken: our own names, then ViT's tables, then by name."""
 
 
 def _arrays(value: Any) -> Any:
@@ -52,12 +48,13 @@ _Grids = Annotated[Mapping[str, Any], c.Conversion("a dictionary {layer name: (r
 @c.public
 def load_weights(
     model: c.Model,
-    checkpoint: c.Path | _Arrays,
+    checkpoint: Place | _Arrays,
     *,
     source: str | Source | None = None,
     skip_head: bool = False,
     grid: _Grid | _Grids | None = None,
     check_finite: bool = True,
+    adapt: bool = False,
 ) -> str | Source:
     """Loads a whole checkpoint into a graph, or changes nothing.
 
@@ -65,13 +62,17 @@ def load_weights(
     of which grid theirs are. A table of others is taken as square where it can be, else as one of the graph's grid.
 
     Args:
-        checkpoint: path of a file (see `read_checkpoint`), or a dictionary of arrays.
+        checkpoint: path of a file or folder (see `read_checkpoint`); "hf-hub:owner/name" for a repository of the
+            Hugging Face hub, with @revision if need be; the URL of a file; or a dictionary of arrays.
         source: the checkpoint's kind, such as "swin/microsoft", or a table (`checkpoints.source.Source`) for one that
             has no name here; None: found by the names of its tensors.
         skip_head: leave the graph's head as it is, for another number of classes.
         grid: (rows, columns) of the patches that the checkpoint is for, at any stride; or {layer name: (rows, columns)}
             for single tables, of a window where they are a window's; None: what the checkpoint says, or see above.
         check_finite: whether tensors with infinity or NaN in them are refused.
+        adapt: whether a first convolution for another number of channels is made to fit (summed for one channel, else
+            repeated and scaled, as timm does), and one for patches of another size (resized, see FlexiViT,
+            arXiv:2212.08013).
 
     Returns:
         The checkpoint's kind; "vitgraph" for our own.
@@ -79,17 +80,17 @@ def load_weights(
     Raises:
         ValueError, TypeError: an argument that isn't allowed; tensors that are missing, unused, of another shape, not
             of a floating dtype, not finite or too large for the graph's dtype: all of them are listed.
-        OSError: a file that can't be read.
+        OSError: a file that can't be read or downloaded.
 
     Example:
         >>> net = vitgraph.build_vit((32, 32, 3), dim=16, depth=1, num_heads=2, num_classes=5)
         >>> vitgraph.load_weights(net, vitgraph.save_weights(net, "vit.safetensors"))
         'vitgraph'
     """
-    return load(model, checkpoint, "checkpoint", source, skip_head, grid, check_finite)
+    return load(model, checkpoint, "checkpoint", source, skip_head, grid, check_finite, adapt)
 
 
-def load(model, checkpoint, argument, source=None, skip_head=False, grid=None, check_finite=True):
+def load(model, checkpoint, argument, source=None, skip_head=False, grid=None, check_finite=True, adapt=False):
     """As `load_weights`; `argument` is the one that is refused if the checkpoint doesn't fit."""
     paths = Counter(variable.path for variable in model.weights)
     c.require(max(paths.values(), default=1) == 1, "model", "a model each of whose variables has a path of its own")
@@ -99,12 +100,14 @@ def load(model, checkpoint, argument, source=None, skip_head=False, grid=None, c
     fits = not isinstance(grid, Mapping) or set(grid) <= set(tables)
     c.require(fits, "grid", f"grids of this model's tables of positions: {', '.join(tables) or 'it has none'}")
     is_file = not isinstance(checkpoint, Mapping)
-    tensors = read(pathlib.Path(checkpoint), argument) if is_file else checkpoint
-    kind = source or _find_source(model, tensors)
+    tensors = read(located(checkpoint, argument), argument) if is_file else checkpoint
+    kind, named, share = find(model, tensors, source)
     stated = grid or (tensors.grids if kind == "vitgraph" else {})
-    values, problems = _convert(model, tensors, kind, skip_head, stated, check_finite)
+    values, problems = _convert(model, named, kind, skip_head, stated, check_finite, adapt)
     label = str(checkpoint) if is_file else f"{len(tensors)} arrays"
-    c.require(not problems, argument, _misfit(model, kind, problems), value=label)
+    foreign = not source and named and share < 0.5
+    misfit = _foreign(model, tensors) if foreign and problems else _misfit(model, kind, problems)
+    c.require(not problems, argument, misfit, value=label)
     assign(values)
     return kind
 
@@ -129,37 +132,26 @@ def _misfit(model, kind, problems):
     more = f"\n  and {len(problems) - 20} more" if len(problems) > 20 else ""
     head = any("head/" in problem for problem in problems)
     hint = "\n  another number of classes? skip_head=True keeps this model's own head" if head else ""
+    first = re.compile(r"misfit: .* for (patch_embed|stem|stage_1_embed|tokens_1)\w*/kernel")
+    if any(first.match(problem) for problem in problems):
+        hint += "\n  another number of channels, or another patch size? adapt=True makes the first convolution fit"
     if any("/table" in problem for problem in problems):
         hint += "\n  positions of another grid? grid=(rows, columns) says which the checkpoint's patches have"
     misfit = f"one for this model. Read as {name} it doesn't fit model {model.name!r}; nothing was loaded:"
     return misfit + shown + more + hint
 
 
-def _find_source(model, tensors):
-    """The kind of checkpoint in which most of the graph's variables are found, and of which least is left over."""
-
-    def fit(kind):
-        names = [_names(kind, variable.path)[0] for variable in model.weights]
-        found = sum(bool(n) and all(name in tensors for name in n) for n in names)
-        return found, -len(_unused(model, tensors, kind, {name for n in names for name in n}, skip_head=False))
-
-    return max(_KINDS, key=fit)
+def _foreign(model, tensors):
+    """The end of an error for a checkpoint of which the graph has next to nothing."""
+    return f"one for this model. It doesn't fit model {model.name!r}; nothing was loaded: {seems(tensors)}"
 
 
-def _names(kind, path):
-    return ([path], None) if kind == "vitgraph" else _table(kind).names(path)
-
-
-def _table(kind):
-    return kind if isinstance(kind, Source) else SOURCES[kind]
-
-
-def _convert(model, tensors, kind, skip_head, stated, check_finite):
+def _convert(model, tensors, kind, skip_head, stated, check_finite, adapt):
     """([(variable, value)], [problem])."""
     layers = {layer.name: layer for layer in layers_within(model)}
     values, problems, used = [], [], set()
     for variable in model.weights:
-        names, function = _names(kind, variable.path)
+        names, function = names_of(kind, variable.path)
         name = variable.path.split("/")[0]
         c.require(name in layers, "model", f"a graph of this package, without layers in layers: {variable.path}")
         layer = layers[name]
@@ -177,6 +169,7 @@ def _convert(model, tensors, kind, skip_head, stated, check_finite):
             is_map = isinstance(layer, PositionTable) and arrays[0].ndim == 4  # (1, C, rows, columns)
             known = {layer.name: arrays[0].shape[2:]} if is_map else stated
             value = resized(layer, value, known, is_ours=kind == "vitgraph")
+            value = adapted(model, layer, value, shape) if adapt and variable.path.endswith("/kernel") else value
             fits = tuple(value.shape) == shape
         except Exception:  # whatever comes of arrays that aren't what the table reads
             fits = False
@@ -187,7 +180,7 @@ def _convert(model, tensors, kind, skip_head, stated, check_finite):
         if problem:
             problems.append(f"{problem}: {', '.join(names)} {arrays[0].dtype} for {variable.path} {variable.dtype}")
         values.append((variable, value))
-    problems += [f"unused: {name} {tensors[name].shape}" for name in _unused(model, tensors, kind, used, skip_head)]
+    problems += [f"unused: {name} {tensors[name].shape}" for name in unused(model, tensors, kind, used, skip_head)]
     return values, problems
 
 
@@ -207,19 +200,9 @@ def _is_floating(dtype):
     return dtype.kind == "f" or dtype.name.startswith(("bfloat", "float"))
 
 
-def _unused(model, tensors, kind, used, skip_head):
-    """The names of tensors that the graph should have a counterpart of, but doesn't have."""
-    ignored, head = r"(?!)", _OWN_HEAD
-    if kind != "vitgraph":
-        ignored, head = _table(kind).ignored, _table(kind).head
-    headless = skip_head or not any(layer.name.startswith("head") for layer in model.layers)
-    allowed = "|".join([r".*num_batches_tracked", ignored, *([head] if headless else [])])
-    return [name for name in tensors if name not in used and not re.fullmatch(allowed, name) and tensors[name].size]
-
-
 def _reorder(value, layer, variable, kind):
     """The source's axis order -> Keras'."""
-    if kind != "vitgraph" and _table(kind).layout == "torch" and variable.path.endswith("/kernel"):
+    if kind != "vitgraph" and table(kind).layout == "torch" and variable.path.endswith("/kernel"):
         if isinstance(layer, DepthwiseConv2D):  # (C m, 1, rows, columns), the m outputs of a channel side by side
             value = value.reshape(-1, layer.depth_multiplier, *value.shape[2:]).transpose(2, 3, 0, 1)
         elif isinstance(layer, keras.layers.Conv2D):  # (out, in, rows, columns)

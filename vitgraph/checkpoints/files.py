@@ -7,13 +7,14 @@ import os
 import pathlib
 import re
 import secrets
-import zipfile
 
 import keras
 import numpy as np
 
 from vitgraph import contract as c
+from vitgraph.checkpoints import torch_files
 from vitgraph.checkpoints.tables import grids_of
+from vitgraph.checkpoints.torch_files import Unreadable, check_zip
 
 
 class Tensors(dict):
@@ -28,11 +29,12 @@ class Tensors(dict):
 def read_checkpoint(path: c.Path) -> dict[str, np.ndarray]:
     """Reads a checkpoint file.
 
-    `.safetensors` and `.npz` need nothing else; a `.keras` file must hold a model; `.pth` and `.pt` need torch, which
-    reads them with `weights_only=True`.
+    `.safetensors` and `.npz` need nothing else; a `.keras` file must hold a model; `.pth`, `.pth.tar`, `.pt`, `.ckpt`
+    and `.bin` need torch, which reads them with `weights_only=True`. Of dictionaries in a file the net's is read, of
+    several nets the average of the weights over time, of which a warning tells.
 
     Args:
-        path: the file to read.
+        path: the file to read; `.index.json` for one in several parts; or a folder as a repository is cloned.
 
     Returns:
         A dictionary of NumPy arrays, by name.
@@ -52,23 +54,23 @@ def read_checkpoint(path: c.Path) -> dict[str, np.ndarray]:
 
 def read(path, argument):
     """As `read_checkpoint`; `argument` is the one that is refused if the file isn't a checkpoint."""
+    if path.is_dir():
+        path, folder = in_folder(path), path
+        if path is None:
+            raise FileNotFoundError(f"no checkpoint at {str(folder)!r}: no file there is called like {USUAL[0]}")
     if not path.is_file():
         raise FileNotFoundError(f"no checkpoint at {str(path)!r}")
-    c.require(path.suffix in READABLE, argument, f"a file that ends in {', '.join(READABLE)}", value=str(path))
-    reader, allowed = _READERS[path.suffix]
+    c.require(ending(path), argument, f"a file that ends in {', '.join(READABLE)}", value=str(path))
+    reader, allowed = _READERS[ending(path)]
     with path.open("rb"):  # whatever is wrong from here on is wrong with what the file holds
         pass
     has_reader = reader is not _torch or importlib.util.find_spec("torch")
-    c.require(has_reader, argument, ".safetensors, or with torch .pth and .pt", value=str(path))
+    c.require(has_reader, argument, ".safetensors, or with torch .pth, .pth.tar, .pt and .bin", value=str(path))
     try:
         return reader(path)
     except Exception as error:  # the libraries that read files raise errors of every kind at damaged ones
-        reason = str(error) if isinstance(error, _Unreadable) else c.shown(error)
+        reason = str(error) if isinstance(error, Unreadable) else c.shown(error)
         c.require(False, argument, f"{allowed}: {reason}", value=str(path))
-
-
-class _Unreadable(Exception):
-    """A file that isn't what its reader reads; the message says what is wrong with it."""
 
 
 @c.public
@@ -182,62 +184,78 @@ def _safetensors(path):
 
 
 def _npz(path):
-    _check_zip(path)
+    check_zip(path)
     with path.open("rb") as stream, np.load(stream, allow_pickle=False) as file:
         members = {name: file[name] for name in file.files}
     for name, array in members.items():
         if not isinstance(array, np.ndarray):
-            raise _Unreadable(f"{name!r} in it isn't one")
+            raise Unreadable(f"{name!r} in it isn't one")
     names = {name: re.sub(r"^(opt/target/|params/img/|params/)", "", name) for name in members}
     return Tensors({names[name]: array for name, array in members.items()}, {})
 
 
 def _keras(path):
-    _check_zip(path)
+    check_zip(path)
     model = keras.saving.load_model(path, compile=False)
     return tensors_of(model)
 
 
 def _torch(path):
-    import torch
-
-    if zipfile.is_zipfile(path):
-        _check_zip(path)
-    content = torch.load(path, map_location="cpu", weights_only=True)
-    for wrapper in ("model", "state_dict", "teacher"):
-        if isinstance(content, dict) and isinstance(content.get(wrapper), dict):
-            content = content[wrapper]
-    if not isinstance(content, dict):
-        raise _Unreadable(f"a dictionary of them by name, not a {type(content).__name__}")
-    tensors = {str(name): value for name, value in content.items() if isinstance(value, torch.Tensor)}
-    for name, value in tensors.items():
-        if value.layout is not torch.strided or value.is_complex():
-            raise _Unreadable(f"{name!r} in it isn't dense and real")
-    return Tensors({name.removeprefix("module."): _array(value) for name, value in tensors.items()}, {})
+    return Tensors(torch_files.read(path), {})
 
 
-def _array(tensor):
-    """A tensor of PyTorch's as an array; of the floating dtypes that NumPy may lack, as float32."""
-    narrow = tensor.is_floating_point() and tensor.element_size() < 4
-    return (tensor.float() if narrow else tensor).numpy(force=True)
+def _sharded(path):
+    """The tensors of all files that an index names; each of them is there, and whole."""
+    with path.open() as file:
+        places = json.load(file)["weight_map"]
+    shards = sorted(set(places.values()))
+    if any(pathlib.PurePosixPath(shard).name != shard for shard in shards):
+        raise Unreadable("the index names files of other folders")
+    tensors: dict = {}
+    for shard in shards:
+        part = path.with_name(shard)
+        if not part.is_file():
+            raise Unreadable(f"the index names {shard!r}, which isn't there")
+        tensors |= _READERS[ending(part)][0](part)
+    absent = [name for name in places if name not in tensors]
+    if absent:
+        raise Unreadable(f"{absent[0]!r} isn't in the file that the index names")
+    return Tensors(tensors, {})
 
 
-def _check_zip(path):
-    """Refuses an archive with a damaged member, which not every library that reads one looks for."""
-    with zipfile.ZipFile(path) as file:
-        if not any(member.CRC for member in file.infolist()):  # PyTorch can be told to write no checksums
-            return
-        damaged = file.testzip()
-    if damaged:
-        raise _Unreadable(f"{damaged!r} in it is damaged")
+def in_folder(folder):
+    """The checkpoint of a folder, one of the usual names or else the first of the usual endings; None: it has none."""
+    names = [name for name in USUAL if (folder / name).is_file()]
+    others = sorted(path.name for end in _OTHERS for path in folder.glob(f"[!.]*{end}"))
+    return next((folder / name for name in (*names, *others)), None)
 
+
+def ending(path):
+    """The ending of a checkpoint's name, one of `READABLE`; None: it isn't one of a file that can be read."""
+    return max((end for end in READABLE if path.name.endswith(end)), key=len, default=None)
+
+
+USUAL = (
+    "model.safetensors",
+    "model.safetensors.index.json",
+    "pytorch_model.bin",
+    "pytorch_model.bin.index.json",
+    "pytorch_model.pth",
+    "model.pth",
+    "open_clip_model.safetensors",
+    "open_clip_pytorch_model.safetensors",
+    "open_clip_pytorch_model.bin",
+)
+"""Names of the checkpoint in a repository, the preferred first."""
+
+_OTHERS = (".safetensors", ".pth", ".pth.tar", ".bin", ".npz", ".keras")
 
 _READERS = {
     ".safetensors": (_safetensors, "a whole safetensors file of known dtypes"),
     ".npz": (_npz, "a whole .npz file of plain arrays"),
     ".keras": (_keras, "a whole .keras file"),
-    ".pth": (_torch, "a whole file of plain tensors"),
-    ".pt": (_torch, "a whole file of plain tensors"),
+    **dict.fromkeys((".pth", ".pt", ".pth.tar", ".bin", ".ckpt"), (_torch, "a whole file of plain tensors")),
+    ".index.json": (_sharded, "the index of whole files"),
 }
 
 READABLE = tuple(_READERS)

@@ -1,7 +1,8 @@
 """The published checkpoints of each variant, and how images are prepared for them.
 
-`published.csv` lists timm's tags; a repository that isn't named after variant and tag is given there. How an image is
-prepared belongs to the checkpoint and not to the architecture.
+`published.csv` lists timm's tags, and those of official releases and of the transformers library where timm has none; a
+repository that isn't named after variant and tag is given there. How an image is prepared belongs to the checkpoint and
+not to the architecture.
 """
 
 import csv
@@ -26,7 +27,7 @@ class Published:
     """One checkpoint: where it is, how it was evaluated, and its licence.
 
     Args:
-        repository: its repository on the Hugging Face hub.
+        repository: its repository on the Hugging Face hub, or the URL of its file.
         input_size: side in pixels of the images that it is for.
         num_classes: class scores of its head; 0: it has none.
         mean: mean per channel of pixels from 0 to 1.
@@ -35,6 +36,7 @@ class Published:
         crop_pct: side of the crop / side of the resized image.
         crop_mode: "center": the shorter side is resized, then the centre is cropped; "squash": both sides are resized.
         license: SPDX-like name of the licence, as timm states it.
+        default: whether `weights="imagenet"` means this one.
     """
 
     repository: str
@@ -46,6 +48,7 @@ class Published:
     crop_pct: float
     crop_mode: str
     license: str
+    default: bool = False
 
 
 @c.public
@@ -66,11 +69,21 @@ def list_weights(name: Variant) -> dict[str, Published]:
 
 
 def published(name: str, tag: str, argument: str = "weights") -> Published:
-    """The entry of one tag; `argument` is the one that is refused if the variant has no such tag."""
+    """The entry of one tag, or of "imagenet"; `argument` is the one that is refused if the variant has no such tag."""
     tags = _table().get(name, {})
+    if tag == "imagenet":
+        defaults = [entry for entry in tags.values() if entry.default]
+        c.require(defaults, argument, f"another: {name} has no published checkpoint of ImageNet's 1000 classes")
+        return defaults[0]
     allowed = f"a path, or a published tag of {name}{c.nearest(tag, tags)}: {', '.join(tags)}"
     c.require(tag in tags, argument, allowed if tags else f"a path: {name} has no published tags")
     return tags[tag]
+
+
+def variant_of(repository):
+    """The variant whose checkpoint a repository is, None if it is none's or several's."""
+    names = {name for name, tags in _table().items() for entry in tags.values() if entry.repository == repository}
+    return names.pop() if len(names) == 1 else None
 
 
 @functools.cache
@@ -89,5 +102,6 @@ def _table() -> dict[str, dict[str, Published]]:
                 crop_pct=float(row["crop_pct"]),
                 crop_mode=row["crop_mode"],
                 license=row["license"],
+                default=row["default"] == "yes",
             )
     return table

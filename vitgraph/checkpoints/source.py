@@ -5,7 +5,9 @@ entry that matches gives the name of the source's tensor.
 """
 
 import dataclasses
+import functools
 import re
+from collections.abc import Callable
 
 import numpy as np
 
@@ -32,6 +34,8 @@ class Source:
         head: pattern of the tensors that only a graph with its top has a counterpart of.
         shapes: entries (pattern of their name, template) of tensors whose shape has axes of length 1 beside the usual
             ones. Each usual axis stands as `...` in the template: (..., ..., 1, 1) is a linear layer as a convolution.
+        prepare: function {name: array} -> {name: array} that gives a checkpoint's tensors the names of the entries,
+            where such checkpoints have several names for one tensor.
     """
 
     renames: tuple
@@ -39,13 +43,13 @@ class Source:
     ignored: str = r"(?!)"
     head: str = r"head\..*"
     shapes: tuple = ()
+    prepare: Callable[[dict], dict] = dict
 
     def names(self, path):
         """The names of the tensors for the variable with the path "layer/variable", and the function or None."""
         layer, variable = path.rsplit("/", 1)
-        for pattern, templates, *function in self.renames:
-            whole = "/" in pattern
-            match = re.fullmatch(pattern, path if whole else layer)
+        for match_all, whole, templates, *function in self._matchers:
+            match = match_all(path if whole else layer)
             if match:
                 groups = [Index(g) if g and g.isdigit() else g for g in match.groups()]
                 templates = (templates,) if isinstance(templates, str) else templates
@@ -60,6 +64,11 @@ class Source:
                 axes = iter(usual)
                 return tuple(next(axes) if axis is ... else axis for axis in template)
         return usual
+
+    @functools.cached_property
+    def _matchers(self):
+        """The entries with their patterns compiled."""
+        return [(re.compile(pattern).fullmatch, "/" in pattern, *rest) for pattern, *rest in self.renames]
 
     def _leaf(self, variable):
         if self.layout == "jax":

@@ -91,8 +91,9 @@ Deviation = OneOrPerChannel[Annotated[float, Rule("a number from 1e-6 to 1024", 
 Act = Literal["gelu", "gelu_tanh", "quick_gelu", "relu", "silu", "hard_silu", "relu6"]
 Pooling = Literal["avg", "max"] | None
 TokenPooling = Literal["token", "avg", "max"] | None
-Pool = Literal["token", "avg", "max", "avgmax", "map"]
-"""What the head of a plain net may see: the class token, means, maxima, their average, attention pooling."""
+Pool = Literal["token", "avg", "max", "avgmax", "map", "token_avg"]
+"""What the head of a plain net may see: the class token, means, maxima, their average, attention pooling; or the class
+token and the means side by side, which is twice as wide."""
 
 
 def _image_shape(value: Sequence[Any]) -> bool:

@@ -40,6 +40,7 @@ from vitgraph.blocks import (
 )
 from vitgraph.blocks.base import pair
 from vitgraph.blocks.positions.tables import sincos_table
+from vitgraph.checkpoints.names._plain_transformers import mae_pretraining
 from vitgraph.checkpoints.names.vit import SOURCES as VIT_SOURCES
 from vitgraph.checkpoints.source import Source
 from vitgraph.objectives.base import Objective, features, image_of, policy_of, positioned, replay
@@ -60,6 +61,7 @@ SOURCES = {
             *VIT_SOURCES["timm"].renames,
         )
     ),
+    "transformers": mae_pretraining(),
 }
 """Checkpoints that `load_weights(model, checkpoint, source=SOURCES["official"])` reads into the whole objective."""
 

@@ -9,6 +9,7 @@ import keras
 
 from vitgraph import contract as c
 from vitgraph import objectives
+from vitgraph.checkpoints.places import Place
 from vitgraph.images.collection import Fraction
 from vitgraph.images.folders import Unreadable
 from vitgraph.images.sources import Source
@@ -29,7 +30,7 @@ def pretrain(
     objective_arguments: Mapping[str, Any] | None = None,
     validation: Fraction | Source | None = None,
     recipe: NameOrPath = "mae",
-    weights: c.Path | None = None,
+    weights: Place | None = None,
     input_size: c.ImageSize | None = None,
     channels: c.Side = 3,
     normalization: Normalization | None = None,

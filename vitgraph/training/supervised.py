@@ -9,6 +9,7 @@ import keras
 
 from vitgraph import contract as c
 from vitgraph.checkpoints.files import save_weights
+from vitgraph.checkpoints.places import Place
 from vitgraph.images.collection import Fraction
 from vitgraph.images.folders import Unreadable
 from vitgraph.images.sources import Source
@@ -27,7 +28,7 @@ def train(
     *,
     validation: Fraction | Source | None = None,
     recipe: NameOrPath = "deit",
-    weights: c.Path | None = None,
+    weights: Place | None = None,
     input_size: c.ImageSize | None = None,
     channels: c.Side = 3,
     normalization: Normalization | None = None,

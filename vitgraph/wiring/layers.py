@@ -103,11 +103,11 @@ def mlp(x, hidden, act, name, drop_rate=0.0):
     return dense(x, dim, f"{name}_fc2")
 
 
-def spatial_reduction(x, ratio, name):
+def spatial_reduction(x, ratio, name, epsilon=1e-5):
     """A map (B, H, W, C) reduced `ratio` times along each side by a convolution and a norm; 1 leaves it as it is."""
     if ratio == 1:
         return x
-    return layer_norm(conv(x, x.shape[-1], ratio, ratio, f"{name}_sr"), 1e-5, f"{name}_norm")
+    return layer_norm(conv(x, x.shape[-1], ratio, ratio, f"{name}_sr"), epsilon, f"{name}_norm")
 
 
 def cross_attention(x, source, num_heads, name, *, qkv_bias=True, drop_rate=0.0, qk_scale=None):

@@ -25,6 +25,7 @@ class Pyramid:
     qkv_bias: bool
     qk_scale: float | None
     norm_eps: float
+    embed_norm_eps: float = 1e-5
     img_size: int | tuple[int, int]
     drop_rate: float
     pos_drop_rate: float
@@ -72,7 +73,7 @@ class Pyramid:
     def _embed(self, x, dim, patch, size, prefix, stage):
         """Map -> its patches with their positions, as a map or after a class token; and the map of the patches."""
         x = conv(x, dim, patch, patch, f"{stage}_embed")
-        x = grid = layer_norm(x, 1e-5, f"{stage}_embed_norm")
+        x = grid = layer_norm(x, self.embed_norm_eps, f"{stage}_embed_norm")
         if prefix:
             x = PrependTokens(name="cls_token")(ToTokens(name="tokens")(x))
         x = PositionTable(size, prefix, "bilinear", antialias=False, name=f"{stage}_pos_embed")(x, grid)
@@ -82,5 +83,6 @@ class Pyramid:
         """The first half of stage i's blocks, of a map, or of tokens where nothing is reduced."""
         y, attn = layer_norm(x, self.norm_eps, f"{block}_norm1"), f"{block}_attn"
         options = {"qkv_bias": self.qkv_bias, "drop_rate": self.attn_drop_rate, "qk_scale": self.qk_scale}
-        y = cross_attention(y, spatial_reduction(y, self.sr_ratios[i], attn), self.num_heads[i], attn, **options)
+        kv = spatial_reduction(y, self.sr_ratios[i], attn, self.embed_norm_eps)
+        y = cross_attention(y, kv, self.num_heads[i], attn, **options)
         return Residual(drop_path=drop_path, dropout=self.proj_drop_rate, name=f"{block}_res1")(x, y)

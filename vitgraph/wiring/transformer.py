@@ -211,15 +211,18 @@ def norm_place(fc_norm, global_pool):
 
 
 def pool(x, kind, prefix, t):
-    """(B, prefix + N, C) -> (B, C), in one of the ways that `contract.Pool` names."""
+    """(B, prefix + N, C) -> (B, C), "token_avg" (B, 2 C), in one of the ways that `contract.Pool` names."""
     if kind == "token":
         return TakeToken(name="pool")(x)
+    token = TakeToken(name="pool_token")(x) if kind == "token_avg" else None
     x = DropPrefix(prefix, name="patches")(x) if prefix else x
     if kind == "map":
         return _attention_pool(x, t)
     if kind == "avgmax":
         means, maxima = layers.GlobalAveragePooling1D(name="pool_avg")(x), layers.GlobalMaxPooling1D(name="pool_max")(x)
         return layers.Average(name="pool")([means, maxima])
+    if kind == "token_avg":
+        return layers.Concatenate(name="pool")([token, layers.GlobalAveragePooling1D(name="pool_avg")(x)])
     layer = layers.GlobalAveragePooling1D if kind == "avg" else layers.GlobalMaxPooling1D
     return layer(name="pool")(x)
 

@@ -1,5 +1,6 @@
 """Names in CvT's checkpoints: the official ones and the Hugging Face hub's."""
 
+from vitgraph.checkpoints.names._transformers import as_in_files
 from vitgraph.checkpoints.source import Source
 
 _BLOCK = r"stage_(\d)_block_(\d+)_"
@@ -49,6 +50,7 @@ SOURCES = {
             (r"norm", "layernorm"),
             (r"head", "classifier"),
         ),
-        head=r"classifier\..*",
+        head=r"(classifier|layernorm)\..*",
+        prepare=as_in_files("cvt.", r"(classifier|layernorm)\."),
     ),
 }

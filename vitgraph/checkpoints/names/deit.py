@@ -1,6 +1,7 @@
-"""Names in DeiT's checkpoints: timm's and the official ones."""
+"""Names in DeiT's checkpoints: timm's and the official ones, and the transformers library's."""
 
 from vitgraph.checkpoints.names import vit
+from vitgraph.checkpoints.names._plain_transformers import plain
 from vitgraph.checkpoints.source import Source
 
 SOURCES = {
@@ -11,5 +12,12 @@ SOURCES = {
             *vit.SOURCES["timm"].renames,
         ),
         head=r"head(_dist)?\..*",
+    ),
+    "transformers": plain(
+        "deit.",
+        (r"dist_token/token", "deit.embeddings.distillation_token"),
+        (r"head_dist", "distillation_classifier"),
+        (r"head", "cls_classifier"),
+        heads=r"(cls_|distillation_)?classifier\.",
     ),
 }

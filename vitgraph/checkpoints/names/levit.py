@@ -1,5 +1,8 @@
-"""Names in LeViT's checkpoints: timm's and Facebook's."""
+"""Names in LeViT's checkpoints: timm's, Facebook's, and the transformers library's."""
 
+import re
+
+from vitgraph.checkpoints.names._transformers import as_in_files
 from vitgraph.checkpoints.source import Source
 
 
@@ -60,4 +63,63 @@ def _facebook(depths):
     return _source(*renames, head="l")
 
 
-SOURCES = {"timm": _timm(), "facebook": _facebook((4, 4, 4)), "facebook_128s": _facebook((2, 3, 4))}
+def _layer(ours, theirs, **names):
+    """The entries of layers with a batch norm, {our name: theirs}, of the transformers library."""
+    for mine, yours in names.items():
+        yield f"{ours}_{mine}", f"{theirs}.{yours}.linear"
+        yield f"{ours}_{mine}_norm", f"{theirs}.{yours}.batch_norm"
+
+
+def _transformers():
+    stage, stem = "levit.encoder.stages.{0:-1}.", "levit.patch_embeddings.embedding_layer_{0}."
+    block, down = r"stage_(\d)_block_(\d+)", r"stage_(\d)_down"
+    attn, mlp = stage + "attention.{1}.module", stage + "mlp.{1}.module"
+    down_attn, down_mlp = stage.replace("-1", "-2") + "down_attention", stage.replace("-1", "-2") + "down_mlp.module"
+    fc = {"mlp_fc1": "linear_up", "mlp_fc2": "linear_down"}
+    heads = {"head": "classifier", "head_dist": "classifier_distill"}
+    return Source(
+        renames=(
+            (r"stem_conv(\d)", stem + "convolution"),
+            (r"stem_conv(\d)_norm", stem + "batch_norm"),
+            (f"{block}_attn_bias/table", f"{attn}.attention_biases"),
+            *_layer(block, attn, attn_qkv="queries_keys_values", attn_proj="projection"),
+            *_layer(block, mlp, **fc),
+            (f"{down}_attn_bias/table", f"{down_attn}.attention_biases"),
+            *_layer(down, down_attn, attn_q="queries", attn_kv="keys_values", attn_proj="projection"),
+            *_layer(down, down_mlp, **fc),
+            *((f"{ours}_norm", f"{theirs}.batch_norm") for ours, theirs in heads.items()),
+            *((ours, f"{theirs}.linear") for ours, theirs in heads.items()),
+        ),
+        ignored=r".*\.attention_bias_idxs",
+        head=r"classifier(_distill)?\..*",
+        prepare=_told_apart,
+    )
+
+
+_PREFIXED = as_in_files("levit.", r"classifier")
+
+
+def _told_apart(tensors):
+    """The tensors with names that say what a layer of a stage is, instead of its number in the row of them all."""
+    tensors = _PREFIXED(tensors)
+    pattern = re.compile(r"(levit\.encoder\.stages\.(\d+)\.)layers\.(\d+)\.(.*)")
+    found = {name: pattern.fullmatch(name) for name in tensors}
+    ends = {m[2]: int(m[3]) for m in found.values() if m and m[4].startswith("keys_values.")}
+
+    def new(name, match):
+        if not match:
+            return name
+        number, end = int(match[3]), ends.get(match[2], 1 << 30)
+        kind = ("attention", "mlp")[number % 2]
+        place = f"{kind}.{number // 2}" if number < end else f"down_{kind}"
+        return f"{match[1]}{place}.{match[4]}"
+
+    return {new(name, match): tensors[name] for name, match in found.items()}
+
+
+SOURCES = {
+    "timm": _timm(),
+    "facebook": _facebook((4, 4, 4)),
+    "facebook_128s": _facebook((2, 3, 4)),
+    "transformers": _transformers(),
+}

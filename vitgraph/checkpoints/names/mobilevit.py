@@ -1,5 +1,6 @@
-"""Names in MobileViT's checkpoints: timm's and Apple's (ml-cvnets)."""
+"""Names in MobileViT's checkpoints: timm's, Apple's (ml-cvnets), and the transformers library's."""
 
+from vitgraph.checkpoints.names._transformers import as_in_files, block
 from vitgraph.checkpoints.source import Source
 
 BLOCK = r"stage_(\d)_block_(\d+)_"
@@ -32,6 +33,42 @@ CVNETS_INVERTED = tuple(
     for entry in cvnets_convolution(BLOCK + ours, "layer_{0}.{1}.block." + theirs)
 )
 
+
+def transformers(body, mobile, *layers):
+    """The table of the transformers library's checkpoints.
+
+    Args:
+        body: what the names of all but the head begin with.
+        mobile: {our name of a convolution of a MobileViT block: theirs}.
+        *layers: entries of the transformer's layers.
+    """
+
+    def convolution(ours, theirs):
+        return (ours, f"{theirs}.convolution"), (f"{ours}_norm", f"{theirs}.normalization")
+
+    stage = body + "encoder.layer.{0:-1}."
+    places = {r"stage_([12])_block_(\d+)_": "layer.{1}.", r"stage_(\d)_block_0_": "downsampling_layer."}
+    inverted = {"conv1_1x1": "expand_1x1", "conv2_kxk": "conv_3x3", "conv3_1x1": "reduce_1x1"}
+    return Source(
+        renames=(
+            *convolution("stem", f"{body}conv_stem"),
+            *convolution("last_conv", f"{body}conv_1x1_exp"),
+            *(
+                entry
+                for ours, theirs in inverted.items()
+                for place, of in places.items()
+                for entry in convolution(place + ours, stage + of + theirs)
+            ),
+            *(entry for ours, theirs in mobile.items() for entry in convolution(BLOCK + ours, stage + theirs)),
+            *layers,
+            (LAYER + "norm", stage + "layernorm"),
+            (r"head", "classifier"),
+        ),
+        head=r"classifier\..*",
+        prepare=as_in_files(body, r"classifier\.|segmentation_head\."),
+    )
+
+
 _MOBILE = {
     "conv_kxk": "local_rep.conv_3x3",
     "conv_1x1": "local_rep.conv_1x1",
@@ -57,5 +94,10 @@ SOURCES = {
             (r"head", "classifier.fc"),
         ),
         head=r"classifier\..*",
+    ),
+    "transformers": transformers(
+        "mobilevit.",
+        {"conv_kxk": "conv_kxk", "conv_1x1": "conv_1x1", "conv_proj": "conv_projection", "conv_fusion": "fusion"},
+        *block(LAYER, "mobilevit.encoder.layer.{0:-1}.transformer.layer.{2}."),
     ),
 }

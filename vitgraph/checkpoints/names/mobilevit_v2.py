@@ -1,7 +1,16 @@
-"""Names in MobileViT v2's checkpoints: timm's and Apple's (ml-cvnets)."""
+"""Names in MobileViT v2's checkpoints: timm's, Apple's (ml-cvnets), and the transformers library's."""
 
-from vitgraph.checkpoints.names.mobilevit import BLOCK, CVNETS_INVERTED, LAYER, TIMM, cvnets_convolution
+from vitgraph.checkpoints.names.mobilevit import (
+    BLOCK,
+    CVNETS_INVERTED,
+    LAYER,
+    TIMM,
+    cvnets_convolution,
+    transformers,
+)
 from vitgraph.checkpoints.source import Source
+
+_LAYER = "mobilevitv2.encoder.layer.{0:-1}.transformer.layer.{2}."
 
 SOURCES = {
     "timm": Source(
@@ -30,5 +39,14 @@ SOURCES = {
         ),
         head=r"classifier\..*",
         shapes=((r".*\.pre_norm_(attn|ffn)\..*\.conv\.weight", (..., ..., 1, 1)),),
+    ),
+    "transformers": transformers(
+        "mobilevitv2.",
+        {"conv_kxk": "conv_kxk", "conv_1x1": "conv_1x1", "conv_proj": "conv_projection"},
+        (LAYER + "norm1", _LAYER + "layernorm_before"),
+        (LAYER + "norm2", _LAYER + "layernorm_after"),
+        (LAYER + "attn_qkv", _LAYER + "attention.qkv_proj.convolution"),
+        (LAYER + "attn_proj", _LAYER + "attention.out_proj.convolution"),
+        (LAYER + r"mlp_fc(\d)", _LAYER + "ffn.conv{3}.convolution"),
     ),
 }

@@ -1,5 +1,6 @@
-"""Names in Swin's checkpoints: timm's, Microsoft's and SimMIM's."""
+"""Names in Swin's checkpoints: timm's, Microsoft's, SimMIM's, and the transformers library's."""
 
+from vitgraph.checkpoints.names._transformers import MLP, as_in_files, block, projections
 from vitgraph.checkpoints.source import Source, within
 
 
@@ -27,9 +28,43 @@ def sources(*attention, buffers):
     }
 
 
+def transformers(body, *attention):
+    """The table of the transformers library's checkpoints, whose body's names begin with `body`.
+
+    Args:
+        *attention: entries of what only this Swin has in its attention.
+    """
+    renames = (
+        *attention,
+        *block(r"stage_(\d)_block_(\d+)_", body + "encoder.layers.{0:-1}.blocks.{1}.", "attention.self"),
+        (r"stage_(\d)_merge_(\w+)", body + "encoder.layers.{0:-2}.downsample.{1}"),
+        (r"pos_embed/table", f"{body}embeddings.position_embeddings"),
+        (r"patch_embed", f"{body}embeddings.patch_embeddings.projection"),
+        (r"patch_norm", f"{body}embeddings.norm"),
+        (r"norm", f"{body}layernorm"),
+        (r"head", "classifier"),
+    )
+    table = "relative_position_bias_table"
+    bias = rf"attention\.relative_position_bias\.{table}", f"attention.self.{table}"
+    in_memory = *projections("attention.self"), *MLP, bias
+    return Source(
+        renames,
+        ignored=rf"{body}embeddings\.mask_token|decoder\..*|.*\.(relative_position_index|relative_coords_table)",
+        head=r"(classifier|hidden_states_norms)\..*",
+        prepare=as_in_files(body, r"classifier\.|decoder\.|hidden_states_norms\.", *in_memory),
+    )
+
+
 SOURCES = sources(
     (r"stage_(\d)_block_(\d+)_attn_bias/table", "layers.{0:-1}.blocks.{1}.attn.relative_position_bias_table"),
     buffers="relative_position_index|attn_mask",
 )
 
 SOURCES["simmim"] = within(SOURCES["microsoft"], "encoder.", ignored=r"encoder\.mask_token|decoder\..*")
+SOURCES["transformers"] = transformers(
+    "swin.",
+    (
+        r"stage_(\d)_block_(\d+)_attn_bias/table",
+        "swin.encoder.layers.{0:-1}.blocks.{1}.attention.self.relative_position_bias_table",
+    ),
+)

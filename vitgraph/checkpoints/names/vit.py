@@ -1,7 +1,10 @@
-"""Names in ViT's checkpoints: timm's, DINOv2's, vit-pytorch's, and those of Google's Flax files."""
+"""Names in ViT's checkpoints: timm's, DINOv2's, CLIP's, vit-pytorch's, and those of Google's Flax files.
 
-import numpy as np
+Those of the transformers library are in `_plain_transformers.py`.
+"""
 
+from vitgraph.checkpoints.names import _plain_transformers
+from vitgraph.checkpoints.names._transformers import no_bias
 from vitgraph.checkpoints.source import Source, linear_to_conv, reshaped, side_by_side
 
 _PLAIN = (
@@ -93,16 +96,11 @@ def _openai():
             (_BLOCK + "mlp_fc2", layer + "mlp.c_proj"),
             (r"norm", "visual.ln_post"),
             (r"head/kernel", "visual.proj", reshaped),
-            (r"head/bias", "visual.proj", _no_bias),
+            (r"head/bias", "visual.proj", no_bias),
         ),
         ignored=r"(?!visual\.).*",
         head=r"visual\.proj",
     )
-
-
-def _no_bias(arrays, shape):
-    """Of a projection without a bias."""
-    return np.zeros(shape, "float32")
 
 
 def lucidrains(proj, fc2, head):
@@ -179,4 +177,5 @@ SOURCES = {
     ),
     "google": _google(attention=1, norm=2, mlp=3, positions="Transformer/posembed_input/pos_embedding"),
     "big_vision": _google(attention=0, norm=1, mlp=0, positions="pos_embedding"),
+    **_plain_transformers.SOURCES,
 }
