@@ -4,8 +4,8 @@ from typing import TYPE_CHECKING
 
 from vitgraph import blocks, builders, objectives
 from vitgraph.builders import *  # noqa: F403  (every build_* function)
-from vitgraph.classes import decode_predictions
 from vitgraph.checkpoints import list_weights, load_weights, save_weights, to_timm
+from vitgraph.classes import decode_predictions
 from vitgraph.create import create
 from vitgraph.distribution import layout_map
 from vitgraph.graphs.attention import attention, attention_rollout
@@ -22,7 +22,7 @@ from vitgraph.objectives.masked_autoencoder import masked_autoencoder
 from vitgraph.objectives.masked_patch_prediction import masked_patch_prediction
 from vitgraph.objectives.simmim import simmim
 from vitgraph.registry import list_models
-from vitgraph.sharing import load
+from vitgraph.sharing import load, push_to_hub, save_to_folder
 
 if TYPE_CHECKING:  # these are imported when they are asked for
     from vitgraph import classes, export, images, inference, interop, plots, sharing, training
@@ -55,7 +55,9 @@ __all__ = [
     "objectives",
     "plots",
     "preprocessing",
+    "push_to_hub",
     "pyramid",
+    "save_to_folder",
     "save_weights",
     "sharing",
     "simmim",

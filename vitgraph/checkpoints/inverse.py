@@ -101,8 +101,13 @@ def _kind(model, names, argument):
     if names in SOURCES and not own:
         wanted = [names] if all(SOURCES[names].names(v.path)[0] for v in model.weights) else []
     c.require(wanted, argument, f"names that the graph can have, here not those of {names}; {has}")
-    # One table may go further than another, and fit as well what the other one is for.
-    return min(wanted, key=lambda kind: len(SOURCES[kind].renames))
+    variant = getattr(model, "about", {}).get("variant", "")
+
+    def distance(kind):
+        """First the table of "levit_conv_*", "levit/timm_conv"; then the one that goes no further than it must."""
+        return not variant.startswith(kind.replace("/timm_", "_")), len(SOURCES[kind].renames)
+
+    return min(wanted, key=distance)
 
 
 def _groups(kind):

@@ -58,9 +58,7 @@ _Classes = Annotated[
 
 
 @c.public
-def decode_predictions(
-    scores: _Scores, top: c.Count = 5, classes: _Classes | None = None
-) -> list[list[Prediction]]:
+def decode_predictions(scores: _Scores, top: c.Count = 5, classes: _Classes | None = None) -> list[list[Prediction]]:
     """The likeliest classes of each image, with their names.
 
     Args:
@@ -81,7 +79,8 @@ def decode_predictions(
     rows = np.atleast_2d(scores)
     names = names_of(classes, rows.shape[1])
     best = np.argsort(-rows, axis=1, kind="stable")[:, :top]
-    return [[Prediction(int(i), *names[i], float(row[i])) for i in order] for row, order in zip(rows, best, strict=True)]
+    pairs = zip(rows, best, strict=True)
+    return [[Prediction(int(i), *names[i], float(row[i])) for i in order] for row, order in pairs]
 
 
 def names_of(classes: Any, count: int) -> Sequence[Class]:

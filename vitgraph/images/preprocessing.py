@@ -33,8 +33,8 @@ class Preprocessing:
 
     Args:
         size: (height, width) of the result, in pixels.
-        mean: mean per channel of pixels from 0 to 1.
-        std: standard deviation per channel of pixels from 0 to 1.
+        mean: mean per channel of pixels from 0 to 1, in the order of the channels that the net takes.
+        std: standard deviation per channel of pixels from 0 to 1, likewise.
         interpolation: how images are resized; both kinds smooth where an image shrinks.
         crop_pct: sides of the central crop, relative to those of the resized image.
         crop_mode: what is resized: "center": the shorter side, keeping proportions; "squash": both sides.

@@ -131,9 +131,10 @@ def _columns(images: Images, model: Any, count: int) -> Any:
         return np.arange(images.num_classes)
     places: dict[str, int] = {}
     for i, one in reversed(list(enumerate(names_of(known, count)))):  # of equal names the first counts
-        places |= {key: i for key in (one.name, one.name.split(",")[0], one.id)}
+        places |= dict.fromkeys((one.name, one.name.split(",")[0], one.id), i)
     foreign = [name for name in folders if name not in places]
-    c.require(not foreign, "images", f"folders named after the model's classes; none of them: {', '.join(foreign[:10])}")
+    allowed = f"folders named after the model's classes; none of them: {', '.join(foreign[:10])}"
+    c.require(not foreign, "images", allowed)
     return np.array([places[name] for name in folders])
 
 

@@ -84,7 +84,8 @@ def _of_all_weights(name: str, channels: int) -> Preprocessing:
     tags = list_weights(name) if name in list_models() else {}
     wanted = {tag: preprocessing_of(entry) for tag, entry in tags.items()}
     alike = len(set(wanted.values())) < 2
-    c.require(alike or channels != 3, "weights", f"one of those of {name}, which want different things: {', '.join(tags)}")
+    allowed = f"one of those of {name}, which want different things: {', '.join(tags)}"
+    c.require(alike or channels != 3, "weights", allowed)
     if wanted and channels == 3:
         return next(iter(wanted.values()))
     size = (224, 224)
