@@ -65,7 +65,8 @@ class Preprocessing:
 
         with c.named_errors("preprocessing", {"images": images}):
             if isinstance(images, tf.data.Dataset):
-                return images.map(self._element, num_parallel_calls=tf.data.AUTOTUNE)
+                element = tf.autograph.experimental.do_not_convert(self._element)  # which would take seconds
+                return images.map(element, num_parallel_calls=tf.data.AUTOTUNE)
             if tf.is_tensor(images) and (tf.is_symbolic_tensor(images) or images.dtype == tf.string):
                 return self._tensor(images)
             batch = [self._pixels(image) for image in _listed(images)]
