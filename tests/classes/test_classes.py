@@ -32,7 +32,7 @@ def test_well_known_classes(index, id, name):
 def test_decode_predictions():
     scores = np.array([[0.1, 0.7, 0.2], [0.5, 0.2, 0.3]], "float32")
     first, second = vitgraph.decode_predictions(scores, top=2, classes=["a", "b", "c"])
-    assert [(p.index, p.id, p.name) for p in first] == [(1, "b", "b"), (2, "c", "c")]
+    assert [(p.number, p.id, p.name) for p in first] == [(1, "b", "b"), (2, "c", "c")]
     assert [p.name for p in second] == ["a", "c"] and second[0].score == 0.5
     scores = np.zeros(21841)
     scores[3] = 1

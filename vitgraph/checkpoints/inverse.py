@@ -1,6 +1,6 @@
 """From a graph's names and axes to a source's: the tables of `names/`, read the other way."""
 
-from typing import Literal
+from typing import Any, Literal
 
 import keras
 import numpy as np
@@ -19,7 +19,7 @@ _NOT_OFFICIAL = ("timm", "transformers", "hub", "lucidrains", "simmim")
 
 
 @c.public
-def to_timm(model: c.Graph, *, framework: Literal["numpy", "torch"] = "numpy") -> dict[str, np.ndarray]:
+def to_timm(model: c.Graph, *, framework: Literal["numpy", "torch"] = "numpy") -> dict[str, Any]:
     """The weights of a graph under timm's names, for `load_state_dict(strict=True)` of timm's own class.
 
     Args:

@@ -3,6 +3,7 @@
 import dataclasses
 import os
 import pathlib
+from collections.abc import Sequence
 from typing import Annotated, Any, Literal
 
 import numpy as np
@@ -15,6 +16,9 @@ IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 """The numbers by which pixels are normalised, per channel, for pixels from 0 to 1."""
 
 Crop = Annotated[float, c.Rule("a number from 0.1 to 1", lambda v: 0.1 <= v <= 1)]
+
+Means = Annotated[Sequence[c.Number], c.Rule("a number per channel", lambda v: 1 <= len(v) <= 1024)]
+Deviations = Annotated[Sequence[c.Positive], c.Rule("a number per channel", lambda v: 1 <= len(v) <= 1024)]
 
 _ALLOWED = (
     "paths, bytes of image files, PIL images, arrays (H, W, C) or (N, H, W, C) of uint8 or of floats from 0 to 1, "
@@ -43,8 +47,8 @@ class Preprocessing:
     """
 
     size: tuple[c.Side, c.Side]
-    mean: c.Mean = IMAGENET_MEAN
-    std: c.Deviation = IMAGENET_STD
+    mean: Means = IMAGENET_MEAN
+    std: Deviations = IMAGENET_STD
     interpolation: Literal["bicubic", "bilinear"] = "bicubic"
     crop_pct: Crop = 1.0
     crop_mode: Literal["center", "squash"] = "center"
@@ -53,9 +57,6 @@ class Preprocessing:
 
     def __post_init__(self) -> None:
         with c.checked_fields(self):
-            for name in ("mean", "std"):
-                values = getattr(self, name)
-                c.require(isinstance(values, tuple), name, "a number per channel")
             c.require(len(self.mean) == len(self.std), "std", f"{len(self.mean)} numbers, as many as the mean")
             is_known = self.channel_order == "RGB" or len(self.mean) == 3
             c.require(is_known, "channel_order", "RGB, unless there are 3 channels")
