@@ -90,6 +90,7 @@ def names_of(classes: Any, count: int) -> Sequence[Class]:
     known: Any = classes or list_with(count)
     others = ", ".join(f"{n} ({name})" for name, n in LISTS.items())
     c.require(known, "classes", f"the names of the {count} classes; lists of ImageNet have {others}")
-    names = class_list(known) if isinstance(known, str) else [Class(name, name) for name in known]
+    listed: Any = class_list  # to a type checker the name is just a string
+    names = listed(known) if isinstance(known, str) else [Class(name, name) for name in known]
     c.require(len(names) == count, "classes", f"{count} names, as many as there are scores, not {len(names)}")
     return names
