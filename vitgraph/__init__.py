@@ -7,16 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 __version__ = "0.1.0"
 
-_ROOMS = (
-    "classes",
-    "export",
-    "images",
-    "inference",
-    "interop",
-    "plots",
-    "sharing",
-    "training",
-)  # imported when they are asked for
+_ROOMS = ("classes", "export", "images", "inference", "interop", "plots", "sharing", "training")
+"""Imported when they are asked for."""
 
 
 def _load() -> None:

@@ -23,7 +23,7 @@ from vitgraph.objectives.masked_autoencoder import masked_autoencoder
 from vitgraph.objectives.masked_patch_prediction import masked_patch_prediction
 from vitgraph.objectives.simmim import simmim
 from vitgraph.registry import list_models
-from vitgraph.sharing import load
+from vitgraph.sharing import load, push_to_hub, save_to_folder
 
 if TYPE_CHECKING:  # these are imported when they are asked for
     from vitgraph import classes, export, images, inference, interop, plots, sharing, training
@@ -58,7 +58,9 @@ __all__ = [
     "objectives",
     "plots",
     "preprocessing",
+    "push_to_hub",
     "pyramid",
+    "save_to_folder",
     "save_weights",
     "sharing",
     "simmim",

@@ -16,9 +16,14 @@ def test_there_are_golden_files():
     assert FILES
 
 
+ONE_WAY = {"lucid_patch_merger__alone"}
+"""A layer outside of any graph, whose queries are scaled when they are read."""
+
+
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
 def test_golden(path):
-    differences = compare(path)
+    """And the weights come back as they were."""
+    differences = compare(path, back=path.stem not in ONE_WAY)
     assert max(differences.values()) <= TOLERANCE, differences
 
 

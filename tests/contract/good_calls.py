@@ -25,6 +25,9 @@ ARRAYS = [
     CLASSES, CLASSES.tolist(), CLASSES * 0, CLASSES[:, None], CLASSES.astype("float32"),
 ]  # fmt: skip
 
+NAMES = ["a", "b", "c", "d", "e"]
+EVALUATION = vitgraph.inference.Evaluation(4, 0.5, 1.0, ("a", "b"), np.array([[1, 1], [1, 1]]))
+
 
 @functools.cache
 def net(name="vit", **overrides):
@@ -81,6 +84,12 @@ def attends(layer, argument):
     layer(keras.Input((16, 16)))
 
 
+def prepares(preprocessing, argument):
+    """Finite numbers of the size that it says."""
+    prepared = preprocessing(PIXELS[:1])
+    assert prepared.shape[1:3] == preprocessing.size and np.isfinite(prepared).all()
+
+
 def yields(dataset, argument):
     """Batches of finite numbers."""
     assert all(np.isfinite(images).all() for images, *_ in dataset.as_numpy_iterator())
@@ -109,25 +118,32 @@ def batteries(folder):
         "vitgraph.byol": (trains, {"encoder": net(), "projection_dim": 8, "projection_hidden_dim": 8}),
         "vitgraph.channels_first": (answers, {"model": backbone()}),
         "vitgraph.create": (answers, {"name": "pvt_v2_b0", "input_shape": (32, 32, 3), "depths": (1, 1, 1, 1)}),
+        "vitgraph.decode_predictions": (None, {"scores": np.eye(5, dtype="float32"), "top": 2, "classes": NAMES}),
         "vitgraph.dino": (
             trains,
             {"encoder": net(), "out_dim": 8, "hidden_dim": 8, "bottleneck_dim": 8, "local_crops": 1, "num_layers": 2},
         ),
         "vitgraph.distill": (trains, {"student": net("deit", distilled=True), "teacher": net()}),
+        "vitgraph.evaluate": (None, {"model": net(), "images": (PIXELS, CLASSES), "batch_size": 4, "silent": True}),
         "vitgraph.fold_batchnorm": (answers, {"model": net()}),
         "vitgraph.from_hub": (answers, {"repository": _repository(folder, weights)}),
         "vitgraph.layout_map": (None, {"model": net(), "device_mesh": mesh}),
         "vitgraph.list_models": (None, {}),
         "vitgraph.list_weights": (None, {"name": "pvt_v2_b0"}),
+        "vitgraph.load": (answers, {"path": weights}),
         "vitgraph.load_weights": (None, {"model": net(), "checkpoint": weights}),
         "vitgraph.masked_autoencoder": (
             trains, {"encoder": net(), "decoder_dim": 8, "decoder_depth": 1, "decoder_heads": 2},
         ),
         "vitgraph.masked_patch_prediction": (trains, {"encoder": net(), "bits": 1}),
+        "vitgraph.preprocessing": (prepares, {"model": net(), "input_size": 8}),
+        "vitgraph.push_to_hub": (None, {"model": net(), "repository": "me/flowers", "license": "mit"}),
         "vitgraph.pyramid": (answers, {"model": net()}),
+        "vitgraph.save_to_folder": (None, {"model": net(), "folder": "mine", "license": "mit"}),
         "vitgraph.save_weights": (None, {"model": net(), "path": "saved.safetensors"}),
         "vitgraph.simmim": (trains, {"encoder": net(), "mask_patch_size": 8}),
         "vitgraph.simple_feature_pyramid": (answers, {"model": net(), "dim": 4}),
+        "vitgraph.to_timm": (None, {"model": net()}),
         "vitgraph.without_distillation": (answers, {"model": net("deit", distilled=True)}),
         "vitgraph.export.load": (None, {"path": "absent.tflite"}),
         "vitgraph.export.to_litert": (None, {"model": net(), "path": "net.tflite"}),
@@ -175,9 +191,12 @@ def batteries(folder):
         "vitgraph.checkpoints.derived.plain_weights": (None, {"model": net("deit", distilled=True)}),
         "vitgraph.checkpoints.derived.weights_per_block": (None, {"model": net("beit", rel_pos_bias="shared")}),
         "vitgraph.checkpoints.files.read_checkpoint": (None, {"path": weights}),
+        "vitgraph.checkpoints.inverse.to_source": (None, {"model": net(), "names": "vit/timm"}),
+        "vitgraph.classes.lists.class_list": (None, {"name": "imagenet-1k"}),
         "vitgraph.demo.run": (None, {"out": "demonstration", "epochs": 1, "accuracy": 0.0}),
         "vitgraph.images.arrays.from_arrays": (None, {"images": PIXELS, "labels": CLASSES}),
         "vitgraph.images.folders.from_folder": (None, {"folder": "images"}),
+        "vitgraph.inference.confusion.plot_confusion": (None, {"evaluation": EVALUATION, "path": "picture.png"}),
         "vitgraph.registry.variant": (None, {"name": "pvt_v2_b0"}),
         "vitgraph.wiring.efficient_attention.nystrom_attention": (attends, attention),
         "vitgraph.wiring.efficient_attention.performer_attention": (attends, attention),

@@ -56,7 +56,9 @@ def test_builder(builder):
 def elsewhere(tmp_path, monkeypatch):
     """{name: Battery} of the other functions, in an empty folder, where nothing is trained or exported."""
     monkeypatch.chdir(tmp_path)
-    for slow in ("keras.Model.fit", "keras.Model.export", "vitgraph.demo.look"):
+    network = ("huggingface_hub.HfApi.create_repo", "vitgraph.sharing.loading.download")
+    keras_own = ("keras.Model.fit", "keras.Model.export", "keras.Model.predict_on_batch")
+    for slow in (*keras_own, "vitgraph.demo.look", *network):
         monkeypatch.setattr(slow, take)
     return batteries(tmp_path)
 

@@ -5,12 +5,14 @@ import importlib
 import json
 import pathlib
 import pkgutil
+import re
 
 import keras
 import numpy as np
 from safetensors import safe_open
 
-from vitgraph.checkpoints import load_weights
+from vitgraph.checkpoints import load_weights, to_source
+from vitgraph.checkpoints.names import SOURCES
 
 TOLERANCE = 1e-4
 
@@ -32,8 +34,12 @@ class Port:
     input: str = "input"
 
 
-def compare(path):
-    """{golden tensor: largest absolute difference} for one golden file."""
+def compare(path, *, back=False):
+    """{golden tensor: largest absolute difference} for one golden file.
+
+    Args:
+        back: whether our weights, under the reference's names again, are to equal its own to the bit.
+    """
     with safe_open(path, framework="numpy") as file:
         header = file.metadata()
         tensors = {name: file.get_tensor(name) for name in file.keys()}
@@ -56,6 +62,8 @@ def compare(path):
         raise NotImplementedError(f"no translation of {reference}")
     port = translate(config, image.shape[1:], weights)
     load_weights(port.model, weights, source=port.source)
+    if back:
+        assert_comes_back(port, weights)
     names = [name for name in port.outputs if name in tensors]
     nodes = [port.model.get_layer(port.outputs[name][0]).output for name in names]
     ours = keras.Model(port.model.input, nodes)(image if port.input == "input" else tensors[port.input])
@@ -67,6 +75,15 @@ def compare(path):
         name: _difference(port.outputs[name][1](keras.ops.convert_to_numpy(ours[name])), tensors[name])
         for name in names
     }
+
+
+def assert_comes_back(port, weights):
+    """All but what has no counterpart here: buffers, and counts of batches."""
+    left_out = re.compile(rf"{SOURCES[port.source].ignored}|.*num_batches_tracked")
+    ours = {name: value for name, value in to_source(port.model, port.source).items() if not left_out.fullmatch(name)}
+    assert set(ours) == {name for name in weights if not left_out.fullmatch(name)}
+    for name, value in ours.items():
+        assert value.dtype == weights[name].dtype and np.array_equal(value, weights[name]), name
 
 
 def translation(reference, table="TRANSLATIONS"):

@@ -335,6 +335,19 @@ def test_what_a_training_leaves(whole, folders):
     assert figures["val_ema_loss"] != figures["val_loss"]
 
 
+def test_a_trained_model_knows_what_it_is(whole, folders):
+    """Its classes, what images go through, its figures: read back it is as right as it was in training."""
+    model = vitgraph.load(whole)
+    assert model.about["classes"] == [f"class_{i}" for i in range(4)]
+    assert model.about["figures"]["val_ema_loss"] == history(whole)["val_ema_loss"][-1]
+    assert vitgraph.preprocessing(model).size == (16, 16) and vitgraph.preprocessing(model).upright
+    weights = vitgraph.load(whole / "weights.safetensors")
+    assert weights.about == model.about
+    found = vitgraph.evaluate(weights, folders / "val", silent=True)
+    assert found.top1 == history(whole)["val_ema_accuracy"][-1]
+    assert found.confusion.sum() == found.count == 8
+
+
 def test_tensorboard(whole):
     import tensorflow as tf
 

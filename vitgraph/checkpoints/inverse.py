@@ -1,6 +1,6 @@
 """From a graph's names and axes to a source's: the tables of `names/`, read the other way."""
 
-from typing import Literal
+from typing import Any, Literal
 
 import keras
 import numpy as np
@@ -19,7 +19,7 @@ _NOT_OFFICIAL = ("timm", "transformers", "hub", "lucidrains", "simmim")
 
 
 @c.public
-def to_timm(model: c.Graph, *, framework: Literal["numpy", "torch"] = "numpy") -> dict[str, np.ndarray]:
+def to_timm(model: c.Graph, *, framework: Literal["numpy", "torch"] = "numpy") -> dict[str, Any]:
     """The weights of a graph under timm's names, for `load_state_dict(strict=True)` of timm's own class.
 
     Args:
@@ -101,8 +101,13 @@ def _kind(model, names, argument):
     if names in SOURCES and not own:
         wanted = [names] if all(SOURCES[names].names(v.path)[0] for v in model.weights) else []
     c.require(wanted, argument, f"names that the graph can have, here not those of {names}; {has}")
-    # One table may go further than another, and fit as well what the other one is for.
-    return min(wanted, key=lambda kind: len(SOURCES[kind].renames))
+    variant = getattr(model, "about", {}).get("variant", "")
+
+    def distance(kind):
+        """First the table of "levit_conv_*", "levit/timm_conv"; then the one that goes no further than it must."""
+        return not variant.startswith(kind.replace("/timm_", "_")), len(SOURCES[kind].renames)
+
+    return min(wanted, key=distance)
 
 
 def _groups(kind):

@@ -15,13 +15,13 @@ class Prediction(NamedTuple):
     """One of the likeliest classes of an image.
 
     Args:
-        index: its number, from 0.
+        number: its place among the scores, from 0.
         id: its WordNet id, or of other classes the name again.
         name: its name.
         score: the model's score, a probability if the model ends in a softmax.
     """
 
-    index: int
+    number: int
     id: str
     name: str
     score: float
@@ -74,23 +74,23 @@ def decode_predictions(scores: _Scores, top: c.Count = 5, classes: _Classes | No
     Example:
         >>> scores = numpy.eye(1000, dtype="float32")[[207]]
         >>> vitgraph.decode_predictions(scores, top=1)
-        [[Prediction(index=207, id='n02099601', name='golden retriever', score=1.0)]]
+        [[Prediction(number=207, id='n02099601', name='golden retriever', score=1.0)]]
     """
     rows = np.atleast_2d(scores)
     names = names_of(classes, rows.shape[1])
     best = np.argsort(-rows, axis=1, kind="stable")[:, :top]
-    return [
-        [Prediction(int(i), *names[i], float(row[i])) for i in order] for row, order in zip(rows, best, strict=True)
-    ]
+    pairs = zip(rows, best, strict=True)
+    return [[Prediction(int(i), names[i].id, names[i].name, float(row[i])) for i in order] for row, order in pairs]
 
 
 def names_of(classes: Any, count: int) -> Sequence[Class]:
     """The `count` classes that scores are of; `classes` as `decode_predictions` takes them."""
     if isinstance(classes, keras.Model):
         classes = getattr(classes, "about", {}).get("classes")
-    known = classes or list_with(count)
+    known: Any = classes or list_with(count)
     others = ", ".join(f"{n} ({name})" for name, n in LISTS.items())
     c.require(known, "classes", f"the names of the {count} classes; lists of ImageNet have {others}")
-    names = class_list(known) if isinstance(known, str) else [Class(name, name) for name in known]
+    listed: Any = class_list  # to a type checker the name is just a string
+    names = listed(known) if isinstance(known, str) else [Class(name, name) for name in known]
     c.require(len(names) == count, "classes", f"{count} names, as many as there are scores, not {len(names)}")
     return names

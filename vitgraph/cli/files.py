@@ -24,11 +24,18 @@ def add_commands(commands):
 
     text = "convert a timm, official or own checkpoint to a file of this package, whole or not at all"
     command = add_command(commands, convert, "convert", text)
+    command.usage = (
+        "vitgraph convert CHECKPOINT NAME OUT [--input-size SIZE] [--num-classes N] [--no-top] [--grid GRID]\n"
+        "       vitgraph convert MODEL OUT --names timm|official|transformers"
+    )
     command.add_argument("checkpoint", help="the file to read: .safetensors, .npz, .keras, or with torch .pth")
     add_model_arguments(command)
     text = "the checkpoint's patches, 14x28 (rows x columns), where they aren't a square"
     command.add_argument("--grid", type=input_size, metavar="GRID", help=text)
-    command.add_argument("out", help="the file to write: .safetensors for weights, .keras for the whole model")
+    text = "the file to write: .safetensors for weights, .keras for the whole model"
+    command.add_argument("out", nargs="?", help=text)
+    text = "the other way: write MODEL, a file or folder that says what it is, under the names of timm, of its authors"
+    command.add_argument("--names", metavar="NAMES", help=f"{text} (official) or of transformers")
 
 
 def export(args):
@@ -51,6 +58,11 @@ def convert(args):
     import vitgraph
     from vitgraph.scratch import written
 
+    if args.names is not None:
+        _convert_back(args)
+        return
+    if args.out is None:
+        raise ValueError("out is missing; allowed: vitgraph convert CHECKPOINT NAME OUT, or MODEL OUT --names NAMES")
     out = pathlib.Path(args.out)
     if out.suffix not in (".safetensors", ".keras"):
         raise ValueError(f"out={args.out!r}; allowed: a name that ends in .safetensors or .keras")
@@ -61,3 +73,22 @@ def convert(args):
     with written(out) as path:
         vitgraph.save_weights(model, path) if out.suffix == ".safetensors" else model.save(path)
     print(f"{out}: {model.count_params():,} parameters of {args.checkpoint}, read as {kind}")
+
+
+def _convert_back(args):
+    """MODEL and OUT stand where CHECKPOINT and NAME stand the other way."""
+    from safetensors.numpy import save
+
+    import vitgraph
+    from vitgraph.checkpoints import to_source
+    from vitgraph.checkpoints.files import write_atomically
+
+    out = pathlib.Path(args.name)
+    if args.out is not None or out.suffix != ".safetensors":
+        raise ValueError(f"{args.out or args.name!r}; allowed with --names: MODEL OUT, where OUT ends in .safetensors")
+    if not out.parent.is_dir():
+        raise FileNotFoundError(f"there is no folder {str(out.parent)!r}")
+    model = vitgraph.load(args.checkpoint)
+    tensors = to_source(model, args.names)
+    write_atomically(out, save(tensors, metadata={"format": "pt"}))
+    print(f"{out}: {model.count_params():,} parameters of {args.checkpoint}, under the names of {args.names}")

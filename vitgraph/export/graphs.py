@@ -7,25 +7,31 @@ from keras import layers
 from vitgraph import contract as c
 from vitgraph.blocks.base import pair
 from vitgraph.blocks.graph import layers_within
-from vitgraph.images.preprocessing import IMAGENET_MEAN, IMAGENET_STD
+from vitgraph.images.preprocessing import IMAGENET_MEAN, IMAGENET_STD, Preprocessing
 
 _LARGEST_INPUT = 2**26  # numbers: what an export is tried with has to fit into memory
 
 
 @c.public
 def with_preprocessing(
-    model: c.ImageModel, mean: c.Mean = IMAGENET_MEAN, std: c.Deviation = IMAGENET_STD
+    model: c.ImageModel,
+    mean: c.Mean | None = None,
+    std: c.Deviation | None = None,
+    *,
+    preprocessing: Preprocessing | None = None,
 ) -> keras.Model:
     """The same graph behind the normalisation of raw pixels: uint8 (B, H, W, C) -> the model's answer.
 
     (pixels / 255 - mean) / std is a stock `Rescaling` layer in float32, so the model trains, saves and reloads as
-    before. Images must have the model's size: they aren't resized.
+    before. Images must have the model's size: of a `Preprocessing`, resize and crop aren't part of the graph.
 
     Args:
         model: a Functional `keras.Model` with one floating-point input (B, H, W, C).
-        mean: mean per channel of pixels from 0 to 1, or one number for all channels; by default ImageNet's. Many ViT
-            checkpoints want 0.5.
-        std: standard deviation per channel of pixels from 0 to 1, or one number for all channels.
+        mean: mean per channel of pixels from 0 to 1, or one number for all channels; None: as `preprocessing` says.
+            Many ViT checkpoints want 0.5.
+        std: standard deviation per channel of pixels from 0 to 1, or one number for all channels; None: likewise.
+        preprocessing: mean, deviation and order of the channels; None: what the model knows of itself
+            (`model.about`), else ImageNet's.
 
     Returns:
         A new model with its own copy of the weights.
@@ -40,12 +46,17 @@ def with_preprocessing(
     (tensor,) = model.inputs
     c.require("float" in tensor.dtype, "model", f"a model that takes floats, not {tensor.dtype}")
     channels = tensor.shape[-1]
+    known = getattr(model, "about", {}).get("preprocessing")
+    wanted = preprocessing or (Preprocessing(**known) if known else None)
+    mean = mean if mean is not None else wanted.mean if wanted else IMAGENET_MEAN
+    std = std if std is not None else wanted.std if wanted else IMAGENET_STD
     for argument, values in (("mean", mean), ("std", std)):
         c.require(np.shape(values) in ((), (channels,)), argument, f"one number, or {channels}, one per channel")
     means, stds = np.broadcast_to(mean, channels), np.broadcast_to(std, channels)
     pixels = keras.Input(batch_shape=tensor.shape, dtype="uint8", name="pixels")
     rescale = layers.Rescaling((1 / (255 * stds)).tolist(), (-means / stds).tolist(), dtype="float32", name="normalize")
-    images = rescale(pixels)
+    is_reversed = wanted is not None and wanted.channel_order == "BGR"
+    images = rescale(keras.ops.flip(pixels, axis=-1) if is_reversed else pixels)
 
     def call(layer, *args, **kwargs):
         args, kwargs = keras.tree.map_structure(lambda x: images if x is pixels else x, (args, kwargs))

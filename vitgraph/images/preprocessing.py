@@ -3,6 +3,7 @@
 import dataclasses
 import os
 import pathlib
+from collections.abc import Sequence
 from typing import Annotated, Any, Literal
 
 import numpy as np
@@ -15,6 +16,9 @@ IMAGENET_MEAN, IMAGENET_STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 """The numbers by which pixels are normalised, per channel, for pixels from 0 to 1."""
 
 Crop = Annotated[float, c.Rule("a number from 0.1 to 1", lambda v: 0.1 <= v <= 1)]
+
+Means = Annotated[Sequence[c.Number], c.Rule("a number per channel", lambda v: 1 <= len(v) <= 1024)]
+Deviations = Annotated[Sequence[c.Positive], c.Rule("a number per channel", lambda v: 1 <= len(v) <= 1024)]
 
 _ALLOWED = (
     "paths, bytes of image files, PIL images, arrays (H, W, C) or (N, H, W, C) of uint8 or of floats from 0 to 1, "
@@ -33,8 +37,8 @@ class Preprocessing:
 
     Args:
         size: (height, width) of the result, in pixels.
-        mean: mean per channel of pixels from 0 to 1.
-        std: standard deviation per channel of pixels from 0 to 1.
+        mean: mean per channel of pixels from 0 to 1, in the order of the channels that the net takes.
+        std: standard deviation per channel of pixels from 0 to 1, likewise.
         interpolation: how images are resized; both kinds smooth where an image shrinks.
         crop_pct: sides of the central crop, relative to those of the resized image.
         crop_mode: what is resized: "center": the shorter side, keeping proportions; "squash": both sides.
@@ -43,8 +47,8 @@ class Preprocessing:
     """
 
     size: tuple[c.Side, c.Side]
-    mean: c.Mean = IMAGENET_MEAN
-    std: c.Deviation = IMAGENET_STD
+    mean: Means = IMAGENET_MEAN
+    std: Deviations = IMAGENET_STD
     interpolation: Literal["bicubic", "bilinear"] = "bicubic"
     crop_pct: Crop = 1.0
     crop_mode: Literal["center", "squash"] = "center"
@@ -53,9 +57,6 @@ class Preprocessing:
 
     def __post_init__(self) -> None:
         with c.checked_fields(self):
-            for name in ("mean", "std"):
-                values = getattr(self, name)
-                c.require(isinstance(values, tuple), name, "a number per channel")
             c.require(len(self.mean) == len(self.std), "std", f"{len(self.mean)} numbers, as many as the mean")
             is_known = self.channel_order == "RGB" or len(self.mean) == 3
             c.require(is_known, "channel_order", "RGB, unless there are 3 channels")
@@ -65,7 +66,8 @@ class Preprocessing:
 
         with c.named_errors("preprocessing", {"images": images}):
             if isinstance(images, tf.data.Dataset):
-                return images.map(self._element, num_parallel_calls=tf.data.AUTOTUNE)
+                element = tf.autograph.experimental.do_not_convert(self._element)  # which would take seconds
+                return images.map(element, num_parallel_calls=tf.data.AUTOTUNE)
             if tf.is_tensor(images) and (tf.is_symbolic_tensor(images) or images.dtype == tf.string):
                 return self._tensor(images)
             batch = [self._pixels(image) for image in _listed(images)]

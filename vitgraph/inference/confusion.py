@@ -43,7 +43,6 @@ def plot_confusion(evaluation: Evaluation, path: c.PicturePath) -> None:
         axes.set_xticks(range(columns), names[:columns], rotation=90)
         axes.set_yticks(range(rows), names[:rows])
         for i, j in np.argwhere(counts):
-            axes.text(
-                j, i, counts[i, j], ha="center", va="center", size=6, color="white" if shares[i, j] > 0.5 else "black"
-            )
+            colour = "white" if shares[i, j] > 0.5 else "black"
+            axes.text(j, i, counts[i, j], ha="center", va="center", size=6, color=colour)
     figure.savefig(path)

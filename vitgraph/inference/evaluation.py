@@ -95,7 +95,8 @@ def evaluate(
     c.require(is_classifier, "model", "a model that ends in class scores (B, classes)", value=model.name)
     prepare = preprocessing or preprocessing_of(model)
     opened = open_images(images, unreadable, True, "images")
-    c.require(opened.labels is not None, "images", "images whose classes are known")
+    all_labels: Any = opened.labels
+    c.require(all_labels is not None, "images", "images whose classes are known")
     columns = _columns(opened, model, outputs[0].shape[-1])
     confusion = np.zeros((len(columns), len(columns) + (outputs[0].shape[-1] > len(columns))), "int64")
     column_of = np.full(outputs[0].shape[-1], len(columns))
@@ -104,7 +105,7 @@ def evaluate(
     right = among_five = done = 0
     for batch in prepare(_dataset(opened)).batch(batch_size).as_numpy_iterator():
         scores = keras.ops.convert_to_numpy(model.predict_on_batch(batch)).astype("float32")
-        labels = opened.labels[done : done + len(scores)]
+        labels = all_labels[done : done + len(scores)]
         best = np.argsort(-scores, axis=1, kind="stable")[:, :5]
         right += int((best[:, 0] == columns[labels]).sum())
         among_five += int((best == columns[labels][:, None]).any(axis=1).sum())
@@ -133,9 +134,8 @@ def _columns(images: Images, model: Any, count: int) -> Any:
     for i, one in reversed(list(enumerate(names_of(known, count)))):  # of equal names the first counts
         places |= dict.fromkeys((one.name, one.name.split(",")[0], one.id), i)
     foreign = [name for name in folders if name not in places]
-    c.require(
-        not foreign, "images", f"folders named after the model's classes; none of them: {', '.join(foreign[:10])}"
-    )
+    allowed = f"folders named after the model's classes; none of them: {', '.join(foreign[:10])}"
+    c.require(not foreign, "images", allowed)
     return np.array([places[name] for name in folders])
 
 

@@ -56,9 +56,10 @@ def preprocessing(
         (1, 224, 224, 3)
     """
     is_model = isinstance(model, keras.Model)
-    about = getattr(model, "about", {}) if is_model else {}
-    name = about.get("variant") or (model.name if is_model else model)
-    channels = model.inputs[0].shape[-1] if is_model else 3
+    net: Any = model
+    about = getattr(net, "about", {}) if is_model else {}
+    name = about.get("variant") or (net.name if is_model else net)
+    channels = net.inputs[0].shape[-1] if is_model else 3
     if weights is not None:
         c.require(name in list_models(), "model", "a published variant, or a graph of one, where weights are named")
         wanted = preprocessing_of(published(name, weights))
@@ -84,9 +85,8 @@ def _of_all_weights(name: str, channels: int) -> Preprocessing:
     tags = list_weights(name) if name in list_models() else {}
     wanted = {tag: preprocessing_of(entry) for tag, entry in tags.items()}
     alike = len(set(wanted.values())) < 2
-    c.require(
-        alike or channels != 3, "weights", f"one of those of {name}, which want different things: {', '.join(tags)}"
-    )
+    allowed = f"one of those of {name}, which want different things: {', '.join(tags)}"
+    c.require(alike or channels != 3, "weights", allowed)
     if wanted and channels == 3:
         return next(iter(wanted.values()))
     size = (224, 224)

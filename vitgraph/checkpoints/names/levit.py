@@ -31,12 +31,12 @@ def _transformer(ours, attention, mlp, *, linear, inner, fc1, fc2):
     )
 
 
-def _source(*renames, head):
+def _source(*renames, head, **options):
     heads = (r"(head|head_dist)_norm", "{0}.bn"), (r"(head|head_dist)", f"{{0}}.{head}")
-    return Source(renames=(*renames, *heads), ignored=r".*\.attention_bias_idxs", head=r"head(_dist)?\..*")
+    return Source((*renames, *heads), ignored=r".*\.attention_bias_idxs", head=r"head(_dist)?\..*", **options)
 
 
-def _timm():
+def _timm(**options):
     names = {"linear": "linear", "inner": "ln", "fc1": "ln1", "fc2": "ln2"}
     block, down = "stages.{0:-1}.blocks.{1}.", "stages.{0:-1}.downsample."
     return _source(
@@ -44,6 +44,7 @@ def _timm():
         *_transformer(r"stage_(\d)_block_(\d+)", f"{block}attn", f"{block}mlp", **names),
         *_transformer(r"stage_(\d)_down", f"{down}attn_downsample", f"{down}mlp", **names),
         head="linear",
+        **options,
     )
 
 
@@ -119,6 +120,7 @@ def _told_apart(tensors):
 
 SOURCES = {
     "timm": _timm(),
+    "timm_conv": _timm(shapes=((r"stages\..*\.linear\.weight", (..., ..., 1, 1)),)),  # the same in convolutions
     "facebook": _facebook((4, 4, 4)),
     "facebook_128s": _facebook((2, 3, 4)),
     "transformers": _transformers(),

@@ -21,7 +21,7 @@ def sources(*attention, buffers):
         (r"norm", "norm"),
     )
     merge = r"stage_(\d)_merge_(\w+)"
-    shared = {"ignored": rf".*\.({buffers})", "shapes": ((r".*\.logit_scale", (..., 1, 1)),)}
+    shared: dict = {"ignored": rf".*\.({buffers})", "shapes": ((r".*\.logit_scale", (..., 1, 1)),)}
     return {
         "timm": Source(((merge, "layers.{0:-1}.downsample.{1}"), (r"head", "head.fc"), *common), **shared),
         "microsoft": Source(((merge, "layers.{0:-2}.downsample.{1}"), (r"head", "head"), *common), **shared),
