@@ -56,7 +56,13 @@ def test_builder(builder):
 def elsewhere(tmp_path, monkeypatch):
     """{name: Battery} of the other functions, in an empty folder, where nothing is trained or exported."""
     monkeypatch.chdir(tmp_path)
-    for slow in ("keras.Model.fit", "keras.Model.export", "vitgraph.demo.look"):
+    begin = (
+        "keras.Model.fit",
+        "vitgraph.demo.look",
+        "vitgraph.export.checking.written",
+        "vitgraph.export.frozen.folded",
+    )
+    for slow in begin:
         monkeypatch.setattr(slow, take)
     return batteries(tmp_path)
 
