@@ -67,7 +67,8 @@ def test_quantised_and_sequential_models_and_raw_pixels():
     np.testing.assert_allclose(export.freeze(quantised)(images()), quantised(images()), rtol=1e-3, atol=1e-3)
     chain = keras.Sequential([keras.Input((8, 8, 3)), keras.layers.Conv2D(2, 3)])
     assert_close(export.freeze(chain)(images(2, 8)), chain(images(2, 8)))
-    raw, pixels = export.with_preprocessing(shared("vit")), np.arange(12288, dtype="uint8").reshape(1, 64, 64, 3)
+    raw = export.with_preprocessing(shared("vit"))
+    pixels = (np.arange(12288) % 256).astype("uint8").reshape(1, 64, 64, 3)
     assert_close(export.freeze(raw)(pixels), raw(pixels))
 
 
@@ -75,7 +76,7 @@ def test_frozen_saved_model_has_no_variables(tmp_path):
     model = shared("levit")
     report = export.to_saved_model(model, tmp_path / "net", frozen=True)
     assert report.difference < 1e-5
-    assert not (report.path / "variables" / "variables.data-00000-of-00001").is_file()
+    assert not tf.saved_model.load(str(report.path)).signatures["serving_default"].variables
     assert_close(export.load(report.path)(images(3))["output_0"], model(images(3)))
 
 
@@ -91,7 +92,7 @@ def test_signature_of_features(frozen, tmp_path):
     for level in wanted:
         assert_close(given[level], wanted[level])
     loaded = tf.saved_model.load(str(path))
-    assert len(getattr(loaded, "variables", ())) == (0 if frozen else len(model.variables))
+    assert len(getattr(loaded, "variables", ())) == (0 if frozen else len(model.weights))
     with pytest.raises(ValueError, match="load: signature='maps'; allowed: .*features, serv.*"):
         export.load(path, signature="maps")
 

@@ -1,6 +1,7 @@
 """A model for serving: weights as constants, batch norms folded, in the form that is fastest on this machine."""
 
 import contextlib
+import itertools
 import time
 from collections.abc import Callable
 from typing import Any, Literal
@@ -73,30 +74,50 @@ def freeze(
     """
     on = keras.backend.backend()
     c.require(on == "tensorflow", "model", f"a model with Keras on TensorFlow, not on {on}")
-    bytes_ = sum(int(np.prod(v.shape)) * 4 for v in model.variables)
-    c.require(bytes_ < _MOST_BYTES, "model", "weights of less than 2 GiB, which a graph's constants can have")
+    c.require(
+        4 * model.count_params() < _MOST_BYTES,
+        "model",
+        "weights of less than 2 GiB, which a graph's constants can have",
+    )
     shape = input_shape(model, batch_size, image_size)
-    structure, plain = model.output, in_float32(model)
+    plain = in_float32(model)
     alike = folded(plain)
     nets = {"float32": alike or plain}
     if precision == "bfloat16" and alike is not None:
-        nets["bfloat16"] = copied(
-            alike, lambda layer: type(layer).from_config({**layer.get_config(), "dtype": precision})
-        )
+        nets["bfloat16"] = copied(alike, _in_bfloat16)
     ways = {"graph": _graph, "xla": _xla} if alike is not None and None not in shape else {"graph": _graph}
-    forms: dict[str, Callable[[Any], list[Any]]] = {}
-    differences, trials = {}, noise(model, shape)
-    names = list(named(structure))
-    for kind, net in nets.items():
-        for way, make in ways.items():
-            run = _checking_images(make(net, shape), shape, model.inputs[0].dtype)
+    forms, differences, trials = {}, {}, noise(model, shape)
+    for (kind, net), (way, make) in itertools.product(nets.items(), ways.items()):
+        run = make(net, shape)
+        with _skipping_what_does_not_compile(way):
             allowed = tolerance({kind} | modes(model))
-            answer = lambda images, run=run: dict(zip(names, run(images), strict=True))  # noqa: E731
-            differences[f"{way} {kind}"] = compared("freeze", model, answer, trials, allowed)
+            differences[f"{way} {kind}"] = compared("freeze", model, _named(run, model), trials, allowed)
             forms[f"{way} {kind}"] = run
     seconds = _seconds(forms, trials[0]) if len(forms) > 1 else {}
     best = min(seconds, key=seconds.__getitem__, default=next(iter(forms)))
-    return Frozen(forms[best], structure, best, differences[best], seconds)
+    run = _checking_images(forms[best], shape, model.inputs[0].dtype)
+    return Frozen(run, model.output, best, differences[best], seconds)
+
+
+def _in_bfloat16(layer):
+    return type(layer).from_config({**layer.get_config(), "dtype": "bfloat16"})
+
+
+def _named(run, model):
+    """A form's answers by the names of the model's outputs."""
+    return lambda images: dict(zip(named(model.output), run(images), strict=True))
+
+
+@contextlib.contextmanager
+def _skipping_what_does_not_compile(way):
+    """XLA hasn't every operation of TensorFlow; the graph has."""
+    import tensorflow as tf
+
+    try:
+        yield
+    except (tf.errors.InvalidArgumentError, tf.errors.UnimplementedError):
+        if way != "xla":
+            raise
 
 
 def folded(model):

@@ -103,10 +103,9 @@ def _graph(model, shape, place, in_int8):
     graph = openvino.Core().read_model(place)
     graph.reshape([-1 if n is None else n for n in shape])
     # What nothing reads has become an output, too. The model's own ones have the names that TensorFlow gives them.
-    names = list(named(model.output))
-    own = {f"Identity_{i}:0" if i else "Identity:0": name for i, name in enumerate(names)} | {
-        name: name for name in names
-    }
+    own = {}
+    for i, name in enumerate(named(model.output)):
+        own |= {f"Identity_{i}:0" if i else "Identity:0": name, name: name}
     for result, output in zip(graph.get_results(), graph.outputs, strict=True):
         name = next((own[given] for given in output.names if given in own), None)
         if name is None:
