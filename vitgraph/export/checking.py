@@ -45,7 +45,7 @@ class Report:
     ops: tuple[str, ...]
 
 
-def checked(
+def write_checked(
     caller: str,
     model: keras.Model,
     path: pathlib.Path,
@@ -82,7 +82,7 @@ def compared(
     allowed: float | None = None,
     typical: bool = False,
 ) -> float:
-    """Asks model and artifact alike; arguments and errors as `checked` has them.
+    """Asks model and artifact alike; arguments and errors as `write_checked` has them.
 
     Returns:
         The largest absolute difference.
@@ -132,10 +132,11 @@ def signature_of(model, shape):
     return [keras.InputSpec(shape=shape, dtype=tensor.dtype, name=tensor.name)]
 
 
-def file_path(path, suffix):
-    path = pathlib.Path(path)
-    c.require(path.suffix == suffix, "path", f"a name that ends in {suffix!r}")
-    return path
+def file_path(path: c.Path, suffix: str) -> pathlib.Path:
+    """The argument `path`, if it has the suffix."""
+    target = pathlib.Path(path)
+    c.require(target.suffix == suffix, "path", f"a name that ends in {suffix!r}")
+    return target
 
 
 def require_folder(caller, path):

@@ -14,7 +14,6 @@ from vitgraph.export.checking import compared, named, noise, tolerance
 from vitgraph.export.graphs import copied, in_float32, input_shape, is_shaped, modes
 from vitgraph.graphs.folding import fold_batchnorm
 
-_MOST_BYTES = 2**31 - 2**20
 _ROUNDS = 5
 
 
@@ -74,11 +73,7 @@ def freeze(
     """
     on = keras.backend.backend()
     c.require(on == "tensorflow", "model", f"a model with Keras on TensorFlow, not on {on}")
-    c.require(
-        4 * model.count_params() < _MOST_BYTES,
-        "model",
-        "weights of less than 2 GiB, which a graph's constants can have",
-    )
+    require_constants(model)
     shape = input_shape(model, batch_size, image_size)
     plain = in_float32(model)
     alike = folded(plain)
@@ -118,6 +113,11 @@ def _skipping_what_does_not_compile(way):
     except (tf.errors.InvalidArgumentError, tf.errors.UnimplementedError):
         if way != "xla":
             raise
+
+
+def require_constants(model):
+    """Refuses a model whose weights can't be constants of a graph."""
+    c.require(4 * model.count_params() < 2**31 - 2**20, "model", "less than 2 GiB of weights, as a graph's constants")
 
 
 def folded(model):
@@ -191,12 +191,12 @@ def _arithmetic_as_written():
 def _checking_images(run, shape, dtype):
     """The same function, that refuses what the model doesn't take."""
 
-    def checked(images):
+    def answer(images):
         if not is_shaped(images, shape, dtype):
             raise ValueError(f"frozen: images={c.shown(images)}; allowed: an array {tuple(shape)} of {dtype}")
         return run(np.asarray(images))
 
-    return checked
+    return answer
 
 
 def _seconds(forms, images):

@@ -5,7 +5,7 @@ from typing import Literal
 
 from vitgraph import contract as c
 from vitgraph.blocks.normalization import plain_norms
-from vitgraph.export.checking import INT8, Report, checked, file_path, noise, signature_of, tolerance
+from vitgraph.export.checking import INT8, Report, file_path, noise, signature_of, tolerance, write_checked
 from vitgraph.export.graphs import in_float32, input_shape, modes
 from vitgraph.export.representative import ImageSource, representative, trials_of
 
@@ -67,7 +67,7 @@ def to_litert(
         >>> "FULLY_CONNECTED" in vitgraph.export.to_litert(net, "net.tflite", batch_size=1).ops
         True
     """
-    path = file_path(path, ".tflite")
+    target = file_path(path, ".tflite")
     c.installed("to_litert", "ai_edge_litert")
     shape = input_shape(model, batch_size, image_size)
     allowed = "the model before it was quantised, or int4: LiteRT has no operations for Keras' int8 products"
@@ -88,7 +88,7 @@ def to_litert(
             model.export(str(place), format="litert", input_signature=signature, verbose=False, **options)
 
     trials = trials_of(samples, shape) if has_ranges else noise(model, shape)
-    return checked("to_litert", model, path, write, trials, _ALLOWED[form], typical=form == "int8")
+    return write_checked("to_litert", model, target, write, trials, _ALLOWED[form], typical=form == "int8")
 
 
 def _converter_options(form, samples, int8_io):

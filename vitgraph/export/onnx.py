@@ -3,7 +3,7 @@
 import functools
 
 from vitgraph import contract as c
-from vitgraph.export.checking import Report, checked, file_path, noise, signature_of
+from vitgraph.export.checking import Report, file_path, noise, signature_of, write_checked
 from vitgraph.export.graphs import in_float32, input_shape
 
 
@@ -33,7 +33,7 @@ def to_onnx(
         >>> "MatMul" in vitgraph.export.to_onnx(net, "net.onnx").ops
         True
     """
-    path = file_path(path, ".onnx")
+    target = file_path(path, ".onnx")
     c.installed("to_onnx", "onnx", "onnxruntime", "tf2onnx")
     shape = input_shape(model, batch_size, image_size)
     model = in_float32(model)
@@ -42,7 +42,7 @@ def to_onnx(
         _know_erfc()
         model.export(str(place), format="onnx", input_signature=signature_of(model, shape), verbose=False)
 
-    return checked("to_onnx", model, path, write, noise(model, shape))
+    return write_checked("to_onnx", model, target, write, noise(model, shape))
 
 
 @functools.cache

@@ -12,7 +12,6 @@ from vitgraph.blocks.normalization import plain_norms
 from vitgraph.export.checking import (
     INT8,
     Report,
-    checked,
     file_path,
     named,
     noise,
@@ -20,6 +19,7 @@ from vitgraph.export.checking import (
     signature_of,
     size_of,
     tolerance,
+    write_checked,
 )
 from vitgraph.export.graphs import in_float32, input_shape
 from vitgraph.export.representative import ImageSource, representative, trials_of
@@ -64,11 +64,11 @@ def to_openvino(
         >>> vitgraph.export.to_openvino(net, "net.xml").difference < 1e-4
         True
     """
-    path = file_path(path, ".xml")
+    target = file_path(path, ".xml")
     c.installed("to_openvino", "openvino", *(["nncf"] if precision == "int8" else []))
     shape = input_shape(model, batch_size, image_size)
     c.require((images is not None) == (precision == "int8"), "images", 'given with precision="int8", and only then')
-    require_folder("to_openvino", path)
+    require_folder("to_openvino", target)
     model = in_float32(model)
     samples = None if images is None else representative(model, images, shape)
     allowed = INT8 if precision == "int8" else tolerance({precision})
@@ -83,9 +83,9 @@ def to_openvino(
         openvino.save_model(graph, place, compress_to_fp16=precision == "float16")
         shutil.copyfile(place.with_suffix(".bin"), weights)
 
-    with written(path.with_suffix(".bin")) as weights:
+    with written(target.with_suffix(".bin")) as weights:
         trials = noise(model, shape) if samples is None else trials_of(samples, shape)
-        report = checked("to_openvino", model, path, write, trials, allowed, typical=precision == "int8")
+        report = write_checked("to_openvino", model, target, write, trials, allowed, typical=precision == "int8")
         return dataclasses.replace(report, size=report.size + size_of(weights))
 
 
@@ -103,7 +103,7 @@ def _graph(model, shape, place, in_int8):
     graph = openvino.Core().read_model(place)
     graph.reshape([-1 if n is None else n for n in shape])
     # What nothing reads has become an output, too. The model's own ones have the names that TensorFlow gives them.
-    own = {}
+    own: dict[str, str] = {}
     for i, name in enumerate(named(model.output)):
         own |= {f"Identity_{i}:0" if i else "Identity:0": name, name: name}
     for result, output in zip(graph.get_results(), graph.outputs, strict=True):

@@ -82,7 +82,7 @@ def _taken(dataset):
     return np.concatenate(batches)
 
 
-def _read(images: Images, shape: tuple[int, ...]) -> np.ndarray:
+def _read(images: Images, shape: tuple[Any, ...]) -> np.ndarray:
     """Pictures from all over a folder, resized and cropped as for evaluation: uint8 (N, H, W, C)."""
     *size, channels = shape
     possible = possible_channels(images.channels)

@@ -7,8 +7,8 @@ import keras
 
 from vitgraph import contract as c
 from vitgraph.blocks import Stage
-from vitgraph.export.checking import Report, checked, named, noise, signature_of
-from vitgraph.export.frozen import folded, frozen_graph
+from vitgraph.export.checking import Report, named, noise, signature_of, write_checked
+from vitgraph.export.frozen import folded, frozen_graph, require_constants
 from vitgraph.export.graphs import input_shape
 from vitgraph.graphs.pyramid import pyramid
 
@@ -54,17 +54,20 @@ def to_saved_model(
     c.require(is_ours or not features, "features", "False for a model that isn't a graph of this package")
     on_tensorflow = keras.backend.backend() == "tensorflow"
     c.require(on_tensorflow or not frozen, "frozen", f"False with Keras on {keras.backend.backend()}")
+    if frozen:
+        require_constants(model)
     if path.exists() and not (path / "saved_model.pb").is_file():
         raise FileExistsError(f"to_saved_model: {path} exists and isn't a SavedModel; it is left alone")
     endpoints = {"serve": model, **({"features": pyramid(model)} if features else {})}
     write = _write_frozen if frozen else _write
-    return checked("to_saved_model", model, path, functools.partial(write, endpoints, shape), noise(model, shape))
+    return write_checked("to_saved_model", model, path, functools.partial(write, endpoints, shape), noise(model, shape))
 
 
 def _write(endpoints, shape, place):
     archive = keras.export.ExportArchive()
+    archive.track(endpoints["serve"])  # the other graphs have no weights of their own
     for name, model in endpoints.items():
-        archive.track_and_add_endpoint(name, model, signature_of(model, shape))
+        archive.add_endpoint(name, model.__call__, signature_of(model, shape))
     archive.write_out(str(place), verbose=False)
 
 
