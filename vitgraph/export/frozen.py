@@ -11,7 +11,7 @@ import numpy as np
 
 from vitgraph import contract as c
 from vitgraph.export.checking import compared, named, noise, tolerance
-from vitgraph.export.graphs import copied, in_float32, input_shape, is_shaped, modes
+from vitgraph.export.graphs import copied, in_float32, input_shape, is_shaped, modes, outputs_of
 from vitgraph.graphs.folding import fold_batchnorm
 
 _ROUNDS = 5
@@ -91,7 +91,7 @@ def freeze(
     seconds = _seconds(forms, trials[0]) if len(forms) > 1 else {}
     best = min(seconds, key=seconds.__getitem__, default=next(iter(forms)))
     run = _checking_images(forms[best], shape, model.inputs[0].dtype)
-    return Frozen(run, model.output, best, differences[best], seconds)
+    return Frozen(run, outputs_of(model), best, differences[best], seconds)
 
 
 def _in_bfloat16(layer):
@@ -100,7 +100,7 @@ def _in_bfloat16(layer):
 
 def _named(run, model):
     """A form's answers by the names of the model's outputs."""
-    return lambda images: dict(zip(named(model.output), run(images), strict=True))
+    return lambda images: dict(zip(named(outputs_of(model)), run(images), strict=True))
 
 
 @contextlib.contextmanager

@@ -91,6 +91,11 @@ def in_float32(model):
     return copied(model, lambda layer: type(layer).from_config({**layer.get_config(), "dtype": "float32"}))
 
 
+def outputs_of(model):
+    """The model's output tensors, in their structure; Keras has no `output` of a `Sequential` model."""
+    return model.outputs[0] if isinstance(model, keras.Sequential) else model.output
+
+
 def is_shaped(images, shape, dtype):
     """Whether they are an array of this shape, whose open sizes are None, and of this dtype."""
     given = getattr(images, "shape", ())

@@ -21,7 +21,7 @@ from vitgraph.export.checking import (
     tolerance,
     write_checked,
 )
-from vitgraph.export.graphs import in_float32, input_shape
+from vitgraph.export.graphs import in_float32, input_shape, outputs_of
 from vitgraph.export.representative import ImageSource, representative, trials_of
 from vitgraph.scratch import written
 
@@ -104,7 +104,7 @@ def _graph(model, shape, place, in_int8):
     graph.reshape([-1 if n is None else n for n in shape])
     # What nothing reads has become an output, too. The model's own ones have the names that TensorFlow gives them.
     own: dict[str, str] = {}
-    for i, name in enumerate(named(model.output)):
+    for i, name in enumerate(named(outputs_of(model))):
         own |= {f"Identity_{i}:0" if i else "Identity:0": name, name: name}
     for result, output in zip(graph.get_results(), graph.outputs, strict=True):
         name = next((own[given] for given in output.names if given in own), None)

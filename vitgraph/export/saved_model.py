@@ -9,7 +9,7 @@ from vitgraph import contract as c
 from vitgraph.blocks import Stage
 from vitgraph.export.checking import Report, named, noise, signature_of, write_checked
 from vitgraph.export.frozen import folded, frozen_graph, require_constants
-from vitgraph.export.graphs import input_shape
+from vitgraph.export.graphs import input_shape, outputs_of
 from vitgraph.graphs.pyramid import pyramid
 
 
@@ -89,7 +89,7 @@ def _signature(model, shape):
     (tensor,) = model.inputs
     spec = tf.TensorSpec(shape, tensor.dtype, tensor.name)
     graph = frozen_graph(lambda images: list(named(model(images, training=False)).values()), spec)
-    names = list(named(model.output))
+    names = list(named(outputs_of(model)))
 
     def serve(images):
         return dict(zip(names, keras.tree.flatten(graph(images)), strict=True))
