@@ -160,6 +160,7 @@ def test_modes():
     assert [backend_of("openvino", name) for name in ("vitgraph", "timm")] == ["tensorflow", "torch"]
 
 
+@pytest.mark.filterwarnings("ignore:.torch.jit:DeprecationWarning")  # OpenVINO's converter
 def test_one_runtime_for_nets_of_both_frameworks():
     import keras
     import torch
