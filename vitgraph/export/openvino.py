@@ -116,12 +116,15 @@ def _graph(model, shape, place, in_int8):
 
 
 def _quantized(graph, samples):
-    """The graph in int8, with weights of 7 bits: sums of products of 8 overflow on processors without VNNI."""
+    """The graph in int8, with weights of 7 bits: sums of products of 8 overflow on processors without VNNI.
+
+    NNCF's correction of biases is left out: a small ViT then classifies 98.6 % of held-out digits as before, else 94.1 %.
+    """
     import nncf
     from nncf.quantization.advanced_parameters import AdvancedQuantizationParameters, OverflowFix
 
     nncf.set_log_level(logging.ERROR)
-    advanced = AdvancedQuantizationParameters(overflow_fix=OverflowFix.ENABLE)
+    advanced = AdvancedQuantizationParameters(overflow_fix=OverflowFix.ENABLE, disable_bias_correction=True)
     options = {"subset_size": len(samples), "model_type": nncf.ModelType.TRANSFORMER, "advanced_parameters": advanced}
     with contextlib.redirect_stdout(io.StringIO()):  # bars of progress
         return nncf.quantize(graph, nncf.Dataset(samples), **options)
