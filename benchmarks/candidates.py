@@ -25,22 +25,25 @@ GOALS = (
 )
 """The models of the goals, for `--models goals`."""
 
-INFERENCE_ONLY = ("graph_as_written", "graph_folded", "xla_folded", "jax_folded")
+OPENVINO = ("openvino", "openvino_int8")
+INFERENCE_ONLY = ("graph_as_written", "graph_folded", "xla_folded", "jax_folded", "frozen", *OPENVINO)
 """Modes that training doesn't have."""
 
 MODES = {
     "vitgraph": ("graph", "xla", "jax", "torch", "xla_native", *INFERENCE_ONLY),
-    "timm": ("eager", "compile"),
+    "timm": ("eager", "compile", *OPENVINO),
     "kecam": ("graph", "graph_as_written", "xla"),
-    "zeromodels": ("graph", "graph_as_written", "xla", "jax", "torch"),
-    "keras_hub": ("graph", "graph_as_written", "xla", "jax", "torch"),
+    "zeromodels": ("graph", "graph_as_written", "xla", "jax", "torch", *OPENVINO),
+    "keras_hub": ("graph", "graph_as_written", "xla", "jax", "torch", *OPENVINO),
 }
 """The modes of each candidate: ways to run that the frameworks themselves have.
 
 "graph" is a `tf.function`, "xla" a compiled one, "jax" a `jax.jit`, "torch" Keras' PyTorch backend, "eager" and
 "compile" PyTorch's own. For inference there is also "graph_as_written", in which TensorFlow doesn't reorder arithmetic.
 Ours are also "xla_native", with the native depthwise convolution, and "..._folded", for inference with batch norms
-folded.
+folded, and "frozen", by `vitgraph.export.freeze`. "openvino" is OpenVINO's runtime on what each package's users can
+bring there in a call: ours by `vitgraph.export.to_openvino`, Keras nets by Keras' exporter, timm's by OpenVINO's own
+converter; "openvino_int8" is the same, quantised by NNCF.
 """
 
 PEERS = tuple(name for name in MODES if name != "vitgraph")
@@ -179,7 +182,7 @@ def modes(candidate, asked, task="inference"):
     return [mode for mode in MODES[candidate] if mode in wanted and mode not in without]
 
 
-def load(candidate, framework):
+def load(candidate, framework, mode=""):
     """Imports the candidate's package: ["name version", ...] of it and of what it computes with."""
     importlib.import_module(PACKAGES.get(candidate, candidate))
     if candidate == "vitgraph":
@@ -187,7 +190,8 @@ def load(candidate, framework):
     else:
         own = f"{candidate} {importlib.metadata.version(DISTRIBUTIONS.get(candidate, candidate))}"
     keras = {"timm": (), "kecam": ("tf_keras",)}.get(candidate, ("keras",))
-    return [own, *(f"{name} {importlib.metadata.version(name)}" for name in (*keras, framework))]
+    runtime = ("openvino",) if mode in OPENVINO else ()
+    return [own, *(f"{name} {importlib.metadata.version(name)}" for name in (*keras, framework, *runtime))]
 
 
 def vitgraph(name, size, activation):

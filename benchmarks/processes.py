@@ -10,12 +10,17 @@ import tempfile
 BACKENDS = {
     "graph": "tensorflow",
     "xla": "tensorflow",
+    "frozen": "tensorflow",
+    "openvino": "tensorflow",
     "jax": "jax",
     "torch": "torch",
     "eager": "torch",
     "compile": "torch",
 }
-"""The framework, and Keras backend, of each mode; of "xla_folded" that of "xla"."""
+"""The framework, and Keras backend, of each mode; of "xla_folded" that of "xla".
+
+OpenVINO's runtime is one for all; the mode's framework is that of the net which is brought there.
+"""
 
 
 class Worker:
@@ -87,6 +92,6 @@ def python_of(candidate, peer_python):
     return sys.executable if candidate.startswith("vitgraph") else peer_python
 
 
-def backend_of(mode):
-    """The framework, and Keras backend, of a mode."""
-    return BACKENDS[mode.split("_")[0]]
+def backend_of(mode, candidate=""):
+    """The framework, and Keras backend, of a mode; timm is always on PyTorch."""
+    return "torch" if candidate == "timm" else BACKENDS[mode.split("_")[0]]

@@ -45,6 +45,12 @@ def make(network, mode, task, dtype, images, labels):
         labels: (B,) int32.
     """
     way = mode.split("_")[0]
+    if way == "frozen":
+        return _frozen(network, dtype, images)
+    if way == "openvino":
+        from benchmarks.runtime import openvino_step  # which gives a `Step` itself
+
+        return openvino_step(network, dtype, images, in_int8=mode == "openvino_int8")
     if way in ("eager", "compile"):
         return _pytorch(network, way == "compile", task, dtype, images, labels)
     if way == "torch":
@@ -82,6 +88,13 @@ def _tensorflow(model, mode, task, images, labels):
         lambda given: tf.cast(given, "float32").numpy(),
         lambda: (np.asarray(weight) for weight in weights),
     )
+
+
+def _frozen(model, dtype, images):
+    from vitgraph import export
+
+    run = export.freeze(model, len(images), "float32" if dtype == "float32" else "bfloat16")
+    return Step(lambda: run(images), lambda given: np.asarray(given, "float32"), lambda: ())
 
 
 def _optimizer(model):

@@ -106,7 +106,11 @@ def measure(options, results, configuration, progress):
     for name, mode in pairs(options, task):
         progress.say(f"{model} {task} {dtype}: building {name} {mode}")
         worker = Worker(
-            python_of(name, options.peer_python), backend_of(mode), options.threads, options.timeout, name == "kecam"
+            python_of(name, options.peer_python),
+            backend_of(mode, name),
+            options.threads,
+            options.timeout,
+            name == "kecam",
         )
         row = {"candidate": name, "mode": mode}
         rows.append(row)

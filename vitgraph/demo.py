@@ -138,7 +138,7 @@ def fit(model, train, held_out, epochs):
 def check_exports(model, images, out):
     """Exports the model as both kinds of file and compares their answers with the model's on all held-out images."""
     wanted = keras.ops.convert_to_numpy(model(images, training=False))
-    writers = {"SavedModel": (export.to_saved_model, "digits"), "LiteRT": (export.to_litert, "digits.tflite")}
+    writers: dict = {"SavedModel": (export.to_saved_model, "digits"), "LiteRT": (export.to_litert, "digits.tflite")}
     for label, (write, name) in writers.items():
         report = write(model, out / name)
         given = export.load(report.path)(images)["output_0"]

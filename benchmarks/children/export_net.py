@@ -90,11 +90,13 @@ def saved_model(network, path, candidate):
 
 
 def litert(network, path, form, candidate):
-    """Writes a LiteRT file for one image: ours in float32 with our exporter, all else with TensorFlow's converter."""
-    if candidate.startswith("vitgraph") and form == "float32":
+    """Writes a LiteRT file for one image: ours with our exporter, all else with TensorFlow's converter."""
+    if candidate.startswith("vitgraph"):
         from vitgraph import export
 
-        export.to_litert(network, path, batch_size=1)
+        side = network.input_shape[1]
+        ranges = {"images": random_images(side, CALIBRATION, seed=1)} if form == "int8" else {}
+        export.to_litert(network, path, form=form, batch_size=1, **ranges)
     elif candidate == "kecam":
         path.write_bytes(kecam_litert(network, form))
     else:

@@ -29,7 +29,7 @@ def answer(**request):
 def build(candidate, model, mode, task, dtype, batch, size, own):
     """Imports, builds, makes the first step and checks what it gives. `own`: whether that is the net's own size."""
     start = time.perf_counter()
-    versions = candidates.load(candidate, backend_of(mode))
+    versions = candidates.load(candidate, backend_of(mode, candidate), mode)
     imported = time.perf_counter()
     network = network_of(candidate, model, mode, task, dtype, None if own else size)
     built = time.perf_counter()
@@ -48,7 +48,7 @@ def build(candidate, model, mode, task, dtype, batch, size, own):
         "parameters": candidates.parameters(network),
     }
     figures |= check_training(network, step, first, before) if task == "training" else check_scores(first, batch, dtype)
-    _state.update(step=step, framework=backend_of(mode))
+    _state.update(step=step, framework=backend_of(mode, candidate))
     return figures
 
 

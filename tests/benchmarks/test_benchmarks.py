@@ -155,7 +155,26 @@ def test_modes():
     assert candidates.modes("kecam", ["jax"]) == []
     assert candidates.modes("kecam", ["xla", "graph_as_written"]) == ["graph_as_written", "xla"]
     assert candidates.modes("timm", ["graph_as_written"], "training") == ["eager"]
+    assert candidates.modes("timm", ["frozen", "openvino", "openvino_int8"]) == ["openvino", "openvino_int8"]
+    assert candidates.modes("vitgraph", ["frozen", "openvino"], "training") == []
     assert [backend_of(mode) for mode in ("xla_folded", "jax", "torch")] == ["tensorflow", "jax", "torch"]
+    assert [backend_of("openvino", name) for name in ("vitgraph", "timm")] == ["tensorflow", "torch"]
+
+
+@pytest.mark.filterwarnings("ignore:.torch.jit:DeprecationWarning")  # OpenVINO's converter
+def test_one_runtime_for_nets_of_both_frameworks():
+    import keras
+    import torch
+
+    random, labels = np.random.default_rng(0), np.zeros(2, "int32")
+    images = random.random((2, 8, 8, 3), "float32")
+    inputs = keras.Input((8, 8, 3))
+    model = keras.Model(inputs, keras.layers.Flatten()(keras.layers.Conv2D(4, 3)(inputs)))
+    module = torch.nn.Sequential(torch.nn.Conv2d(3, 4, 3), torch.nn.Flatten())
+    theirs = module(torch.from_numpy(images).permute(0, 3, 1, 2)).detach().numpy()
+    for net, wanted in ((model, model.predict(images, verbose=0)), (module, theirs)):
+        step = steps.make(net, "openvino", "inference", "float32", images, labels)
+        np.testing.assert_allclose(step.read(step.run()), wanted, rtol=1e-4, atol=1e-5)
 
 
 def test_latency_tables():

@@ -56,9 +56,16 @@ def test_builder(builder):
 def elsewhere(tmp_path, monkeypatch):
     """{name: Battery} of the other functions, in an empty folder, where nothing is trained or exported."""
     monkeypatch.chdir(tmp_path)
-    network = ("huggingface_hub.HfApi.create_repo", "vitgraph.sharing.loading.download")
-    keras_own = ("keras.Model.fit", "keras.Model.export", "keras.Model.predict_on_batch")
-    for slow in (*keras_own, "vitgraph.demo.look", *network):
+    begin = (
+        "keras.Model.fit",
+        "keras.Model.predict_on_batch",
+        "huggingface_hub.HfApi.create_repo",
+        "vitgraph.checkpoints.hub.checkpoint",
+        "vitgraph.demo.look",
+        "vitgraph.export.checking.written",
+        "vitgraph.export.frozen.folded",
+    )
+    for slow in begin:
         monkeypatch.setattr(slow, take)
     return batteries(tmp_path)
 

@@ -72,7 +72,7 @@ mesh = keras.distribution.DeviceMesh((1, 2), ("batch", "model"))
 vitgraph.layout_map(net, mesh, axis=1)  # error: Argument "axis" to "layout_map" has incompatible type "int"
 
 # export and pictures
-export.to_litert(net, "a.tflite", 1)  # error: Too many positional arguments for "to_litert"
+export.to_litert(net, "a.tflite", "int8")  # error: Too many positional arguments for "to_litert"
 export.to_litert(net, "a.tflite", batch="1")  # error: Unexpected keyword argument "batch"
 export.to_litert(net, "a.tflite", batch_size="1")  # error: Argument "batch_size" to "to_litert" has incompatible type
 export.to_onnx(net, 3)  # error: Argument 2 to "to_onnx" has incompatible type "int"

@@ -5,11 +5,36 @@ a thousand, and a chain of norms multiplies it: beyond float16 after two, beyond
 holds only for changes too small to be ever made.
 """
 
+import contextlib
+from collections.abc import Callable, Iterator
+from typing import Any
+
 import keras
 import numpy as np
 from keras import ops
 
 from vitgraph.blocks.base import PACKAGE, Layer, on_cpu, under_xla
+
+_plain: Callable[[Any], Any] | None = None
+
+
+@contextlib.contextmanager
+def plain_norms(with_squares: bool = True) -> Iterator[None]:
+    """Lets norms be traced for quantised files: without the guard for vectors in which nothing varies.
+
+    It divides by variances, and the smallest of them are 0 in int8: LiteRT then stops with an error, and where it
+    doesn't the answers are worthless. NNCF knows norms by their form, and quantises within those that have the guard.
+
+    Args:
+        with_squares: False writes variances as products, since LiteRT has neither squares nor squared differences,
+            which TensorFlow makes of them, in int16.
+    """
+    global _plain
+    _plain = ops.square if with_squares else lambda y: y * (y + 2.0**-10)  # the mean of y is 0
+    try:
+        yield
+    finally:
+        _plain = None
 
 
 class LayerNorm(Layer):
@@ -57,6 +82,9 @@ class LayerNorm(Layer):
             return ops.cast(ops.reshape(self._fusable(rows), ops.shape(x)), x.dtype)
         mean = ops.mean(y, axis=-1, keepdims=True)
         y = y - mean
+        if _plain is not None:
+            variance = ops.mean(_plain(y), axis=-1, keepdims=True)
+            return ops.cast(self._scaled(y, ops.rsqrt(variance + self.epsilon)), x.dtype)
         variance = ops.mean(ops.square(y), axis=-1, keepdims=True)
         inverse = ops.rsqrt(variance + self.epsilon) * self._varies(mean, variance, x.shape[-1])
         return ops.cast(self._scaled(y, inverse), x.dtype)

@@ -63,7 +63,7 @@ def with_preprocessing(
         return layer(*args, **kwargs)
 
     entry = keras.tree.pack_sequence_as(model.input, [pixels])
-    return _copy(model, input_tensors=entry, call_function=call)
+    return copied(model, input_tensors=entry, call_function=call)
 
 
 def input_shape(model, batch_size, image_size):
@@ -99,10 +99,22 @@ def in_float32(model):
     """The model itself if it computes in float32, else a copy that does."""
     if not modes(model) & {"float16", "bfloat16"}:
         return model
-    return _copy(model, lambda layer: type(layer).from_config({**layer.get_config(), "dtype": "float32"}))
+    return copied(model, lambda layer: type(layer).from_config({**layer.get_config(), "dtype": "float32"}))
 
 
-def _copy(model, clone_function=None, **kwargs):
+def outputs_of(model):
+    """The model's output tensors, in their structure; Keras has no `output` of a `Sequential` model."""
+    return model.outputs[0] if isinstance(model, keras.Sequential) else model.output
+
+
+def is_shaped(images, shape, dtype):
+    """Whether they are an array of this shape, whose open sizes are None, and of this dtype."""
+    given = getattr(images, "shape", ())
+    fits = len(shape) == len(given) and all(n in (None, m) for n, m in zip(shape, given, strict=True))
+    return fits and np.asarray(images).dtype == dtype
+
+
+def copied(model, clone_function=None, **kwargs):
     """A new model with its own weights of the same values, and the same names."""
     copy = keras.models.clone_model(model, clone_function=clone_function, recursive=True, **kwargs)
     for layer in copy.layers:

@@ -10,7 +10,8 @@ import keras
 from vitgraph import contract as c
 from vitgraph.checkpoints.convert import load as load_into
 from vitgraph.checkpoints.files import read_about
-from vitgraph.checkpoints.hub import download
+from vitgraph.checkpoints.hub import checkpoint
+from vitgraph.from_hub import from_hub
 from vitgraph.registry import BUILDERS
 
 _FUNCTION = re.compile(r"(vitgraph\.(?:wiring|builders)\.\w+):(\w+)")
@@ -26,7 +27,7 @@ def load(path: c.Path) -> keras.Model:
     Args:
         path: a `.keras` file; a `.safetensors` file that `save_weights` wrote of a net that a builder or `create` made;
             a folder of `vitgraph train` or of `save_to_folder`; or a repository of the Hugging Face hub with such a
-            file, such as "me/flowers" or "hf-hub:me/flowers".
+            file, such as "me/flowers" or "hf-hub:me/flowers". Other repositories are read as `from_hub` does.
 
     Returns:
         A `keras.Model`.
@@ -40,9 +41,12 @@ def load(path: c.Path) -> keras.Model:
         >>> vitgraph.load(vitgraph.save_weights(net, "vit.safetensors")).output_shape
         (None, 5)
     """
-    found = _found(pathlib.Path(path), str(path))
+    repository = _repository(pathlib.Path(path), str(path))
+    found = checkpoint(repository) if repository else _found(pathlib.Path(path))
     if found.suffix == ".keras":
         return _of_keras(found)
+    if repository and not (found.suffix == ".safetensors" and "builder" in read_about(found)):
+        return from_hub(repository)
     c.require(found.suffix == ".safetensors", "path", "a folder, or a file that ends in .keras or .safetensors")
     try:
         about = read_about(found)
@@ -72,18 +76,21 @@ def _function(value: Any) -> Any:
     return getattr(importlib.import_module(named[1]), named[2]) if named else value
 
 
-def _found(path: pathlib.Path, text: str) -> pathlib.Path:
-    """The file that a path, a folder or the name of a repository means."""
+def _repository(path: pathlib.Path, text: str) -> str | None:
+    """The name of the repository that is meant, or None."""
+    match = _REPOSITORY.fullmatch(text)
+    return match[1] if match and not path.exists() and path.suffix not in (".keras", ".safetensors") else None
+
+
+def _found(path: pathlib.Path) -> pathlib.Path:
+    """The file that a path or a folder means."""
     if path.is_dir():
         inside = [path / name for name in _INSIDE if (path / name).is_file()]
         c.require(inside, "path", f"a folder with one of {', '.join(_INSIDE)} in it; a training writes them at its end")
         return inside[0]
-    repository = _REPOSITORY.fullmatch(text)
-    if path.exists() or not repository or path.suffix in (".keras", ".safetensors"):
-        if not path.is_file():
-            raise FileNotFoundError(f"load: there is no file, folder or repository {text!r}")
-        return path
-    return download(repository[1])
+    if not path.is_file():
+        raise FileNotFoundError(f"load: there is no file, folder or repository {str(path)!r}")
+    return path
 
 
 def _of_keras(path: pathlib.Path) -> Any:

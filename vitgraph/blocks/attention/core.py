@@ -231,7 +231,7 @@ def over_keys(scores):
 
 def _add_bias(scores, bias):
     """scores (B W, heads, N, M) + bias (W, heads or 1, N, M)."""
-    if bias.shape[0] == 1:
-        return scores + bias
+    if bias.shape[0] == 1 or (is_static(bias.shape[0]) and bias.shape[0] == scores.shape[0]):
+        return scores + bias  # for one image no tensor has more than four axes, which phones' GPUs need
     grouped = ops.reshape(scores, (-1, ops.shape(bias)[0], *scores.shape[1:2], *ops.shape(scores)[2:]))
     return ops.reshape(grouped + bias, ops.shape(scores))
