@@ -11,8 +11,14 @@ from vitgraph.graphs.attention import attention, attention_rollout
 from vitgraph.graphs.channels import channels_first
 from vitgraph.graphs.distillation import without_distillation
 from vitgraph.graphs.folding import fold_batchnorm
+from vitgraph.graphs.freeze import freeze
+from vitgraph.graphs.input_channels import change_channels
+from vitgraph.graphs.input_shape import change_input_shape
 from vitgraph.graphs.pyramid import pyramid
+from vitgraph.graphs.replace_head import replace_head
 from vitgraph.graphs.simple_pyramid import simple_feature_pyramid
+from vitgraph.graphs.truncate import truncate
+from vitgraph.graphs.with_levels import with_levels
 from vitgraph.objectives.byol import byol
 from vitgraph.objectives.dino import dino
 from vitgraph.objectives.distillation import distill
@@ -30,12 +36,15 @@ __all__ = [
     "attention_rollout",
     "blocks",
     "byol",
+    "change_channels",
+    "change_input_shape",
     "channels_first",
     "create",
     "dino",
     "distill",
     "export",
     "fold_batchnorm",
+    "freeze",
     "images",
     "interop",
     "layout_map",
@@ -47,9 +56,12 @@ __all__ = [
     "objectives",
     "plots",
     "pyramid",
+    "replace_head",
     "save_weights",
     "simmim",
     "simple_feature_pyramid",
     "training",
+    "truncate",
+    "with_levels",
     "without_distillation",
 ]
