@@ -130,7 +130,13 @@ def batteries(folder):
         "vitgraph.interop.as_mit": (answers, {"model": backbone()}),
         "vitgraph.objectives.sincos_positions": (answers, {"encoder": net()}),
         "vitgraph.plots.plot_attention": (None, {"model": net(), "image": IMAGE, "path": "picture.png"}),
+        "vitgraph.plots.plot_boxes": (None, {"image": IMAGE, "boxes": [[1.0, 2.0, 9.0, 8.0]], "path": "picture.png"}),
+        "vitgraph.plots.plot_confusion": (None, {"truth": CLASSES, "predicted": CLASSES, "path": "picture.png"}),
+        "vitgraph.plots.plot_gradcam": (None, {"model": net(depth=2), "image": IMAGE, "path": "picture.png"}),
         "vitgraph.plots.plot_history": (None, {"history": {"loss": [2.0, 1.0]}, "path": "picture.png"}),
+        "vitgraph.plots.plot_masks": (
+            None, {"image": IMAGE, "masks": {"truth": PIXELS[0, ..., 0]}, "path": "picture.png"},
+        ),
         "vitgraph.plots.plot_probabilities": (
             None,
             {"image": IMAGE, "probabilities": np.full((2, 17, 17), 1 / 17), "grid": (4, 4), "path": "picture.png"},
