@@ -11,6 +11,7 @@ from vitgraph.training.folder import LAST, Folder, has_matplotlib
 from vitgraph.training.loop import run
 from vitgraph.training.optimizer import make_optimizer
 from vitgraph.training.pipeline import batches, check_normalization
+from vitgraph.training.report import write_report
 
 
 class Job:
@@ -78,6 +79,8 @@ class Job:
         folder.begin()
         self.introduce(folder, graph)
         run(folder, model, self.recipe, self.training_batches, held_out, best=best, save=save, silent=self.silent)
+        if has_matplotlib():
+            write_report(folder, model, self.held_out, held_out, self.normalization)
         folder.finish(graph, save)
         return self.result(folder)
 
@@ -91,7 +94,7 @@ class Job:
         rate = f"learning rate {r.learning_rate:.3g}, layer decay {r.layer_decay}, weight decay {r.weight_decay}"
         self.say("recipe", f"{r.epochs} epochs, batches of {r.batch_size}{parts}, {rate}")
         if not has_matplotlib():
-            self.say("note", "no picture of the history: matplotlib isn't installed (pip install matplotlib)")
+            self.say("note", "no pictures and no report: matplotlib isn't installed (pip install matplotlib)")
         if folder.epoch:
             self.say("resumes", f"after epoch {folder.epoch}, from {folder / LAST}")
 
