@@ -1,4 +1,4 @@
-"""A training's report: one HTML file with its curves, its confusion matrix and the images that it takes most wrongly."""
+"""A training's report: one HTML file with its curves, its confusion matrix and the most wrong images."""
 
 import base64
 import functools
