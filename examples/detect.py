@@ -45,7 +45,7 @@ def main(arguments=None):
 
     model = detector()
     optimizer = keras.optimizers.AdamW(2e-3, global_clipnorm=10.0)
-    model.compile(optimizer=optimizer, box_loss="ciou", classification_loss="binary_crossentropy", jit_compile=False)
+    model.compile(optimizer=optimizer, box_loss="ciou", classification_loss="binary_crossentropy", run_eagerly=True)
     labels = {"boxes": seen.boxes[:, None], "classes": seen.classes[:, None]}
     model.fit(seen.images, labels, batch_size=16, epochs=args.epochs, verbose=2)
 

@@ -37,8 +37,8 @@ def change_input_shape(model: c.Graph, shape: c.Image) -> keras.Model:
     Example:
         >>> vit = vitgraph.build_vit((32, 32, 3), dim=16, depth=1, num_heads=2)
         >>> larger = vitgraph.change_input_shape(vit, (48, 64, 3))
-        >>> larger.get_layer("pos_embed").table.shape  # a class token and 3 x 4 patches
-        (1, 13, 16)
+        >>> larger.input_shape, larger.get_layer("pos_embed").grid
+        ((None, 48, 64, 3), (3, 4))
     """
     images = len(model.inputs) == 1 and len(model.inputs[0].shape) == 4
     c.require(images, "model", "a graph of one input, images (B, H, W, C)")

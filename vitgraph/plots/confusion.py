@@ -29,7 +29,8 @@ def plot_confusion(
         OSError: the picture can't be written.
 
     Example:
-        >>> vitgraph.plots.plot_confusion([0, 0, 1, 2], [0, 1, 1, 2], "confusion.png", class_names=("a", "b", "c"))
+        >>> truth, predicted = [0, 0, 1, 2], [0, 1, 1, 2]
+        >>> vitgraph.plots.plot_confusion(truth, predicted, "confusion.png", class_names=("a", "b", "c"))
     """
     from matplotlib.figure import Figure
 
