@@ -2,6 +2,7 @@
 
 import re
 from fractions import Fraction
+from typing import Any
 
 import keras
 from keras import layers
@@ -50,7 +51,8 @@ def change_input_shape(model: c.Graph, shape: c.Image) -> keras.Model:
     image = keras.Input(tuple(shape), before.shape[0], before.dtype, name=before.name)
     grids = grids_of(model)
     in_parts = any(isinstance(layer, BlockPositions) for layer in model.layers)
-    ratios = [Fraction(new, old) for new, old in zip(size, before.shape[1:3], strict=True)] if in_parts else None
+    sides: Any = zip(size, before.shape[1:3], strict=True)
+    ratios = [Fraction(new, old) for new, old in sides] if in_parts else None
 
     def layer_of(layer, tensors):
         _check_patches(layer, tensors)

@@ -97,7 +97,7 @@ def colour(number):
     """The colour of a class, (3,), from 0 to 1; the same one in all pictures."""
     import matplotlib
 
-    return matplotlib.colormaps["tab20"].colors[(2 * int(number) + (int(number) // 10) % 2) % 20]
+    return matplotlib.colormaps["tab20"]((2 * int(number) + (int(number) // 10) % 2) % 20)[:3]
 
 
 def name_of(number, class_names):

@@ -28,6 +28,7 @@ def plot_history(history: Mapping[str, Sequence[float]], path: c.PicturePath) ->
         >>> vitgraph.plots.plot_history(history, "history.png")
     """
     from matplotlib.figure import Figure
+    from matplotlib.ticker import MaxNLocator
 
     curves = {name: _curve(name, values) for name, values in history.items() if str(name).endswith(tuple(_CURVES))}
     c.require(curves, "history", f"one or more curves whose names end in {', '.join(_CURVES)}")
@@ -41,7 +42,7 @@ def plot_history(history: Mapping[str, Sequence[float]], path: c.PicturePath) ->
             axes.plot(epochs, curves[name], ".-", label=_SHOWN.get(name.removesuffix(kind), name))
         axes.set_title(_CURVES[kind], size=9, weight="bold")
         axes.set_xlabel("epoch", size=9, color=GREY)
-        axes.xaxis.get_major_locator().set_params(integer=True)
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         axes.tick_params(labelsize=8, colors=GREY)
         axes.spines[["top", "right"]].set_visible(False)
         if len(names) > 1:
