@@ -13,8 +13,14 @@ from vitgraph.graphs.attention import attention, attention_rollout
 from vitgraph.graphs.channels import channels_first
 from vitgraph.graphs.distillation import without_distillation
 from vitgraph.graphs.folding import fold_batchnorm
+from vitgraph.graphs.freeze import freeze
+from vitgraph.graphs.input_channels import change_channels
+from vitgraph.graphs.input_shape import change_input_shape
 from vitgraph.graphs.pyramid import pyramid
+from vitgraph.graphs.replace_head import replace_head
 from vitgraph.graphs.simple_pyramid import simple_feature_pyramid
+from vitgraph.graphs.truncate import truncate
+from vitgraph.graphs.with_levels import with_levels
 from vitgraph.inference import embed, evaluate, preprocessing
 from vitgraph.objectives.byol import byol
 from vitgraph.objectives.dino import dino
@@ -34,6 +40,8 @@ __all__ = [
     "attention_rollout",
     "blocks",
     "byol",
+    "change_channels",
+    "change_input_shape",
     "channels_first",
     "classes",
     "create",
@@ -44,6 +52,7 @@ __all__ = [
     "evaluate",
     "export",
     "fold_batchnorm",
+    "freeze",
     "from_hub",
     "images",
     "inference",
@@ -60,6 +69,7 @@ __all__ = [
     "preprocessing",
     "push_to_hub",
     "pyramid",
+    "replace_head",
     "save_to_folder",
     "save_weights",
     "sharing",
@@ -67,5 +77,7 @@ __all__ = [
     "simple_feature_pyramid",
     "to_timm",
     "training",
+    "truncate",
+    "with_levels",
     "without_distillation",
 ]

@@ -1,6 +1,7 @@
 """Training: the papers' numbers, what decays, and a loop that goes on exactly, whatever happens to it."""
 
 import _thread
+import base64
 import csv
 import dataclasses
 import json
@@ -309,8 +310,11 @@ def test_what_a_training_leaves(whole, folders):
     names = {path.name for path in whole.iterdir()}
     assert names == {
         "run.json", "last.safetensors", "best.safetensors", "history.csv", "history.png", "tensorboard", "model.keras",
-        "weights.safetensors",
+        "weights.safetensors", "confusion.png", "worst.png", "report.html",
     }  # fmt: skip
+    report = (whole / "report.html").read_text()
+    for name in ("history.png", "confusion.png", "worst.png"):
+        assert base64.b64encode((whole / name).read_bytes()).decode() in report
     figures = history(whole)
     assert {len(values) for values in figures.values()} == {8}
     assert figures["loss"][-1] < figures["loss"][0]

@@ -24,7 +24,7 @@ from vitgraph.blocks.base import Layer
 from vitgraph.blocks.convolution.convolution import DepthwiseConv2D, PatchConv2D
 from vitgraph.blocks.convolution.overlapping import OverlappingPatches
 from vitgraph.blocks.convolution.pooling import AdaptiveAveragePooling, AveragePooling, MaxPooling
-from vitgraph.blocks.convolution.resizing import ResizeLike, ResizeToMultiple, ScaleImage
+from vitgraph.blocks.convolution.resizing import FitToStride, ResizeLike, ResizeToMultiple, ScaleImage
 from vitgraph.blocks.convolution.shifting import DiagonalShifts
 from vitgraph.blocks.convolution.unfolding import Fold, Unfold
 from vitgraph.blocks.graph import GraphModel, Stage
@@ -117,6 +117,7 @@ __all__ = [
     "DiagonalShifts",
     "DropLast",
     "DropPrefix",
+    "FitToStride",
     "Fold",
     "GatedActivation",
     "GELU",

@@ -50,6 +50,23 @@ def readable(cls):
     return keras.saving.register_keras_serializable(package=PACKAGE)(cls)
 
 
+class Levels(dict):
+    """{level: layer name}, which says what to do about a level that isn't there: detectors ask without looking."""
+
+    def __missing__(self, level):
+        raise MissingLevel(
+            f"this net has no map {level!r}, only {', '.join(self) or 'tokens'}: "
+            f"vitgraph.with_levels(model, (..., {level!r}, ...)) makes what is missing"
+        )
+
+
+class MissingLevel(KeyError):
+    """The `KeyError` of a dictionary of levels, whose message is written as it is."""
+
+    def __str__(self):
+        return self.args[0]
+
+
 @readable
 class GraphModel(keras.Model):
     """A Functional `keras.Model` that detectors and segmenters can read.
@@ -97,7 +114,7 @@ class GraphModel(keras.Model):
     @property
     def pyramid_level_inputs(self):
         """{"P2": layer name, ...}: the last map of each stride (keras-cv)."""
-        return {stage.level: stage.name for stage in self.stages if stage.grid is None}
+        return Levels({stage.level: stage.name for stage in self.stages if stage.grid is None})
 
     @property
     def pyramid_outputs(self):
@@ -116,11 +133,42 @@ class GraphModel(keras.Model):
 
 
 @readable
-class MiTModel(GraphModel):
-    """A `GraphModel` whose levels are numbered from "P1" whatever their strides, as in the libraries' MiT backbones."""
+class LevelsModel(GraphModel):
+    """A `GraphModel` with the levels in which it ends, and no others, if its output is a dictionary of them."""
 
     @property
     def pyramid_level_inputs(self):
-        """{"P1": layer name, "P2": ..., ...}: the maps in the order of the stream."""
-        names = super().pyramid_level_inputs.values()
-        return {f"P{i}": name for i, name in enumerate(names, start=1)}
+        """{"P3": layer name, ...}: as in the output."""
+        ends = self.output if isinstance(self.output, dict) else {}
+        layers = {level: tensor._keras_history.operation for level, tensor in ends.items()}
+        names = {level: layer.name for level, layer in layers.items() if isinstance(layer, Stage)}
+        return Levels(names or super().pyramid_level_inputs)
+
+
+@readable
+class MiTModel(LevelsModel):
+    """A model whose levels are numbered from "P1" whatever their strides, as in the libraries' MiT backbones."""
+
+    @property
+    def pyramid_level_inputs(self):
+        """{"P1": layer name, "P2": ..., ...}: the maps from the finest to the coarsest."""
+        finest_first = sorted(super().pyramid_level_inputs.values(), key=lambda name: pair(self.get_layer(name).stride))
+        return Levels({f"P{i}": name for i, name in enumerate(finest_first, start=1)})
+
+    @property
+    def embedding_dims(self):
+        """Channels of each level, written so that no two are alike."""
+        return [_Channels(x.shape[-1]).of(level) for level, x in self.pyramid_outputs.items()]
+
+
+class _Channels(int):
+    """A number of channels that is written with its level: both SegFormers name a layer after what it looks like."""
+
+    level = ""
+
+    def of(self, level):
+        self.level = level
+        return self
+
+    def __format__(self, spec):
+        return f"{int(self):{spec}}_{self.level}"

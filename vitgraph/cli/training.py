@@ -7,11 +7,12 @@ import sys
 from vitgraph.cli.arguments import add_command, add_pairs, input_size, number_or_text, numbers
 
 TRAIN_EXAMPLES = """\
-IMAGES is a folder with one folder of images per class. DIR gets history.csv, history.png, tensorboard/, run.json (all
-settings), last.safetensors (what training resumes from), best.safetensors (the weights of the best epoch), and at the
-end model.keras and weights.safetensors. After an interruption at any moment, the same command resumes from the last
-state, which is kept after each epoch and every --save-minutes, and ends as if it hadn't been interrupted. SIGTERM is
-answered by keeping the state, and by the exit code 143.
+IMAGES is a folder with one folder of images per class. DIR gets history.csv, tensorboard/, run.json (all settings),
+last.safetensors (what training resumes from), best.safetensors (the weights of the best epoch), and at the end
+report.html (curves, confusion matrix, the most wrong images), model.keras and weights.safetensors. After an
+interruption at any moment, the same command resumes from the last state, which is kept after each epoch and every
+--save-minutes, and ends as if it hadn't been interrupted. SIGTERM is answered by keeping the state, and by the exit
+code 143.
 
 examples:
   vitgraph train vit_small_patch16_224 flowers --validation 0.1 --out small --batch-size 256 --epochs 100

@@ -11,10 +11,10 @@ def input_of(model):
     return model.input if keras.backend.is_keras_tensor(model.input) else model.inputs
 
 
-def with_ending(model, outputs, name=None):
+def with_ending(model, outputs, name=None, kind=GraphModel):
     """The model from the same input to other outputs."""
     try:
-        return GraphModel(input_of(model), outputs, name=name or model.name)
+        return kind(input_of(model), outputs, name=name or model.name)
     except ValueError:  # a layer's output is that of its first call
         c.require(False, "model", "a graph whose layers were called in no other graph before")
 

@@ -4,7 +4,6 @@ import keras
 
 from vitgraph import contract as c
 from vitgraph.blocks.graph import MiTModel
-from vitgraph.graphs.levels import levels_of
 
 
 @c.public
@@ -16,8 +15,8 @@ def as_mit(model: c.Graph) -> keras.Model:
     from the levels (a detector, DeepLab) must be given the model itself.
 
     Args:
-        model: a graph of this package with maps of several strides and a known image size, just built or read back
-            from a file. The levels must differ in width: both SegFormers name a layer after it.
+        model: a graph of this package with maps and a known image size, just built or read back from a file. A plain
+            net has none; `with_levels` makes them.
 
     Returns:
         A `keras.Model` that can be saved and read back as it is.
@@ -27,8 +26,9 @@ def as_mit(model: c.Graph) -> keras.Model:
         >>> list(vitgraph.interop.as_mit(backbone).pyramid_level_inputs)
         ['P1', 'P2', 'P3', 'P4']
     """
-    widths = [stage.output.shape[-1] for stage in levels_of(model).values() if stage.grid is None]
-    c.require(0 < len(widths) == len(set(widths)), "model", f"a graph with maps of different widths, here {widths}")
     shape = model.inputs[0].shape[1:]
     c.require(None not in shape, "model", f"a graph of images of a known size, here {tuple(shape)}")
-    return MiTModel(model.input, model.output, name=model.name)
+    adapted = MiTModel(model.input, model.output, name=model.name)
+    remedy = 'with_levels(model, ("P2", "P3", "P4", "P5")) makes them'
+    c.require(adapted.pyramid_level_inputs, "model", f"a graph with maps, which this one isn't: {remedy}")
+    return adapted

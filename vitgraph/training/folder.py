@@ -10,12 +10,12 @@ from typing import NamedTuple
 import numpy as np
 
 from vitgraph.contract import require
-from vitgraph.plots import plot_history
 from vitgraph.scratch import clean, written
 from vitgraph.training import checkpoint
 
 LAST, BEST, RUN, TABLE = "last.safetensors", "best.safetensors", "run.json", "history.csv"
 MODEL, WEIGHTS, PICTURE, TENSORBOARD = "model.keras", "weights.safetensors", "history.png", "tensorboard"
+REPORT, CONFUSION, WORST = "report.html", "confusion.png", "worst.png"
 
 
 class Result(NamedTuple):
@@ -68,7 +68,7 @@ class Folder:
 
     def clean(self):
         """Removes what killed processes were writing."""
-        for name in (LAST, BEST, RUN, TABLE, MODEL, WEIGHTS, PICTURE):
+        for name in (LAST, BEST, RUN, TABLE, MODEL, WEIGHTS, PICTURE, REPORT, CONFUSION, WORST):
             clean(self / name)
             for stale in self.path.glob(f".{name}.*"):
                 if stale.is_file():
@@ -145,10 +145,8 @@ class Folder:
         self.write(TABLE, lambda path: path.write_text(text.getvalue(), encoding="utf-8"))
 
     def finish(self, graph, save):
-        """Writes the picture, the weights by `save(path)`, and last the graph, which says that all is there."""
+        """Writes the weights by `save(path)`, and last the graph, which says that all is there."""
         self.write_table()
-        if has_matplotlib():
-            self.write(PICTURE, lambda path: plot_history(self.history, path))
         self.write(WEIGHTS, save)
         self.write(MODEL, graph.save)
 

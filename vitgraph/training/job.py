@@ -13,6 +13,7 @@ from vitgraph.training.folder import LAST, Folder, has_matplotlib, said
 from vitgraph.training.loop import run
 from vitgraph.training.optimizer import make_optimizer
 from vitgraph.training.pipeline import batches, check_normalization
+from vitgraph.training.report import write_report
 
 
 class Job:
@@ -86,6 +87,8 @@ class Job:
             save_minutes=save_minutes, silent=self.silent,
         )  # fmt: skip
         self.describe(graph, figures={name: values[-1] for name, values in folder.history.items()})
+        if has_matplotlib():
+            write_report(folder, model, self.held_out, held_out, self.normalization)
         folder.finish(graph, save)
         return self.result(folder)
 
@@ -107,7 +110,7 @@ class Job:
         rate = f"learning rate {r.learning_rate:.3g}, layer decay {r.layer_decay}, weight decay {r.weight_decay}"
         self.say("recipe", f"{r.epochs} epochs, batches of {r.batch_size}{parts}, {rate}")
         if not has_matplotlib():
-            self.say("note", "no picture of the history: matplotlib isn't installed (pip install matplotlib)")
+            self.say("note", "no pictures and no report: matplotlib isn't installed (pip install matplotlib)")
         if said(folder.state):
             self.say("resumes", f"after {said(folder.state)}, from {folder / LAST}")
 

@@ -25,11 +25,10 @@ def doubled(dim, stages):
 
 
 def block_window(window_size, shifted, grid, clip):
-    """The geometry of a block's windows; on a known grid it is clipped here, and its table with it."""
+    """The geometry of a block's windows; on a known grid they are clipped here, and their table with them."""
     window_size = pair(window_size)
     shift = tuple(w // 2 if shifted else 0 for w in window_size)
     if clip and None not in grid:
         shift = tuple(0 if n <= w else s for n, w, s in zip(grid, window_size, shift, strict=True))
         window_size = tuple(map(min, window_size, grid))
-        clip = False
     return {"window_size": window_size, "shift": shift, "clip": clip}

@@ -40,6 +40,28 @@ class ResizeLike(Layer):
         return (*like_shape[:3], x_shape[-1])
 
 
+class FitToStride(Layer):
+    """(B, h, w, C), (B, H, W, .) -> (B, ceil(H / s), ceil(W / s), C): the map that an image has at stride s.
+
+    Args:
+        stride: pixels per position, s.
+        crop: take the top left part of a map that is at least as large; otherwise the map is resized, bilinear.
+    """
+
+    def __init__(self, stride, crop=False, **kwargs):
+        super().__init__(**kwargs)
+        self.stride = stride
+        self.crop = crop
+
+    def call(self, x, image):
+        height, width = ((n + self.stride - 1) // self.stride for n in sizes(image))
+        return x[:, :height, :width] if self.crop else _resize(x, (height, width))
+
+    def compute_output_shape(self, x_shape, image_shape):
+        batch, *grid, _ = image_shape
+        return (batch, *(None if n is None else -(-n // self.stride) for n in grid), x_shape[-1])
+
+
 class ScaleImage(Layer):
     """(B, H, W, C) -> (B, floor(s H), floor(s W), C): bicubic without antialiasing, as PyTorch does it, or a crop.
 

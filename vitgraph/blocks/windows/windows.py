@@ -1,6 +1,6 @@
 """Windows of a map: partition with a cyclic shift, its reverse, and the biases of the attention inside them.
 
-They share one geometry (`_Windowed`): windows are clipped to the map, an axis that isn't longer than the window isn't
+They share one geometry (`Windowed`): windows are clipped to the map, an axis that isn't longer than the window isn't
 shifted, and windows are padded with zeros at the bottom and the right.
 """
 
@@ -11,7 +11,7 @@ from vitgraph.blocks.base import Layer, is_static, look_up, pad_end, pair, sizes
 from vitgraph.blocks.initializers import initial
 
 
-class _Windowed(Layer):
+class Windowed(Layer):
     """The geometry of windows.
 
     Args:
@@ -47,7 +47,7 @@ class _Windowed(Layer):
         return [n if self.clip else n % size for n, size in ((up, height), (left, width))]
 
 
-class WindowPartition(_Windowed):
+class WindowPartition(Windowed):
     """(B, H, W, C) -> (B n, w, C): n windows of w tokens, after a cyclic shift towards the origin and padding."""
 
     def call(self, x):
@@ -68,7 +68,7 @@ class WindowPartition(_Windowed):
         return (None, rows * columns, channels)
 
 
-class WindowReverse(_Windowed):
+class WindowReverse(Windowed):
     """(B n, w, C), (B, H, W, .) -> (B, H, W, C): windows back into the map of the second input's size."""
 
     def call(self, windows, like):
@@ -87,7 +87,7 @@ class WindowReverse(_Windowed):
         return (*like_shape[:3], windows_shape[-1])
 
 
-class _Bias(_Windowed):
+class _Bias(Windowed):
     """A bias of attention within windows, from a table with one row per offset between two positions."""
 
     def read(self, table, window, x):
@@ -150,7 +150,7 @@ class WindowBias(_Bias):
         return self.bias_shape(input_shape, self.num_heads)
 
 
-class WindowOffsets(_Windowed):
+class WindowOffsets(Windowed):
     """(B, H, W, .) -> (1, (2 h - 1)(2 w - 1), 2): all offsets between positions of an h x w window, log-spaced.
 
     Swin V2's (arXiv:2111.09883, section 3.3): an offset in rows or columns is scaled so that the largest is 8, and
