@@ -279,6 +279,35 @@ TINY = {
             "attention": efficient_vit.residual_attention, "class_token": False, "global_pool": "avg",
         },
     ),
+    "eva": Tiny(
+        vitgraph.build_eva,
+        {
+            "dim": 16, "depth": 2, "num_heads": 2, "gated_mlp": True, "mlp_norm": True, "attn_norm": True,
+            "num_reg_tokens": 1, "rope_reference": (3, 3), "init_values": 0.1, "k_bias": True, "num_kv_heads": (2, 1),
+        },
+    ),
+    "eva_mixed": Tiny(
+        vitgraph.build_eva,
+        {
+            "dim": 16, "depth": 2, "num_heads": 2, "mlp_ratio": 2, "pos_embed": "none", "rope": "mixed",
+            "qk_norm": True, "global_pool": "token",
+        },
+    ),
+    "hiera": Tiny(
+        vitgraph.build_hiera,
+        {
+            "dims": (8, 16, 32), "depths": (1, 1, 2), "num_heads": (1, 2, 4), "mlp_ratio": 2, "q_pool": 2,
+            "mask_unit_size": 4, "mask_unit_attn": (True, False, False), "expansion": "pool", "pos_embed": "abswin",
+            "pos_grid": 6, "init_values": 0.1,
+        },
+    ),
+    "hiera_linear": Tiny(
+        vitgraph.build_hiera,
+        {
+            "dims": (8, 16), "depths": (2, 1), "num_heads": (1, 2), "mlp_ratio": 2, "q_pool": 1, "mask_unit_size": 2,
+            "mask_unit_attn": (True, False),
+        },
+    ),
 }  # fmt: skip
 
 OPEN = [name for name, tiny in TINY.items() if not tiny.tied]
@@ -289,8 +318,9 @@ SMOOTH = [name for name, tiny in TINY.items() if not tiny.discrete]
 
 EVERY_LAYER = [
     "ats_vit", "beit", "cait", "cct", "crossformer", "crossvit", "cvt", "deepvit", "efficient_vit",
-    "efficient_vit_residual", "levit", "localvit", "localvit_pvt", "mobilevit", "mobilevit_v2", "nest", "pvt_v2_linear",
-    "regionvit", "simple_vit", "small_data_pit", "swin", "swin_v2", "t2t_vit_performer", "vit_lite", "vit_modern",
+    "efficient_vit_residual", "eva", "eva_mixed", "hiera", "levit", "localvit", "localvit_pvt", "mobilevit",
+    "mobilevit_v2", "nest", "pvt_v2_linear", "regionvit", "simple_vit", "small_data_pit", "swin", "swin_v2",
+    "t2t_vit_performer", "vit_lite", "vit_modern",
 ]  # fmt: skip
 """Those that have every kind of layer between them: for questions that take long, and that each layer answers alone."""
 

@@ -31,8 +31,9 @@ from vitgraph.blocks.graph import GraphModel, Stage
 from vitgraph.blocks.normalization import BatchNorm, GroupNorm, LayerNorm, RMSNorm
 from vitgraph.blocks.positions.grid_bias import GridBias
 from vitgraph.blocks.positions.image_blocks import BlockPositions
+from vitgraph.blocks.positions.rotary import MixedRotaryTable, RotaryTable, Rotate
 from vitgraph.blocks.positions.sinusoids import SinePosition, SinusoidTable
-from vitgraph.blocks.positions.tables import PositionTable, SinCosPosition, SinCosTable
+from vitgraph.blocks.positions.tables import PositionTable, SinCosPosition, SinCosTable, WindowTable
 from vitgraph.blocks.pretraining.contrast import CentredCrossEntropy, SwappedCosine, WeightNormDense
 from vitgraph.blocks.pretraining.masking import (
     ColourBins,
@@ -147,6 +148,7 @@ __all__ = [
     "MaskedSquaredError",
     "MaxPooling",
     "MixHeads",
+    "MixedRotaryTable",
     "NormalizePatches",
     "NystromAttention",
     "OffsetBias",
@@ -173,6 +175,8 @@ __all__ = [
     "RegionBias",
     "RejoinPrefix",
     "RMSNorm",
+    "RotaryTable",
+    "Rotate",
     "Residual",
     "ResizeLike",
     "ResizeToMultiple",
@@ -204,4 +208,5 @@ __all__ = [
     "WindowOffsets",
     "WindowPartition",
     "WindowReverse",
+    "WindowTable",
 ]
