@@ -161,6 +161,17 @@ OWN = {  # builder: (arguments, the one that is refused, what is allowed), ...
         ({"reduction": 513}, "reduction", "at most the hidden width, here 512; None is 64"),
         ({"sr_ratios": (8, 4, 2, 2)}, "sr_ratios", "1 in the last stage with class_token=True"),
     ],
+    "maxvit": [
+        ({"head_dim": 24}, "head_dim", "a divisor of the widths with attention, here [64]"),
+        ({"block_types": ("C", "C", "T", "T"), "dims": (64, 128, 256, 500)}, "head_dim", "a divisor of the widths"),
+        ({"block_types": ("P",) * 4, "head_dim": 1, "dims": (63, 128, 256, 512)}, "dims", "even widths with blocks P"),
+        ({"conv": "convnext", "dims": (96, 128, 256, 512)}, "dims", "widths that are multiples of the one before"),
+        ({"conv": "convnext", "stride_mode": "1x1"}, "stride_mode", '"dw" or "pool" with conv="convnext"'),
+        ({"conv": "convnext", "expand_ratio": 0.001}, "expand_ratio", "at least 1 / width, here 0.001 of 64"),
+        ({"se_ratio": 0.001}, "se_ratio", "at least 1 / width, here 0.001 of 64"),
+        ({"mlp_ratio": 0.001}, "mlp_ratio", "at least 1 / width, here 0.001 of 64"),
+        ({"img_size": 31, **OPEN}, "img_size", "height and width of at least 32"),
+    ],
     "mobilevit": [
         ({"num_heads": (4, 5, 4)}, "num_heads", "divisors of the width, here 5 of 192"),
         ({"num_heads": (4, 4)}, "num_heads", "3 entries, "),

@@ -3,6 +3,7 @@
 import math
 
 from tests.parity import Port, same
+from tests.parity.initial import CONV, LINEAR, TABLE, default, normal, scaled_with_depth
 from tests.parity.timm import begin, finish, norm_of, top_of
 from tests.parity.vit import image_of, maps_of
 from vitgraph import build_eva
@@ -164,6 +165,16 @@ PARAMETERS = {
     "vit_small_plus_patch16_dinov3": 29_068_264,
     "vit_small_plus_patch16_dinov3_qkvb": 29_077_480,
     "vit_tiny_patch16_dinov3_qkvb": 5_682_664,
+}
+
+INITIAL = {
+    "eva02_tiny_patch14_224": {
+        **scaled_with_depth(r"block_(\d+)_(attn_proj|mlp_fc2)/kernel"),
+        "head/kernel": normal(0.02 * 0.001),
+        CONV: default,
+        LINEAR: normal(0.02),
+        TABLE: normal(0.02),
+    }
 }
 
 TRANSLATIONS = {"timm.models.eva.Eva": eva}

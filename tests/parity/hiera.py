@@ -5,6 +5,7 @@ import math
 import numpy as np
 
 from tests.parity import Port, channels_first, same
+from tests.parity.initial import normal, scaled_with_depth
 from tests.parity.timm import begin, finish, norm_of, top_of
 from vitgraph import build_hiera
 
@@ -42,8 +43,8 @@ def hiera(config, image_shape, weights):
         {
             **{f"features/{i}": (stage.name, channels_first) for i, stage in enumerate(model.stages)},
             "forward_features": (model.stages[-1].name, lambda x: unrolled(x, unpooled, ours["q_stride"])),
-            "pre_logits": ("norm", same),
-            "logits": ("predictions" if top["include_top"] else "norm", same),
+            "pre_logits": ("fc_norm", same),
+            "logits": ("predictions" if top["include_top"] else "fc_norm", same),
         },
     )
 
@@ -81,6 +82,14 @@ PARAMETERS = {
     "hiera_small_224": 35_008_072,
     "hiera_small_abswin_256": 34_361_800,
     "hiera_tiny_224": 27_910_216,
+}
+
+INITIAL = {
+    "hiera_tiny_224": {
+        **scaled_with_depth(r"block_(\d+)_(attn_proj|mlp_fc2)/kernel"),
+        "head/kernel": normal(0.0),
+        r".*/(kernel|table)": normal(0.02),
+    }
 }
 
 TRANSLATIONS = {"timm.models.hiera.Hiera": hiera}

@@ -23,6 +23,7 @@ from vitgraph.blocks.attention.talking_heads import HeadMixture, TalkingHeadsAtt
 from vitgraph.blocks.base import Layer
 from vitgraph.blocks.convolution.convolution import DepthwiseConv2D, PatchConv2D
 from vitgraph.blocks.convolution.overlapping import OverlappingPatches
+from vitgraph.blocks.convolution.padding import PadToSame
 from vitgraph.blocks.convolution.pooling import AdaptiveAveragePooling, AveragePooling, MaxPooling
 from vitgraph.blocks.convolution.resizing import ResizeLike, ResizeToMultiple, ScaleImage
 from vitgraph.blocks.convolution.shifting import DiagonalShifts
@@ -75,6 +76,7 @@ from vitgraph.blocks.tokens.tokens import (
     ToMap,
     ToTokens,
 )
+from vitgraph.blocks.windows.grids import GridPartition, GridReverse
 from vitgraph.blocks.windows.groups import GroupBias, GroupOffsets, GroupPartition, GroupReverse
 from vitgraph.blocks.windows.regions import (
     Alongside,
@@ -123,6 +125,8 @@ __all__ = [
     "GELU",
     "GraphModel",
     "GridBias",
+    "GridPartition",
+    "GridReverse",
     "GroupBias",
     "GroupNorm",
     "GroupedAttention",
@@ -156,6 +160,7 @@ __all__ = [
     "PadCentred",
     "PadToMultiple",
     "PadToRegions",
+    "PadToSame",
     "PatchConv2D",
     "PatchIds",
     "Patchify",

@@ -18,6 +18,7 @@ from vitgraph.builders.hiera import build_hiera
 from vitgraph.builders.levit import build_levit
 from vitgraph.builders.localvit import build_localvit
 from vitgraph.builders.localvit_pvt import build_localvit_pvt
+from vitgraph.builders.maxvit import build_maxvit
 from vitgraph.builders.mobilevit import build_mobilevit
 from vitgraph.builders.mobilevit_v2 import build_mobilevit_v2
 from vitgraph.builders.nest import build_nest
@@ -55,6 +56,7 @@ __all__ = [
     "build_levit",
     "build_localvit",
     "build_localvit_pvt",
+    "build_maxvit",
     "build_mobilevit",
     "build_mobilevit_v2",
     "build_nest",

@@ -23,6 +23,7 @@ keeps tokens ordered by mask units, so that masked ones are never computed; here
 numbers in another order.
 """
 
+import dataclasses
 from typing import Literal
 
 import keras
@@ -40,6 +41,7 @@ from vitgraph.blocks import (
     WindowTable,
 )
 from vitgraph.blocks.base import pair
+from vitgraph.blocks.initializers import constant, normal, zeros
 from vitgraph.wiring import layers as w
 from vitgraph.wiring.border import Border
 from vitgraph.wiring.initial_weights import BEIT
@@ -59,8 +61,16 @@ VARIANTS = {  # table 4 of the paper; abswin: timm's
     "hiera_base_abswin_256": {**_256},
 }
 
+_INITIAL = dataclasses.replace(
+    BEIT,
+    dense_bias=constant(0.02),
+    conv=normal(0.02),
+    special={**BEIT.special, "head/kernel": zeros, "head/bias": zeros},
+)
+"""timm's `init_weight_vit` and `fix_init_weight`."""
 
-@c.builder(initial=BEIT)
+
+@c.builder(initial=_INITIAL)
 def build_hiera(
     input_shape: c.Image = (224, 224, 3),
     *,
@@ -145,7 +155,7 @@ def build_hiera(
             in_units = mask_unit_attn[i - 1 if j == 0 and i else i]
             x = _block(x, t, drop_path, stride, max(unit, 1) if in_units else None, expansion, f"block_{index}")
         x = Stage(patch_stride * q_stride**pools, name=f"stage_{i + 1}")(x)
-    return border.end(x, drop_rate, lambda x: w.layer_norm(x, norm_eps, "norm"))
+    return border.end(x, drop_rate, lambda x: w.layer_norm(x, norm_eps, "fc_norm"))
 
 
 def _block(x, t, drop_path, stride, unit, expansion, name):

@@ -3,6 +3,7 @@
 from vitgraph.blocks.initializers import (
     InitialWeights,
     glorot_normal,
+    glorot_uniform,
     he_fan_in,
     he_fan_out,
     normal,
@@ -47,3 +48,11 @@ SMALL_DATA = InitialWeights(
 
 MOBILE = InitialWeights(dense=normal(0.01), conv=he_fan_out, conv_bias=zeros)
 """timm's MobileViT: `byobnet.py`."""
+
+MAXVIT = InitialWeights(
+    dense=glorot_uniform,
+    conv=he_fan_out,
+    conv_bias=zeros,
+    special={r".*_(?:mlp|pos)_fc\d/bias": normal(1e-6), r"head(?:_rep)?/.*": pytorch_uniform},
+)
+"""timm's MaxViT: `_init_transformer` and `_init_conv` of `maxxvit.py`."""

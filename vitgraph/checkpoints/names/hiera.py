@@ -9,7 +9,7 @@ def _source(norm, head):
         renames=(
             (r"pos_embed_win/table", "pos_embed_win", map_to_rows),
             (r"block_(\d+)_expand", "blocks.{0}.proj"),
-            (r"norm", norm),
+            (r"fc_norm", norm),
             (r"head", head),
             *vit.SOURCES["timm"].renames,
         ),
