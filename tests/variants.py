@@ -308,13 +308,21 @@ TINY = {
             "mask_unit_attn": (True, False),
         },
     ),
+    "mit": Tiny(
+        vitgraph.build_mit,
+        {
+            "dims": (8, 16), "depths": (1, 1), "num_heads": (1, 2), "mlp_ratios": (2, 2), "sr_ratios": (2, 1),
+            "kernel_sizes": (7, 3), "strides": (4, 2),
+        },
+    ),
     "maxvit": Tiny(
         vitgraph.build_maxvit,
         {
             "stem_dims": (8, 8), "dims": (8, 16), "depths": (1, 1), "block_types": ("M", "M"), "head_dim": 4,
             "mlp_ratio": 2, "window_size": 4, "grid_size": 2, "representation_size": 12,
         },
-        inert="stem_conv1/bias",  # the batch norm after it takes away what is added to a whole map
+        # The next batch norm takes away what is added to a whole map.
+        inert="stem_conv1/bias|.*_pre_norm/beta",
     ),
     "maxvit_mlp": Tiny(
         vitgraph.build_maxvit,

@@ -172,6 +172,12 @@ OWN = {  # builder: (arguments, the one that is refused, what is allowed), ...
         ({"mlp_ratio": 0.001}, "mlp_ratio", "at least 1 / width, here 0.001 of 64"),
         ({"img_size": 31, **OPEN}, "img_size", "height and width of at least 32"),
     ],
+    "mit": [
+        ({"num_heads": (1, 2, 5, 7)}, "num_heads", "divisors of the width, here 7 of 256"),
+        ({"mlp_ratios": (4, 4, 4, 0.001)}, "mlp_ratios", "at least 1 / width, here 0.001 of 256"),
+        ({"kernel_sizes": (3, 3, 3, 3)}, "kernel_sizes", "kernels at least as large as the strides"),
+        ({"input_shape": (31, 64, 3)}, "input_shape", "height and width of at least 32"),
+    ],
     "mobilevit": [
         ({"num_heads": (4, 5, 4)}, "num_heads", "divisors of the width, here 5 of 192"),
         ({"num_heads": (4, 4)}, "num_heads", "3 entries, "),

@@ -19,6 +19,7 @@ from vitgraph.builders.levit import build_levit
 from vitgraph.builders.localvit import build_localvit
 from vitgraph.builders.localvit_pvt import build_localvit_pvt
 from vitgraph.builders.maxvit import build_maxvit
+from vitgraph.builders.mit import build_mit
 from vitgraph.builders.mobilevit import build_mobilevit
 from vitgraph.builders.mobilevit_v2 import build_mobilevit_v2
 from vitgraph.builders.nest import build_nest
@@ -57,6 +58,7 @@ __all__ = [
     "build_localvit",
     "build_localvit_pvt",
     "build_maxvit",
+    "build_mit",
     "build_mobilevit",
     "build_mobilevit_v2",
     "build_nest",

@@ -265,7 +265,7 @@ def build_eva(
     border = Border(input_shape, include_top, num_classes, classifier_activation, pooling, input_tensor, name)
     patch, grid = patch_grid(border, patch_size, img_size)
     prefix = class_token + num_reg_tokens
-    kv_heads = num_kv_heads if isinstance(num_kv_heads, (list, tuple)) else (num_kv_heads or num_heads,) * depth
+    kv_heads: Any = num_kv_heads if isinstance(num_kv_heads, (list, tuple)) else (num_kv_heads or num_heads,) * depth
     c.require(len(kv_heads) == depth, "num_kv_heads", f"one number or one per block, here {depth}")
     c.require(all(num_heads % n == 0 for n in kv_heads), "num_kv_heads", f"divisors of num_heads, here {num_heads}")
     same = k_bias or not qkv_bias or set(kv_heads) == {num_heads}

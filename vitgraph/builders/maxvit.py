@@ -230,6 +230,7 @@ def build_maxvit(
     border = Border(input_shape, include_top, num_classes, classifier_activation, pooling, input_tensor, name)
     planned = border.planned(img_size)
     window: Any = pair(window_size) if window_size else tuple(max(n // 32, 1) for n in planned)
+    grids: Any = pair(grid_size) if grid_size else window
     convolution = ConvBlock(
         kind=conv, expand_ratio=expand_ratio, expand_output=expand_output, kernel_size=kernel_size,
         pre_norm_act=pre_norm_act, output_bias=output_bias, stride_mode=stride_mode, pool_type=pool_type,
@@ -239,7 +240,7 @@ def build_maxvit(
     attention = AttentionBlock(
         head_dim=head_dim, heads_first=heads_first, expand_first=expand_first, shortcut_bias=shortcut_bias,
         qkv_bias=qkv_bias, pool_type=attn_pool_type, rel_pos=rel_pos, rel_pos_dim=rel_pos_dim, window_size=window,
-        grid_size=pair(grid_size) if grid_size else window, mlp_ratio=mlp_ratio, act=act, init_values=init_values,
+        grid_size=grids, mlp_ratio=mlp_ratio, act=act, init_values=init_values,
         norm=attn_norm, norm_eps=norm_eps, proj_drop_rate=proj_drop_rate, attn_drop_rate=attn_drop_rate,
     )  # fmt: skip
     convolution.check([stem_dims[1], *dims], block_types)

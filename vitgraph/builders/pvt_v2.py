@@ -17,14 +17,16 @@ Any input size, also an open one. Where the reduction doesn't divide the map, th
 official code.
 """
 
+import functools
+
 import keras
-from keras import layers
 
 from vitgraph import contract as c
-from vitgraph.blocks import AdaptiveAveragePooling, DepthwiseConv2D, Residual, Stage
+from vitgraph.blocks import AdaptiveAveragePooling
 from vitgraph.wiring import layers as w
 from vitgraph.wiring.border import Border
 from vitgraph.wiring.initial_weights import PYRAMID
+from vitgraph.wiring.overlapping_pyramid import convolutional_mlp, overlapping_pyramid
 
 _WIDE = {"dims": (64, 128, 320, 512)}
 
@@ -84,22 +86,14 @@ def build_pvt_v2(
     c.has_hidden(dims, mlp_ratios, "mlp_ratios")
     c.at_least(max(4 * 2**i * ratio for i, ratio in enumerate(sr_ratios)), border.shape)
 
-    x, rates = border.image, iter(w.drop_path_rates(drop_path_rate, sum(depths)))
-    for i, depth in enumerate(depths):
-        stage, (kernel, stride) = f"stage_{i + 1}", (3, 2) if i else (7, 4)
-        x = w.conv(x, dims[i], kernel, stride, f"{stage}_embed", padding=kernel // 2)
-        x = w.layer_norm(x, 1e-5, f"{stage}_embed_norm")
-        for j in range(depth):
-            block, drops = f"{stage}_block_{j}", {"drop_path": next(rates), "dropout": proj_drop_rate}
-            y, attn = w.layer_norm(x, norm_eps, f"{block}_norm1"), f"{block}_attn"
-            kv = _pooled(y, pool_size, attn) if linear else w.spatial_reduction(y, sr_ratios[i], attn)
-            y = w.cross_attention(y, kv, num_heads[i], attn, qkv_bias=qkv_bias, drop_rate=attn_drop_rate)
-            x = Residual(**drops, name=f"{block}_res1")(x, y)
-            y = w.layer_norm(x, norm_eps, f"{block}_norm2")
-            y = _mlp(y, int(dims[i] * c.entries(mlp_ratios)[i]), linear, proj_drop_rate, f"{block}_mlp")
-            x = Residual(**drops, name=f"{block}_res2")(x, y)
-        x = w.layer_norm(x, norm_eps, f"{stage}_norm")
-        x = Stage(2 ** (i + 2), name=stage)(x)
+    def source(x, i, name):
+        return _pooled(x, pool_size, name) if linear else w.spatial_reduction(x, sr_ratios[i], name)
+
+    x = overlapping_pyramid(
+        border.image, dims, depths, num_heads, mlp_ratios, source,
+        functools.partial(convolutional_mlp, relu=linear, drop_rate=proj_drop_rate), qkv_bias=qkv_bias,
+        norm_eps=norm_eps, proj_drop_rate=proj_drop_rate, attn_drop_rate=attn_drop_rate, drop_path_rate=drop_path_rate,
+    )  # fmt: skip
     return border.end(x, drop_rate)
 
 
@@ -108,13 +102,3 @@ def _pooled(x, pool_size, name):
     x = AdaptiveAveragePooling(pool_size, name=f"{name}_pool")(x)
     x = w.layer_norm(w.conv(x, x.shape[-1], 1, 1, f"{name}_sr"), 1e-5, f"{name}_norm")
     return w.activation(x, "gelu", f"{name}_act")
-
-
-def _mlp(x, hidden, linear, drop_rate, name):
-    """The feed-forward layer with a depthwise 3x3 convolution, so that no position embedding is needed."""
-    dim = x.shape[-1]
-    x = w.dense(x, hidden, f"{name}_fc1")
-    x = layers.ReLU(name=f"{name}_relu")(x) if linear else x
-    x = DepthwiseConv2D(3, name=f"{name}_dwconv")(x)
-    x = w.activation(x, "gelu", f"{name}_act")
-    return w.dense(w.dropout(x, drop_rate, f"{name}_drop"), dim, f"{name}_fc2")
