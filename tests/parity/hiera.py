@@ -39,7 +39,7 @@ def hiera(config, image_shape, weights):
     unpooled = stages - 1 - ours.get("q_pool", 3)
     return Port(
         model,
-        f"hiera/timm{'_abswin' * (ours['pos_embed'] == 'abswin')}",
+        "hiera/timm",
         {
             **{f"features/{i}": (stage.name, channels_first) for i, stage in enumerate(model.stages)},
             "forward_features": (model.stages[-1].name, lambda x: unrolled(x, unpooled, ours["q_stride"])),
