@@ -279,6 +279,70 @@ TINY = {
             "attention": efficient_vit.residual_attention, "class_token": False, "global_pool": "avg",
         },
     ),
+    "eva": Tiny(
+        vitgraph.build_eva,
+        {
+            "dim": 16, "depth": 2, "num_heads": 2, "gated_mlp": True, "mlp_norm": True, "attn_norm": True,
+            "num_reg_tokens": 1, "rope_reference": (3, 3), "init_values": 0.1, "k_bias": True, "num_kv_heads": (2, 1),
+        },
+    ),
+    "eva_mixed": Tiny(
+        vitgraph.build_eva,
+        {
+            "dim": 16, "depth": 2, "num_heads": 2, "mlp_ratio": 2, "pos_embed": "none", "rope": "mixed",
+            "qk_norm": True, "global_pool": "token",
+        },
+    ),
+    "hiera": Tiny(
+        vitgraph.build_hiera,
+        {
+            "dims": (8, 16, 32), "depths": (1, 1, 2), "num_heads": (1, 2, 4), "mlp_ratio": 2, "q_pool": 2,
+            "mask_unit_size": 4, "mask_unit_attn": (True, False, False), "expansion": "pool", "pos_embed": "abswin",
+            "pos_grid": 6, "init_values": 0.1,
+        },
+    ),
+    "hiera_linear": Tiny(
+        vitgraph.build_hiera,
+        {
+            "dims": (8, 16), "depths": (2, 1), "num_heads": (1, 2), "mlp_ratio": 2, "q_pool": 1, "mask_unit_size": 2,
+            "mask_unit_attn": (True, False),
+        },
+    ),
+    "mit": Tiny(
+        vitgraph.build_mit,
+        {
+            "dims": (8, 16), "depths": (1, 1), "num_heads": (1, 2), "mlp_ratios": (2, 2), "sr_ratios": (2, 1),
+            "kernel_sizes": (7, 3), "strides": (4, 2),
+        },
+    ),
+    "maxvit": Tiny(
+        vitgraph.build_maxvit,
+        {
+            "stem_dims": (8, 8), "dims": (8, 16), "depths": (1, 1), "block_types": ("M", "M"), "head_dim": 4,
+            "mlp_ratio": 2, "window_size": 4, "grid_size": 2, "representation_size": 12,
+        },
+        # The next batch norm takes away what is added to a whole map.
+        inert="stem_conv1/bias|.*_pre_norm/beta",
+    ),
+    "maxvit_mlp": Tiny(
+        vitgraph.build_maxvit,
+        {
+            "stem_dims": (4, 8), "stem_bias": False, "dims": (8, 16), "depths": (1, 1), "block_types": ("C", "P"),
+            "conv": "convnext", "conv_norm": "layer", "conv_init_values": 0.1, "init_values": 0.1, "head_dim": 4,
+            "heads_first": True, "rel_pos": "mlp", "rel_pos_dim": 6, "window_size": 2, "same_padding": False,
+            "representation_size": None,
+        },
+        inert=".*_pos_fc2/bias",  # it adds the same to all scores, which the softmax ignores
+    ),
+    "coatnet": Tiny(
+        vitgraph.build_maxvit,
+        {
+            "stem_dims": (4, 8), "dims": (8, 16), "depths": (1, 2), "block_types": ("C", "T"), "head_dim": 4,
+            "mlp_ratio": 2, "stride_mode": "pool", "pool_type": "max", "attn_pool_type": "max2", "se_early": True,
+            "pre_norm_act": True, "representation_size": None,
+        },
+        inert="stem_conv1/bias",
+    ),
 }  # fmt: skip
 
 OPEN = [name for name, tiny in TINY.items() if not tiny.tied]
@@ -288,9 +352,10 @@ SMOOTH = [name for name, tiny in TINY.items() if not tiny.discrete]
 """Those whose answers in lower precision are near those in float32."""
 
 EVERY_LAYER = [
-    "ats_vit", "beit", "cait", "cct", "crossformer", "crossvit", "cvt", "deepvit", "efficient_vit",
-    "efficient_vit_residual", "levit", "localvit", "localvit_pvt", "mobilevit", "mobilevit_v2", "nest", "pvt_v2_linear",
-    "regionvit", "simple_vit", "small_data_pit", "swin", "swin_v2", "t2t_vit_performer", "vit_lite", "vit_modern",
+    "ats_vit", "beit", "cait", "cct", "coatnet", "crossformer", "crossvit", "cvt", "deepvit", "efficient_vit",
+    "efficient_vit_residual", "eva", "eva_mixed", "hiera", "levit", "localvit", "localvit_pvt", "maxvit", "maxvit_mlp",
+    "mobilevit", "mobilevit_v2", "nest", "pvt_v2_linear", "regionvit", "simple_vit", "small_data_pit", "swin",
+    "swin_v2", "t2t_vit_performer", "vit_lite", "vit_modern",
 ]  # fmt: skip
 """Those that have every kind of layer between them: for questions that take long, and that each layer answers alone."""
 

@@ -4,6 +4,7 @@ The first pattern that matches a kernel, token or table holds; a rule makes (dev
 """
 
 import math
+import re
 
 
 def fans(kernel):
@@ -32,6 +33,15 @@ def xavier(kernel):
 
 def normal(deviation):
     return lambda variable: (deviation, "normal")
+
+
+def xavier_uniform(kernel):
+    return xavier(kernel)[0], "uniform"
+
+
+def scaled_with_depth(pattern):
+    """BEiT's last projections: smaller by sqrt(2 i) in block i, counted from 1, which is the pattern's first group."""
+    return {pattern: lambda variable: (0.02 / (2 * int(re.match(pattern, variable.path)[1]) + 2) ** 0.5, "normal")}
 
 
 LINEAR = r".*(qkv|kqv|_q|_k|_v|kv|proj|fc\d|attn_pool|fc|head)/kernel"

@@ -23,6 +23,7 @@ from vitgraph.blocks.attention.talking_heads import HeadMixture, TalkingHeadsAtt
 from vitgraph.blocks.base import Layer
 from vitgraph.blocks.convolution.convolution import DepthwiseConv2D, PatchConv2D
 from vitgraph.blocks.convolution.overlapping import OverlappingPatches
+from vitgraph.blocks.convolution.padding import PadToSame
 from vitgraph.blocks.convolution.pooling import AdaptiveAveragePooling, AveragePooling, MaxPooling
 from vitgraph.blocks.convolution.resizing import FitToStride, ResizeLike, ResizeToMultiple, ScaleImage
 from vitgraph.blocks.convolution.shifting import DiagonalShifts
@@ -31,8 +32,9 @@ from vitgraph.blocks.graph import GraphModel, Stage
 from vitgraph.blocks.normalization import BatchNorm, GroupNorm, LayerNorm, RMSNorm
 from vitgraph.blocks.positions.grid_bias import GridBias
 from vitgraph.blocks.positions.image_blocks import BlockPositions
+from vitgraph.blocks.positions.rotary import MixedRotaryTable, RotaryTable, Rotate
 from vitgraph.blocks.positions.sinusoids import SinePosition, SinusoidTable
-from vitgraph.blocks.positions.tables import PositionTable, SinCosPosition, SinCosTable
+from vitgraph.blocks.positions.tables import PositionTable, SinCosPosition, SinCosTable, WindowTable
 from vitgraph.blocks.pretraining.contrast import CentredCrossEntropy, SwappedCosine, WeightNormDense
 from vitgraph.blocks.pretraining.masking import (
     ColourBins,
@@ -74,6 +76,7 @@ from vitgraph.blocks.tokens.tokens import (
     ToMap,
     ToTokens,
 )
+from vitgraph.blocks.windows.grids import GridPartition, GridReverse
 from vitgraph.blocks.windows.groups import GroupBias, GroupOffsets, GroupPartition, GroupReverse
 from vitgraph.blocks.windows.regions import (
     Alongside,
@@ -123,6 +126,8 @@ __all__ = [
     "GELU",
     "GraphModel",
     "GridBias",
+    "GridPartition",
+    "GridReverse",
     "GroupBias",
     "GroupNorm",
     "GroupedAttention",
@@ -148,6 +153,7 @@ __all__ = [
     "MaskedSquaredError",
     "MaxPooling",
     "MixHeads",
+    "MixedRotaryTable",
     "NormalizePatches",
     "NystromAttention",
     "OffsetBias",
@@ -155,6 +161,7 @@ __all__ = [
     "PadCentred",
     "PadToMultiple",
     "PadToRegions",
+    "PadToSame",
     "PatchConv2D",
     "PatchIds",
     "Patchify",
@@ -174,6 +181,8 @@ __all__ = [
     "RegionBias",
     "RejoinPrefix",
     "RMSNorm",
+    "RotaryTable",
+    "Rotate",
     "Residual",
     "ResizeLike",
     "ResizeToMultiple",
@@ -205,4 +214,5 @@ __all__ = [
     "WindowOffsets",
     "WindowPartition",
     "WindowReverse",
+    "WindowTable",
 ]

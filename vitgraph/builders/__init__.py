@@ -13,9 +13,13 @@ from vitgraph.builders.cvt import build_cvt
 from vitgraph.builders.deepvit import build_deepvit
 from vitgraph.builders.deit import build_deit
 from vitgraph.builders.efficient_vit import build_efficient_vit
+from vitgraph.builders.eva import build_eva
+from vitgraph.builders.hiera import build_hiera
 from vitgraph.builders.levit import build_levit
 from vitgraph.builders.localvit import build_localvit
 from vitgraph.builders.localvit_pvt import build_localvit_pvt
+from vitgraph.builders.maxvit import build_maxvit
+from vitgraph.builders.mit import build_mit
 from vitgraph.builders.mobilevit import build_mobilevit
 from vitgraph.builders.mobilevit_v2 import build_mobilevit_v2
 from vitgraph.builders.nest import build_nest
@@ -48,9 +52,13 @@ __all__ = [
     "build_deepvit",
     "build_deit",
     "build_efficient_vit",
+    "build_eva",
+    "build_hiera",
     "build_levit",
     "build_localvit",
     "build_localvit_pvt",
+    "build_maxvit",
+    "build_mit",
     "build_mobilevit",
     "build_mobilevit_v2",
     "build_nest",

@@ -27,9 +27,9 @@ from keras import layers
 
 from vitgraph import blocks
 from vitgraph import contract as c
-from vitgraph.blocks.initializers import InitialWeights, normal
 from vitgraph.wiring import layers as w
 from vitgraph.wiring.border import Border
+from vitgraph.wiring.initial_weights import BEIT
 from vitgraph.wiring.transformer import (
     Transformer,
     norm_place,
@@ -53,17 +53,7 @@ VARIANTS = {  # section 3 of the paper; v2: Peng et al., arXiv:2208.06366, the s
 }
 
 
-def _smaller_with_depth(block, fan_in, fan_out):
-    return normal(0.02 / (2 * (int(block) + 1)) ** 0.5)(fan_in, fan_out)
-
-
-_INITIAL = InitialWeights(
-    special={r"block_(\d+)_(?:attn_proj|mlp_fc2)/kernel": _smaller_with_depth, "head/kernel": normal(0.02 * 0.001)}
-)
-"""`fix_init_weight` and `init_scale` of the official code."""
-
-
-@c.builder(initial=_INITIAL)
+@c.builder(initial=BEIT)
 def build_beit(
     input_shape: c.Image = (224, 224, 3),
     *,

@@ -18,7 +18,6 @@ official code.
 """
 
 import keras
-from keras import layers
 
 from vitgraph import blocks
 from vitgraph import contract as c
@@ -100,8 +99,8 @@ def build_pvt_v2(
                 kv = w.spatial_reduction(y, sr_ratios[i], attn, embed_norm_eps)
             y = w.cross_attention(y, kv, num_heads[i], attn, qkv_bias=qkv_bias, drop_rate=attn_drop_rate)
             x = blocks.Residual(**drops, name=f"{block}_res1")(x, y)
-            y = w.layer_norm(x, norm_eps, f"{block}_norm2")
-            y = _mlp(y, int(dims[i] * c.entries(mlp_ratios)[i]), linear, proj_drop_rate, f"{block}_mlp")
+            y, hidden = w.layer_norm(x, norm_eps, f"{block}_norm2"), int(dims[i] * c.entries(mlp_ratios)[i])
+            y = w.convolutional_mlp(y, hidden, "gelu", f"{block}_mlp", proj_drop_rate, relu=linear)
             x = blocks.Residual(**drops, name=f"{block}_res2")(x, y)
         x = w.layer_norm(x, norm_eps, f"{stage}_norm")
         x = blocks.Stage(2 ** (i + 2), name=stage)(x)
@@ -113,13 +112,3 @@ def _pooled(x, pool_size, epsilon, name):
     x = blocks.AdaptiveAveragePooling(pool_size, name=f"{name}_pool")(x)
     x = w.layer_norm(w.conv(x, x.shape[-1], 1, 1, f"{name}_sr"), epsilon, f"{name}_norm")
     return w.activation(x, "gelu", f"{name}_act")
-
-
-def _mlp(x, hidden, linear, drop_rate, name):
-    """The feed-forward layer with a depthwise 3x3 convolution, so that no position embedding is needed."""
-    dim = x.shape[-1]
-    x = w.dense(x, hidden, f"{name}_fc1")
-    x = layers.ReLU(name=f"{name}_relu")(x) if linear else x
-    x = blocks.DepthwiseConv2D(3, name=f"{name}_dwconv")(x)
-    x = w.activation(x, "gelu", f"{name}_act")
-    return w.dense(w.dropout(x, drop_rate, f"{name}_drop"), dim, f"{name}_fc2")

@@ -18,6 +18,7 @@ _NORMALIZATION = {  # mean and standard deviation of each channel, of pixels fro
     "imagenet": (IMAGENET_MEAN, IMAGENET_STD),
     "inception": ((0.5, 0.5, 0.5), (0.5, 0.5, 0.5)),
     "clip": ((0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.26130258, 0.27577711)),
+    "satellite": ((0.43, 0.411, 0.296), (0.213, 0.156, 0.143)),
     "none": ((0.0, 0.0, 0.0), (1.0, 1.0, 1.0)),
 }
 

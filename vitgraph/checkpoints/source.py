@@ -123,6 +123,12 @@ def reshaped(arrays, shape):
     return arrays[0].reshape(shape)
 
 
+def map_to_rows(arrays, shape):
+    """A table of positions (1, C, rows, columns) -> (1, rows columns, C)."""
+    table = arrays[0]
+    return table.reshape(*table.shape[:2], -1).transpose(0, 2, 1)
+
+
 def fused(arrays, shape):
     """Kernels (out, in) or biases of linear layers with one input -> those of the one layer that computes them all."""
     return np.concatenate(arrays).T

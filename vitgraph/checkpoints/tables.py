@@ -67,7 +67,7 @@ def _count(layer, value):
     if isinstance(layer, PositionTable):
         return value.shape[1] - layer.prefix
     if isinstance(layer, GridBias):
-        return value.shape[0] - 3
+        return value.shape[0] - 3 * layer.prefix
     return value.shape[{OffsetBias: 1, BlockPositions: 2, WindowBias: 0}[type(layer)]]
 
 
@@ -122,4 +122,5 @@ def _(layer, value, old):
 
 @_resampled.register(GridBias)
 def _(layer, value, old):
-    return np.concatenate([resample.relative_bias_table(value[:-3], old, layer.grid), value[-3:]])
+    count = _rows(layer, old)
+    return np.concatenate([resample.relative_bias_table(value[:count], old, layer.grid), value[count:]])

@@ -52,12 +52,16 @@ class Border:
         sources = keras.utils.get_source_inputs(self.image)
         return GraphModel(sources[0] if len(sources) == 1 else sources, outputs, name=self.name)
 
-    def end(self, x, drop_rate=0.0):
-        """The model that ends in the map x (B, H, W, C)."""
+    def end(self, x, drop_rate=0.0, hidden=None):
+        """The model that ends in the map x (B, H, W, C).
+
+        `hidden` is what there is between pooling and the end, a function (B, C) -> (B, D).
+        """
         pooling = "avg" if self.include_top else self.pooling
         if pooling is not None:
             layer = layers.GlobalAveragePooling2D if pooling == "avg" else layers.GlobalMaxPooling2D
             x = layer(name="pool")(x)
+            x = x if hidden is None else hidden(x)
         return self.end_pooled(x, drop_rate)
 
     def end_with_token(self, x, grid, drop_rate=0.0):

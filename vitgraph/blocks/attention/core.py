@@ -136,28 +136,46 @@ class QKVAttention(AttentionCore):
 
 
 class SplitHeads(Layer):
-    """(B, N, 3 C) -> queries, keys, values, each (B, N, heads, d), for layers that act on them before attention."""
+    """(B, N, (heads + 2 key heads) d) -> queries (B, N, heads, d), keys and values (B, N, key heads, d).
 
-    def __init__(self, num_heads, **kwargs):
+    It is for layers that act on them before attention.
+
+    Args:
+        num_heads: number of heads.
+        num_kv_heads: number of heads of keys and of values; None: as many as of queries.
+    """
+
+    def __init__(self, num_heads, num_kv_heads=None, **kwargs):
         super().__init__(**kwargs)
         self.num_heads = num_heads
+        self.num_kv_heads = num_kv_heads
 
     def call(self, qkv):
-        return tuple(split_heads(qkv, 3, self.num_heads))
+        heads, kv_heads = self.num_heads, self.num_kv_heads or self.num_heads
+        if kv_heads == heads:
+            return tuple(split_heads(qkv, 3, heads))
+        q_width = qkv.shape[-1] // (heads + 2 * kv_heads) * heads
+        return *split_heads(qkv[..., :q_width], 1, heads), *split_heads(qkv[..., q_width:], 2, kv_heads)
 
     def compute_output_shape(self, input_shape):
         batch, tokens, channels = input_shape
-        return ((batch, tokens, self.num_heads, channels // (3 * self.num_heads)),) * 3
+        counts = (self.num_heads, *(self.num_kv_heads or self.num_heads,) * 2)
+        return tuple((batch, tokens, count, channels // sum(counts)) for count in counts)
 
 
 class HeadsAttention(AttentionCore):
-    """Three (B, N, heads, d) -> (B, N, heads d): attention of queries, keys and values that are split already."""
+    """Three (B, N, heads, d) -> (B, N, heads d): attention of queries, keys and values that are split already.
+
+    Keys and values may have fewer heads, each of which is for as many neighbouring heads of queries (grouped-query
+    attention: Ainslie et al., arXiv:2305.13245).
+    """
 
     def call(self, q, k, v, training=False):
         return self.attend(q, k, v, training=training)
 
     def heads(self, q, k, v):
-        return q, k, v, None
+        groups = self.num_heads // k.shape[2]
+        return q, *(ops.repeat(x, groups, axis=2) if groups > 1 else x for x in (k, v)), None
 
     def token_counts(self, q_shape, k_shape, v_shape):
         return q_shape[1], k_shape[1]

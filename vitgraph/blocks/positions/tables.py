@@ -1,9 +1,11 @@
 """Position embeddings of a grid of patches."""
 
+import math
+
 import numpy as np
 from keras import ops
 
-from vitgraph.blocks.base import Layer, is_static, pair, sizes
+from vitgraph.blocks.base import Layer, is_static, look_up, pair, sizes
 from vitgraph.blocks.initializers import initial
 from vitgraph.blocks.positions.resampling import interpolation_matrix, resample_map
 
@@ -56,6 +58,29 @@ class PositionTable(Layer):
 
     def compute_output_shape(self, x_shape, grid_shape):
         return x_shape
+
+
+class WindowTable(Layer):
+    """Adds a learned table of one window to every window of a map (B, H, W, C): arXiv:2311.05613.
+
+    Args:
+        window_size: (rows, columns) of the table.
+    """
+
+    def __init__(self, window_size, **kwargs):
+        super().__init__(**kwargs)
+        self.window_size = pair(window_size)
+
+    def build(self, input_shape):
+        shape = (1, math.prod(self.window_size), input_shape[-1])
+        self.table = self.add_weight(name="table", shape=shape, initializer=initial("table", f"{self.name}/table"))
+
+    def call(self, x):
+        height, width = sizes(x)
+        xp, (rows, columns) = np if is_static(height, width) else ops, self.window_size
+        index = (xp.arange(height) % rows)[:, None] * columns + xp.arange(width) % columns
+        table = look_up(self.table, xp.reshape(index, (-1,)), axis=1)
+        return x + ops.cast(ops.reshape(table, (1, height, width, x.shape[-1])), x.dtype)
 
 
 class SinCosTable(PositionTable):

@@ -203,7 +203,7 @@ class Patchify(Layer):
 
 
 class SplitParallel(Layer):
-    """(B, N, F + Q) -> (B, N, F), (B, N, Q): the parts of one projection for the feed-forward layer and for attention.
+    """(..., F + Q) -> (..., F), (..., Q): the parts of one projection, such as for feed-forward layer and attention.
 
     Args:
         widths: (F, Q).

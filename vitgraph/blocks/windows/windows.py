@@ -158,11 +158,13 @@ class WindowOffsets(Windowed):
 
     Args:
         reference: (rows, columns) of the window whose largest offset is 8, that of pre-training; 0: this window.
+        scaled: False: an offset isn't scaled and becomes sign(o) log(1 + |o|), as in timm's MaxViT.
     """
 
-    def __init__(self, window_size, reference=(0, 0), clip=True, **kwargs):
+    def __init__(self, window_size, reference=(0, 0), clip=True, scaled=True, **kwargs):
         super().__init__(window_size, clip=clip, **kwargs)
         self.reference = pair(reference)
+        self.scaled = scaled
 
     def call(self, x):
         height, width = sizes(x)
@@ -173,10 +175,11 @@ class WindowOffsets(Windowed):
         offsets = xp.stack([xp.broadcast_to(y[:, None], shape), xp.broadcast_to(x[None, :], shape)], axis=-1)
         return ops.cast(xp.reshape(offsets, (1, -1, 2)), self.compute_dtype)
 
-    @staticmethod
-    def _axis_offsets(xp, window, reference):
+    def _axis_offsets(self, xp, window, reference):
         offset = xp.arange(1 - window, window)
         offset = offset.astype("float32") if xp is np else ops.cast(offset, "float32")
+        if not self.scaled:
+            return xp.sign(offset) * xp.log(1.0 + xp.abs(offset))
         largest = xp.maximum((reference or window) - 1, 1)
         offset = offset * (8.0 / (largest if xp is np else ops.cast(largest, "float32")))
         return xp.sign(offset) * xp.log(1.0 + xp.abs(offset)) / float(np.log(8.0))
@@ -194,11 +197,18 @@ class ContinuousWindowBias(_Bias):
 
     The first input is the output of a small network for `WindowOffsets`; 16 times its sigmoid is the bias. As in
     `WindowBias` it is lower by 100 between regions that are adjacent only because of the shift.
+
+    Args:
+        bounded: False: the first input itself is the bias.
     """
+
+    def __init__(self, window_size, shift=(0, 0), clip=True, bounded=True, **kwargs):
+        super().__init__(window_size, shift, clip, **kwargs)
+        self.bounded = bounded
 
     def call(self, table, x):
         window = [axis[0] for axis in self.geometry(*sizes(x))]
-        return self.read(16.0 * ops.sigmoid(table[0]), window, x)
+        return self.read(16.0 * ops.sigmoid(table[0]) if self.bounded else table[0], window, x)
 
     def compute_output_shape(self, table_shape, x_shape):
         return self.bias_shape(x_shape, table_shape[-1])

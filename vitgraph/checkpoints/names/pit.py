@@ -1,15 +1,9 @@
 """Names in PiT's checkpoints: timm's and the official ones."""
 
-from vitgraph.checkpoints.source import Source, inverse_of
+from vitgraph.checkpoints.source import Source, inverse_of, map_to_rows
 
 
-def _map_to_rows(arrays, shape):
-    """(1, C, h, w) -> (1, h w, C)."""
-    table = arrays[0]
-    return table.reshape(*table.shape[:2], -1).transpose(0, 2, 1)
-
-
-@inverse_of(_map_to_rows)
+@inverse_of(map_to_rows)
 def _rows_to_map(value, count, layer):
     return [value.transpose(0, 2, 1).reshape(1, -1, *layer.grid)]
 
@@ -18,7 +12,7 @@ _NAMES = (
     (r"stage_(\d)_block_(\d+)_(norm\d)", "transformers.{0:-1}.blocks.{1}.{2}"),
     (r"stage_(\d)_block_(\d+)_(attn|mlp)_(\w+)", "transformers.{0:-1}.blocks.{1}.{2}.{3}"),
     (r"patch_embed", "patch_embed.conv"),
-    (r"pos_embed/table", "pos_embed", _map_to_rows),
+    (r"pos_embed/table", "pos_embed", map_to_rows),
     (r"cls_token/token", "cls_token"),
     (r"fc_norm", "norm"),
     (r"(head|head_dist)", "{0}"),
