@@ -15,7 +15,7 @@ EXAMPLES = blocks(README)
 
 
 @pytest.mark.parametrize(
-    "example", EXAMPLES, ids=["backbone", "features", "fine-tune", "detector", "export", "pre-train"]
+    "example", EXAMPLES, ids=["backbone", "features", "fine-tune", "detector", "export", "pre-train", "answers"]
 )
 def test_example_runs(example, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
