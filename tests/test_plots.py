@@ -6,7 +6,6 @@ from matplotlib.image import imread
 
 from tests.variants import TINY, images, shared
 from vitgraph import plots
-from vitgraph.plots.confusion import confusion_matrix
 from vitgraph.plots.gradcam import _maps_and_gradients, _places
 
 IMAGE = np.full((48, 64, 3), 255, "uint8")
@@ -47,12 +46,6 @@ def test_masks_cover_their_pixels_alone(tmp_path):
         assert not seen[len(seen) // 2 + 4 :].any()
 
 
-def test_confusion_counts():
-    scores = np.array([[0.1, 0.9, 0], [0.8, 0.1, 0.1], [0, 1, 0]])
-    assert confusion_matrix([0, 0, 1], scores).tolist() == [[1, 1], [0, 1]]
-    assert confusion_matrix([0, 0, 1], scores, least=3).tolist() == [[1, 1, 0], [0, 1, 0], [0, 0, 0]]
-
-
 @pytest.mark.parametrize("name", ["swin", "patch_merger_vit"])
 def test_gradients_are_those_of_finite_differences(name):
     """The score's change, when the image changes a little, by way of the map or the tokens of the first stage."""
@@ -86,8 +79,9 @@ def test_gradcam_of_all_kinds_of_stream(tmp_path):
         (lambda path: plots.plot_boxes(IMAGE, [[1, 2, 3]], path), "boxes="),
         (lambda path: plots.plot_boxes(IMAGE, [[1, 2, 3, 4]], path, classes=[1, 2]), "classes=.*as there are boxes, 1"),
         (lambda path: plots.plot_masks(IMAGE, {"a": [0.5]}, path), "masks="),
-        (lambda path: plots.plot_confusion([0, 1], [0], path), "predicted=.*as many as in truth, 2"),
-        (lambda path: plots.plot_confusion([], [], path), "truth="),
+        (lambda path: plots.plot_confusion([[0, 1]], path), "confusion="),
+        (lambda path: plots.plot_confusion([[0.5]], path), "confusion="),
+        (lambda path: plots.plot_confusion([[1]], path, class_names=["a", "b"]), "class_names=.*1 names"),
     ],
 )
 def test_what_is_refused(call, message, tmp_path):

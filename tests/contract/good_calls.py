@@ -26,7 +26,6 @@ ARRAYS = [
 ]  # fmt: skip
 
 NAMES = ["a", "b", "c", "d", "e"]
-EVALUATION = vitgraph.inference.Evaluation(4, 0.5, 1.0, ("a", "b"), np.array([[1, 1], [1, 1]]))
 
 
 @functools.cache
@@ -162,7 +161,7 @@ def batteries(folder):
         "vitgraph.objectives.sincos_positions": (answers, {"encoder": net()}),
         "vitgraph.plots.plot_attention": (None, {"model": net(), "image": IMAGE, "path": "picture.png"}),
         "vitgraph.plots.plot_boxes": (None, {"image": IMAGE, "boxes": [[1.0, 2.0, 9.0, 8.0]], "path": "picture.png"}),
-        "vitgraph.plots.plot_confusion": (None, {"truth": CLASSES, "predicted": CLASSES, "path": "picture.png"}),
+        "vitgraph.plots.plot_confusion": (None, {"confusion": np.eye(2, dtype="int64"), "path": "picture.png"}),
         "vitgraph.plots.plot_gradcam": (None, {"model": net(depth=2), "image": IMAGE, "path": "picture.png"}),
         "vitgraph.plots.plot_history": (None, {"history": {"loss": [2.0, 1.0]}, "path": "picture.png"}),
         "vitgraph.plots.plot_masks": (
@@ -210,7 +209,6 @@ def batteries(folder):
         "vitgraph.demo.run": (None, {"out": "demonstration", "epochs": 1, "accuracy": 0.0}),
         "vitgraph.images.arrays.from_arrays": (None, {"images": PIXELS, "labels": CLASSES}),
         "vitgraph.images.folders.from_folder": (None, {"folder": "images"}),
-        "vitgraph.inference.confusion.plot_confusion": (None, {"evaluation": EVALUATION, "path": "picture.png"}),
         "vitgraph.registry.variant": (None, {"name": "pvt_v2_b0"}),
         "vitgraph.wiring.efficient_attention.nystrom_attention": (attends, attention),
         "vitgraph.wiring.efficient_attention.performer_attention": (attends, attention),

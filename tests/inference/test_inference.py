@@ -10,7 +10,6 @@ from PIL import Image
 import vitgraph
 from vitgraph.checkpoints import to_source
 from vitgraph.cli.main import main
-from vitgraph.inference import plot_confusion
 
 NUMBERS = {"patch_size": 8, "dim": 8, "depth": 1, "num_heads": 1}
 
@@ -45,7 +44,7 @@ def test_evaluate(by_brightness, folder, tmp_path):
     assert found.class_names == ("bright", "dark", "grey")
     assert found.confusion.tolist() == [[2, 1, 0], [0, 2, 0], [0, 0, 2]]
     assert found.per_class[1] == {"name": "dark", "count": 2, "recall": 1.0, "precision": 2 / 3}
-    plot_confusion(found, tmp_path / "confusion.png")
+    vitgraph.plots.plot_confusion(found.confusion, tmp_path / "confusion.png", class_names=found.class_names)
     assert (tmp_path / "confusion.png").read_bytes().startswith(b"\x89PNG")
 
 

@@ -115,7 +115,7 @@ def evaluate(args):
         silent=args.json,
     )
     if args.confusion:
-        vitgraph.inference.plot_confusion(found, args.confusion)
+        vitgraph.plots.plot_confusion(found.confusion, args.confusion, class_names=found.class_names)
     if args.json:
         figures = {"count": found.count, "top1": found.top1, "top5": found.top5, "per_class": found.per_class}
         print(json.dumps({**figures, "confusion": found.confusion.tolist()}))

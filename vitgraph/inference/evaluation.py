@@ -13,9 +13,6 @@ from vitgraph.images.folders import Unreadable
 from vitgraph.images.sources import Source, open_images
 from vitgraph.inference.preparation import preprocessing as preprocessing_of
 
-OTHER = "any other class"
-"""The last column of a confusion matrix, where the model knows more classes than the images have."""
-
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Evaluation:

@@ -1,27 +1,40 @@
 """A picture of which classes are taken for which."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 
 from vitgraph import contract as c
-from vitgraph.plots.frames import DPI, GREY, array, name_of
+from vitgraph.plots.frames import DPI, GREY, name_of
 
 _WRITTEN = 20  # classes up to which each cell has its number written into it
 
 
+def _counts(value: Any) -> Any:
+    counts = np.asarray(value)
+    if counts.dtype.kind not in "iu":
+        raise TypeError
+    rows, columns = counts.shape
+    if columns not in (rows, rows + 1) or not 0 < rows <= 10_000 or counts.min() < 0 or not counts.sum():
+        raise ValueError
+    return counts
+
+
+_Confusion = Annotated[
+    Any, c.Conversion("counts (classes, classes) or (classes, classes + 1), integers from 0, of one or more", _counts)
+]
+
+
 @c.public
-def plot_confusion(
-    truth: Any, predicted: Any, path: c.PicturePath, *, class_names: Sequence[str] | None = None
-) -> None:
-    """Draws the confusion matrix: how many images of each class were taken for which.
+def plot_confusion(confusion: _Confusion, path: c.PicturePath, *, class_names: Sequence[str] | None = None) -> None:
+    """Draws a confusion matrix: how many images of each class were taken for which.
 
     A row is a true class, and its colours are shares of that class' images. Right answers are on the diagonal.
 
     Args:
-        truth: (N,), the classes, integers from 0.
-        predicted: (N,), what they were taken for; or scores (N, classes), of which the largest counts.
+        confusion: (classes, classes), integers: images of the row's class that were taken for the column's; with one
+            column more for any other class. `evaluate(...).confusion` is one.
         class_names: names of the classes, in order; None: their numbers.
 
     Raises:
@@ -29,43 +42,29 @@ def plot_confusion(
         OSError: the picture can't be written.
 
     Example:
-        >>> truth, predicted = [0, 0, 1, 2], [0, 1, 1, 2]
-        >>> vitgraph.plots.plot_confusion(truth, predicted, "confusion.png", class_names=("a", "b", "c"))
+        >>> matrix = numpy.array([[3, 1], [0, 4]])
+        >>> vitgraph.plots.plot_confusion(matrix, "confusion.png", class_names=("cat", "dog"))
     """
     from matplotlib.figure import Figure
 
-    matrix = confusion_matrix(truth, predicted, len(class_names or ()))
-    count, right = len(matrix), np.trace(matrix) / matrix.sum()
-    side = min(2.2 + 0.32 * count, 12)
+    rows, columns = confusion.shape
+    named = class_names is None or len(class_names) == rows
+    c.require(named, "class_names", f"None, or {rows} names")
+    side = min(2.2 + 0.32 * columns, 12)
     figure = Figure(figsize=(side, side), dpi=DPI, layout="constrained")
     axes = figure.add_subplot()
-    shares = matrix / np.maximum(matrix.sum(axis=1, keepdims=True), 1)
+    shares = confusion / np.maximum(confusion.sum(axis=1, keepdims=True), 1)
     axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
-    axes.set_title(f"{right:.1%} of {matrix.sum()} right", size=9, weight="bold")
+    axes.set_title(f"{np.trace(confusion) / confusion.sum():.1%} of {confusion.sum()} right", size=9, weight="bold")
     axes.set_xlabel("predicted", size=9, color=GREY)
     axes.set_ylabel("true", size=9, color=GREY)
-    places = range(0, count, -(-count // 40))
+    places = range(0, rows, -(-rows // 40))
     names = [name_of(i, class_names) for i in places]
-    axes.set_xticks(places, names, rotation=90, size=7)
+    others = [(rows, "any other class")] if columns > rows else []
+    axes.set_xticks([*places, *(place for place, _ in others)], [*names, *(n for _, n in others)], rotation=90, size=7)
     axes.set_yticks(places, names, size=7)
-    if count <= _WRITTEN:
-        for row, column in np.argwhere(matrix > 0):
+    if columns <= _WRITTEN:
+        for row, column in np.argwhere(confusion > 0):
             shade = "white" if shares[row, column] > 0.5 else "black"
-            axes.text(column, row, matrix[row, column], ha="center", va="center", size=7, color=shade)
+            axes.text(column, row, confusion[row, column], ha="center", va="center", size=7, color=shade)
     figure.savefig(path)
-
-
-def confusion_matrix(truth, predicted, least=0):
-    """(classes, classes): the number of images of each true class, by what they were taken for; `least` classes."""
-    allowed = "(N,), integers from 0 to 9999, one or more"
-    truth, predicted = array("truth", truth, allowed, "integers"), array("predicted", predicted, "numbers")
-    if predicted.ndim == 2 and predicted.shape[1] and truth.ndim == 1:
-        predicted = predicted.argmax(axis=1)
-    for argument, values in (("truth", truth), ("predicted", predicted)):
-        good = values.ndim == 1 and values.size and values.min() >= 0 and values.max() < 10_000
-        c.require(good and (values == np.floor(values)).all(), argument, allowed)
-    c.require(truth.shape == predicted.shape, "predicted", f"as many as in truth, {len(truth)}")
-    predicted = predicted.astype("int64")
-    matrix = np.zeros((max(least, truth.max() + 1, predicted.max() + 1),) * 2, "int64")
-    np.add.at(matrix, (truth, predicted), 1)
-    return matrix

@@ -4,7 +4,7 @@
 order, with the same random operations, whenever an epoch is run.
 """
 
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
 import numpy as np
 
@@ -16,10 +16,10 @@ from vitgraph.images.collection import Images
 from vitgraph.images.crops import central_view, resized
 from vitgraph.images.erasing import erase
 from vitgraph.images.mixing import draw_mixes, mix
+from vitgraph.images.preprocessing import Crop, normalized
 from vitgraph.images.reading import possible_channels, read
 
 Normalization = tuple[c.Mean, c.Deviation]
-_Crop = Annotated[float, c.Rule("a number from 0.1 to 1", lambda v: 0.1 <= v <= 1)]
 
 
 @c.public
@@ -37,7 +37,7 @@ def batches(
     epoch: c.Whole,
     first: c.Whole = 0,
     interpolation: Literal["bicubic", "bilinear"] = "bicubic",
-    crop_pct: _Crop = 1.0,
+    crop_pct: Crop = 1.0,
     crop_mode: Literal["center", "squash"] = "center",
 ) -> Any:
     """The batches of one epoch: the same for the same seed and epoch, in any process.
@@ -95,7 +95,7 @@ def batches(
         if training:
             fill = np.clip(np.round(mean * 255), 0, 255).astype("uint8").tolist()
             pixels = augment(act, tf.ensure_shape(pixels, (*size, channels)), where, interpolation, fill)
-        pixels = _normalized(tf.ensure_shape(pixels, (*size, channels)), mean, std)
+        pixels = normalized(tf.ensure_shape(pixels, (*size, channels)), mean, std)
         if act.erasing:
             options = (act.erasing_mode, act.erasing_count, act.erasing_area, act.erasing_ratio)
             pixels = erase(pixels, act.erasing, *options, seeds.part(where, 5))
@@ -114,16 +114,6 @@ def batches(
     if images.labels is None:
         data = data.map(lambda pixels, label: pixels)
     return data.apply(tf.data.experimental.assert_cardinality(count - first)).prefetch(tf.data.AUTOTUNE)
-
-
-def _normalized(pixels, mean, std):
-    """uint8 -> float32 of about mean 0 and deviation 1; by rows, since products with a last axis of 3 are slow."""
-    import tensorflow as tf
-
-    height, width, channels = pixels.shape
-    rows = tf.cast(tf.reshape(pixels, (height, width * channels)), tf.float32)
-    rows = (rows / 255 - np.tile(mean, width)) / np.tile(std, width)
-    return tf.reshape(rows, pixels.shape)
 
 
 def check_normalization(normalization, channels):

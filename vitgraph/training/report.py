@@ -43,7 +43,9 @@ def write_report(folder, model, held_out, prepared, normalization):
         shares = np.exp(logits - logits.max(axis=1, keepdims=True))
         shares /= shares.sum(axis=1, keepdims=True)
         names = held_out.class_names
-        confusion = functools.partial(plot_confusion, truth, shares, class_names=names)
+        counts = np.zeros((shares.shape[1],) * 2, "int64")
+        np.add.at(counts, (truth, shares.argmax(axis=1)), 1)
+        confusion = functools.partial(plot_confusion, counts, class_names=names)
         parts.append(_section("What is taken for what", _picture(folder, CONFUSION, confusion)))
         worst = functools.partial(_draw_worst, prepared, shares, truth, names, normalization)
         parts.append(_section("The most wrong", _picture(folder, WORST, worst)))
