@@ -13,6 +13,7 @@ import traceback
 
 import keras
 import numpy as np
+import pyarrow.parquet as pq
 
 import vitgraph
 from vitgraph import export
@@ -48,11 +49,18 @@ def _train(path):
     folder.result()
 
 
+def _embed(path):
+    images = np.zeros((4, 8, 8, 3), "uint8")
+    vitgraph.embed(_net(), images, path, output="scores", batch_size=2, part_size=2, silent=True)
+
+
 WRITERS = {
     "net": lambda path: export.to_saved_model(_net(), path),
     "net.tflite": lambda path: export.to_litert(_net(), path),
     "net.onnx": lambda path: export.to_onnx(_net(), path),
     "net.keras": _convert,
+    "net.safetensors": lambda path: vitgraph.save_weights(_net(), path),
+    "embedded": _embed,
     "training": _train,
 }
 
@@ -62,6 +70,10 @@ def _read(path):
     if path.is_dir() and not (path / "saved_model.pb").exists():
         for file in path.glob("*.keras"):
             keras.saving.load_model(file)
+        for file in path.glob("*.parquet"):
+            assert pq.read_table(file).num_rows == 2
+    elif path.suffix == ".safetensors" and path.exists():
+        vitgraph.checkpoints.read_checkpoint(path)
     elif path.exists():
         keras.saving.load_model(path) if path.suffix == ".keras" else export.load(path)
 
@@ -110,7 +122,7 @@ def kill(path):
     count = run(write, path)
     before = _visible(path)
     for moment in np.linspace(0, count - 1, MOMENTS).astype(int):
-        if path.name == "training":  # which does nothing more after its end
+        if path.name in ("training", "embedded"):  # which do nothing more after their end
             assert run(write, path) is not None and not _hidden(path)
             shutil.rmtree(path)
         assert run(write, path, moment) is None
@@ -125,7 +137,9 @@ def kill(path):
 
 
 def _hidden(path):
-    return [other for other in path.parent.rglob("*") if other.name[0] == "."]
+    """What is hidden, without what is inside of that."""
+    parts = [other.relative_to(path.parent).parts for other in path.parent.rglob("*")]
+    return [own for own in parts if own[-1][0] == "." and not any(part[0] == "." for part in own[:-1])]
 
 
 def _visible(path):

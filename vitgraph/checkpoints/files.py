@@ -6,7 +6,6 @@ import json
 import os
 import pathlib
 import re
-import secrets
 
 import keras
 import numpy as np
@@ -15,6 +14,7 @@ from vitgraph import contract as c
 from vitgraph.checkpoints import torch_files
 from vitgraph.checkpoints.tables import grids_of
 from vitgraph.checkpoints.torch_files import Unreadable, check_zip
+from vitgraph.scratch import written
 
 
 class Tensors(dict):
@@ -134,7 +134,11 @@ def write_tensors(path, tensors, metadata):
     """Writes a safetensors file, whole or not at all, with a checksum in its header."""
     from safetensors.numpy import save
 
-    write_atomically(path, save(tensors, metadata={**metadata, _CHECKSUM: _checksum(tensors, metadata)}))
+    data = save(tensors, metadata={**metadata, _CHECKSUM: _checksum(tensors, metadata)})
+    with written(pathlib.Path(path)) as new, new.open("wb") as file:
+        file.write(data)
+        file.flush()
+        os.fsync(file.fileno())
 
 
 def check_tensors(tensors, metadata):
@@ -154,22 +158,6 @@ def _checksum(tensors, metadata):
     for _, array in sorted(tensors.items()):
         digest.update(np.ascontiguousarray(array).reshape(-1).view("uint8").data)
     return digest.hexdigest()
-
-
-def write_atomically(path, data):
-    """Writes bytes beside `path` and renames: after an interruption, what was there before is still there."""
-    path = pathlib.Path(path)
-    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
-    handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)  # less what the umask takes away
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        temporary.replace(path)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
 
 
 def _safetensors(path):

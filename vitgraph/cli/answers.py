@@ -42,7 +42,7 @@ def add_commands(commands):
 def _add_model(command, flag, **options):
     text = "one of `vitgraph list`, a folder of `vitgraph train`, a .keras or .safetensors file, a hub repository"
     command.add_argument(flag, help=text, **options)
-    text = "a published tag or a checkpoint's path, where MODEL is one of `vitgraph list`"
+    text = "a published tag or a checkpoint's path, where MODEL is one of `vitgraph list`; default: ImageNet's"
     command.add_argument("--weights", metavar="W", help=text)
     text = "turn pictures as their EXIF orientation says; default: as the model was trained"
     command.add_argument("--upright", action="store_true", default=None, help=text)
@@ -56,11 +56,13 @@ def _loaded(args):
         if args.weights is not None:
             raise ValueError(f"--weights={args.weights!r}; allowed: only with a name of `vitgraph list` as the model")
         model = vitgraph.load(args.model)
-    elif args.weights is None:
-        tags = ", ".join(vitgraph.list_weights(args.model)) or "none is published"
-        raise ValueError(f"--weights is missing; allowed: a checkpoint's path, or a tag of {args.model}: {tags}")
     else:
-        model = vitgraph.create(args.model, args.weights)
+        tags = vitgraph.list_weights(args.model)
+        weights = args.weights or ("imagenet" if any(entry.default for entry in tags.values()) else None)
+        if weights is None:
+            known = ", ".join(tags) or "none is published"
+            raise ValueError(f"--weights is missing; allowed: a checkpoint's path, or a tag of {args.model}: {known}")
+        model = vitgraph.create(args.model, weights)
     return model, vitgraph.preprocessing(model, upright=args.upright)
 
 

@@ -81,7 +81,7 @@ def _convert_back(args):
 
     import vitgraph
     from vitgraph.checkpoints import to_source
-    from vitgraph.checkpoints.files import write_atomically
+    from vitgraph.scratch import written
 
     out = pathlib.Path(args.name)
     if args.out is not None or out.suffix != ".safetensors":
@@ -90,5 +90,6 @@ def _convert_back(args):
         raise FileNotFoundError(f"there is no folder {str(out.parent)!r}")
     model = vitgraph.load(args.checkpoint)
     tensors = to_source(model, args.names)
-    write_atomically(out, save(tensors, metadata={"format": "pt"}))
+    with written(out) as path:
+        path.write_bytes(save(tensors, metadata={"format": "pt"}))
     print(f"{out}: {model.count_params():,} parameters of {args.checkpoint}, under the names of {args.names}")

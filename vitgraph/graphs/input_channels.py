@@ -16,8 +16,8 @@ def change_channels(model: c.Graph, channels: c.Side) -> keras.Model:
     """A copy of the net for images of another number of channels, with its weights.
 
     The kernels that read the image are summed over its channels for images of one, so that the net answers as it did to
-    grey images (nearly so if a norm of pixels comes first). For more, they are repeated and scaled, so that the first
-    layer's outputs stay as large.
+    grey images. (It doesn't where a norm of the patches' pixels comes first, as in T2T-ViT, SPT and PatchMerger.) For
+    more, they are repeated and scaled, so that the first layer's outputs stay as large.
 
     Args:
         model: a graph of this package, with or without its top, just built or read back from a file; it is left as it
