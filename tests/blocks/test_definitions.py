@@ -293,6 +293,19 @@ def test_activations():
     np.testing.assert_allclose(blocks.GatedActivation("silu")(gated), x / (1 + np.exp(-x)) * 2 * x, **CLOSE)
 
 
+def test_gelu_by_tanh_in_float16():
+    """Its cube overflows beyond 40, and the slope is there all the same."""
+    x = np.concatenate([np.linspace(-12, 12, 97), [-300, -41, 41, 300, 60000]]).astype("float16")
+    with tf.GradientTape() as tape:
+        tape.watch(inputs := tf.constant(x))
+        y = blocks.GELU(approximate=True, dtype="float16")(inputs)
+    wide = x.astype("float64")
+    tanh = np.tanh((2 / np.pi) ** 0.5 * (wide + 0.044715 * wide**3))
+    slope = 0.5 * (1 + tanh) + 0.5 * wide * (1 - tanh**2) * (2 / np.pi) ** 0.5 * (1 + 3 * 0.044715 * wide**2)
+    np.testing.assert_allclose(y, 0.5 * wide * (1 + tanh), rtol=4e-3, atol=4e-3)
+    np.testing.assert_allclose(tape.gradient(y, inputs), slope, rtol=1e-2, atol=1e-2)
+
+
 def test_rearrangements():
     x = np.arange(2 * 4 * 6 * 3, dtype="float32").reshape(2, 4, 6, 3)
     tokens = x.reshape(2, 24, 3)

@@ -306,7 +306,7 @@ def test_rows_fit_their_variants():
         build, arguments = vitgraph.registry.variant(row["variant"])
         family = build.__name__.removeprefix("build_")
         assert any(kind.startswith((f"{family}/", "vit/", "twins")) for kind in SOURCES), row
-        place, is_tower = row["repository"], "clip" in row["variant"] or "siglip" in row["variant"]
+        place, is_tower = row["repository"], re.search("clip|siglip|pe_core", row["variant"])
         assert not place or re.fullmatch(r"[\w.-]+/[\w.-]+", place) or place.startswith("https://"), row
         assert not place.startswith("https://") or place.endswith(READABLE), row
         assert int(row["num_classes"]) in CLASSES or is_tower, row

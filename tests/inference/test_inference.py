@@ -98,7 +98,7 @@ def test_the_commands(folder, tmp_path, capsys):
 @pytest.mark.parametrize(
     ("line", "message"),
     [
-        ("predict x.png --model vit_small_patch14_dinov2", "--weights is missing; allowed: a checkpoint's path, or a tag"),
+        ("predict x.png --model vit_small_patch14_dinov2", "--weights is missing; allowed: a checkpoint's path, or a"),
         ("predict x.png --model absent.keras", "no file, folder or repository 'absent.keras'"),
         ("predict x.png y.png --model absent.keras --attention a.png", "allowed: with one image, not 2"),
         ("convert absent.keras out.pth --names timm", "OUT ends in .safetensors"),

@@ -1,5 +1,7 @@
 """Activations that Keras has no layer for."""
 
+import math
+
 import keras
 from keras import ops
 
@@ -21,6 +23,11 @@ class GELU(Layer):
         self.approximate = approximate
 
     def call(self, x):
+        if self.approximate and keras.backend.standardize_dtype(x.dtype) == "float16":
+            y = ops.clip(
+                x, -10.0, 10.0
+            )  # where tanh is 1: further out the cube would overflow, and the gradient be NaN
+            return 0.5 * x * (1.0 + ops.tanh(y * ((2 / math.pi) ** 0.5 * (1.0 + 0.044715 * y * y))))
         if self.approximate or keras.backend.backend() != "tensorflow":
             return ops.gelu(x, approximate=self.approximate)
         rows, shape = dense_rows(x)

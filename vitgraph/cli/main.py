@@ -20,6 +20,7 @@ examples:
   vitgraph convert swin_base_patch4_window7_224.pth swin_base_patch4_window7_224 swin.safetensors
   vitgraph pretrain vit_small_patch16_224 photographs --out mae --batch-size 512
   vitgraph train vit_small_patch16_224 flowers --validation 0.1 --out tuned --weights mae/weights.safetensors
+  vitgraph embed photographs embedded --model vit_small_patch14_dinov2 --weights lvd142m
   vitgraph demo
 
 Exit codes: 0 done; 1 the demo's own checks failed, or a loss is no longer finite; 2 wrong input, explained in one line;
