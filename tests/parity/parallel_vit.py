@@ -5,7 +5,7 @@ import functools
 from tests.parity import Port
 from tests.parity.vit import lucid_arguments, lucid_attn_proj, lucid_outputs
 from vitgraph import build_parallel_vit, build_vit
-from vitgraph.builders.vit import parallel_things_block
+from vitgraph.wiring.transformer import parallel_things_block
 
 
 def lucid_parallel_vit(config, image_shape, weights):

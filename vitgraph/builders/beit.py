@@ -28,16 +28,10 @@ from keras import layers
 from vitgraph import blocks
 from vitgraph import contract as c
 from vitgraph.wiring import layers as w
+from vitgraph.wiring import transformer
 from vitgraph.wiring.border import Border
 from vitgraph.wiring.initial_weights import BEIT
-from vitgraph.wiring.transformer import (
-    Transformer,
-    norm_place,
-    patch_embed,
-    patch_grid,
-    pre_norm_block,
-    transformer_blocks,
-)
+from vitgraph.wiring.transformer import pre_norm_block
 
 _LARGE = {"dim": 1024, "depth": 24, "num_heads": 16, "init_values": 1e-5}
 
@@ -109,27 +103,27 @@ def build_beit(
         (1, 2, 17, 17)
     """
     border = Border(input_shape, include_top, num_classes, classifier_activation, pooling, input_tensor, name)
-    patch, grid = patch_grid(border, patch_size, img_size)
+    patch, grid = transformer.patch_grid(border, patch_size, img_size)
     t = _Transformer(
         dim=dim, num_heads=num_heads, mlp_ratio=mlp_ratio, qkv_bias=qkv_bias, init_values=init_values,
         norm_eps=norm_eps, proj_drop_rate=proj_drop_rate, attn_drop_rate=attn_drop_rate, qk_scale=qk_scale,
         grid=grid if rel_pos_bias in ("block", "both") else None,
     )  # fmt: skip
 
-    patches = patch_embed(border.image, patch, dim)
+    patches = transformer.patch_embed(border.image, patch, dim)
     x = blocks.PrependTokens(name="cls_token")(blocks.ToTokens(name="tokens")(patches))
     x = blocks.PositionTable(grid, 1, name="pos_embed")(x, patches) if pos_embed == "learn" else x
     x = w.dropout(x, pos_drop_rate, "pos_drop")
     has_shared = rel_pos_bias in ("shared", "both")
     shared = blocks.GridBias(grid, num_heads, name="rel_pos_bias")(patches) if has_shared else None
     t = dataclasses.replace(t, patches=patches, shared_bias=shared)
-    x = transformer_blocks(x, t, pre_norm_block, w.drop_path_rates(drop_path_rate, depth), patch, 1)
-    norm = norm_place(fc_norm, global_pool)
+    x = transformer.transformer_blocks(x, t, pre_norm_block, w.drop_path_rates(drop_path_rate, depth), patch, 1)
+    norm = transformer.norm_place(fc_norm, global_pool)
     return border.end_plain(x, patches, t, global_pool, norm=norm, drop_rate=drop_rate)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class _Transformer(Transformer):
+class _Transformer(transformer.Transformer):
     """A transformer block whose attention has a bias by relative position.
 
     `grid` is that of the block's own table, `shared_bias` comes from one table for all blocks; None: there is none.

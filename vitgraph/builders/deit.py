@@ -25,17 +25,11 @@ import keras
 from vitgraph import blocks
 from vitgraph import contract as c
 from vitgraph.wiring import layers as w
+from vitgraph.wiring import transformer
 from vitgraph.wiring.border import Border
 from vitgraph.wiring.distillation_token import mean_token, two_heads
 from vitgraph.wiring.initial_weights import TIMM_VIT
-from vitgraph.wiring.transformer import (
-    Block,
-    Transformer,
-    patch_embed,
-    patch_grid,
-    pre_norm_block,
-    transformer_blocks,
-)
+from vitgraph.wiring.transformer import pre_norm_block
 
 _TINY = {"dim": 192, "num_heads": 3}
 _SMALL = {"dim": 384, "num_heads": 6}
@@ -69,7 +63,7 @@ def build_deit(
     mlp_ratio: c.Ratio = 4.0,
     distilled: bool = False,
     pre_norm: bool = False,
-    block: Block = pre_norm_block,
+    block: transformer.Block = pre_norm_block,
     head_dim: c.Width | None = None,
     qk_scale: c.Scale | None = None,
     qkv_bias: bool = True,
@@ -118,23 +112,23 @@ def build_deit(
         [(None, 10), (None, 10)]
     """
     border = Border(input_shape, include_top, num_classes, classifier_activation, pooling, input_tensor, name)
-    t = Transformer(
+    t = transformer.Transformer(
         dim=dim, num_heads=num_heads, mlp_ratio=mlp_ratio, qkv_bias=qkv_bias, proj_bias=proj_bias, mlp_bias=mlp_bias,
         head_dim=head_dim, qk_norm=qk_norm, attn_norm=attn_norm, mlp_norm=mlp_norm, gated_mlp=gated_mlp, act=act,
         init_values=init_values, norm_eps=norm_eps, rms_norm=rms_norm, proj_drop_rate=proj_drop_rate,
         attn_drop_rate=attn_drop_rate, qk_scale=qk_scale,
     )  # fmt: skip
-    patch, grid = patch_grid(border, patch_size, img_size)
+    patch, grid = transformer.patch_grid(border, patch_size, img_size)
     prefix = 1 + distilled
 
-    patches = patch_embed(border.image, patch, dim, not pre_norm)
+    patches = transformer.patch_embed(border.image, patch, dim, not pre_norm)
     x = blocks.ToTokens(name="tokens")(patches)
     x = blocks.PrependTokens(name="dist_token")(x) if distilled else x
     x = blocks.PrependTokens(name="cls_token")(x)
     x = blocks.PositionTable(grid, prefix, name="pos_embed")(x, patches)
     x = w.dropout(x, pos_drop_rate, "pos_drop")
     x = t.norm(x, "norm_pre") if pre_norm else x
-    x = transformer_blocks(x, t, block, w.drop_path_rates(drop_path_rate, depth), patch, prefix)
+    x = transformer.transformer_blocks(x, t, block, w.drop_path_rates(drop_path_rate, depth), patch, prefix)
     x = t.norm(x, "norm") if final_norm else x
     if distilled and include_top:
         return border.end_scores(two_heads(x, num_classes, drop_rate))

@@ -30,16 +30,10 @@ import keras
 from vitgraph import blocks
 from vitgraph import contract as c
 from vitgraph.wiring import layers as w
+from vitgraph.wiring import transformer
 from vitgraph.wiring.border import Border
 from vitgraph.wiring.initial_weights import BEIT
-from vitgraph.wiring.transformer import (
-    Transformer,
-    patch_embed,
-    patch_grid,
-    pre_norm_block,
-    res_post_norm_block,
-    transformer_blocks,
-)
+from vitgraph.wiring.transformer import pre_norm_block, res_post_norm_block
 
 # fmt: off
 _SIZES = {  # dim, depth, num_heads
@@ -253,7 +247,7 @@ def build_eva(
         (None, 4, 6, 384)
     """
     border = Border(input_shape, include_top, num_classes, classifier_activation, pooling, input_tensor, name)
-    patch, grid = patch_grid(border, patch_size, img_size)
+    patch, grid = transformer.patch_grid(border, patch_size, img_size)
     prefix = class_token + num_reg_tokens
     kv_heads: Any = num_kv_heads if isinstance(num_kv_heads, (list, tuple)) else (num_kv_heads or num_heads,) * depth
     c.require(len(kv_heads) == depth, "num_kv_heads", f"one number or one per block, here {depth}")
@@ -273,7 +267,7 @@ def build_eva(
     equal = rope != "mixed" or set(kv_heads) == {num_heads}
     c.require(equal, "num_kv_heads", "None with rope='mixed': heads have frequencies of their own")
 
-    patches = patch_embed(border.image, patch, dim, not pre_norm)
+    patches = transformer.patch_embed(border.image, patch, dim, not pre_norm)
     x = blocks.ToTokens(name="tokens")(patches)
     if pos_embed == "learn" and no_embed_class:
         x = blocks.PositionTable(grid, name="pos_embed")(x, patches)
@@ -298,13 +292,13 @@ def build_eva(
         for i, n in enumerate(kv_heads)
     ]
     block = res_post_norm_block if post_norm else pre_norm_block if mlp_scale else _block_with_one_scale
-    x = transformer_blocks(x, ts, block, w.drop_path_rates(drop_path_rate, depth), patch, prefix)
+    x = transformer.transformer_blocks(x, ts, block, w.drop_path_rates(drop_path_rate, depth), patch, prefix)
 
     after = global_pool in ("avg", "max", "avgmax") if fc_norm is None else fc_norm
     if not after if final_norm is None else final_norm:
         x = t.norm(x, "norm")
     pool_ratio = pool_mlp_ratio or mlp_ratio / (2 if gated_mlp else 1)
-    pool = Transformer(
+    pool = transformer.Transformer(
         dim=dim, num_heads=pool_heads or num_heads, mlp_ratio=pool_ratio, norm_eps=norm_eps, rms_norm=rms_norm
     )
     is_map = (pooling or global_pool) == "map"
@@ -321,7 +315,7 @@ def _block_with_one_scale(x, t, drop_path, name):
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
-class _Transformer(Transformer):
+class _Transformer(transformer.Transformer):
     """A transformer block whose queries and keys are turned by their positions.
 
     `table` is the output of a `RotaryTable`, of which a block takes number `index`; None: nothing is turned.

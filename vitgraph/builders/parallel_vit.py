@@ -27,16 +27,10 @@ import keras
 from vitgraph import blocks
 from vitgraph import contract as c
 from vitgraph.wiring import layers as w
+from vitgraph.wiring import transformer
 from vitgraph.wiring.border import Border
 from vitgraph.wiring.initial_weights import VIT_PYTORCH
-from vitgraph.wiring.transformer import (
-    Transformer,
-    parallel_scaling_block,
-    parallel_things_block,
-    patch_embed,
-    patch_grid,
-    transformer_blocks,
-)
+from vitgraph.wiring.transformer import parallel_scaling_block, parallel_things_block
 
 VARIANTS: dict = {}
 
@@ -95,20 +89,20 @@ def build_parallel_vit(
         ['block_0_attns_0_attn', 'block_0_attns_1_attn', 'block_0_attns_2_attn']
     """
     border = Border(input_shape, include_top, num_classes, classifier_activation, pooling, input_tensor, name)
-    t = Transformer(
+    t = transformer.Transformer(
         dim=dim, num_heads=num_heads, mlp_ratio=mlp_ratio, qkv_bias=qkv_bias, attn_proj=attn_proj, head_dim=head_dim,
         qk_norm=qk_norm, act=act, init_values=init_values, norm_eps=norm_eps, proj_drop_rate=proj_drop_rate,
         attn_drop_rate=attn_drop_rate,
     )  # fmt: skip
     c.require(not joint or num_parallel == 1, "num_parallel", "1 with joint=True")
     c.require(not joint or attn_proj, "attn_proj", "True with joint=True")
-    patch, grid = patch_grid(border, patch_size, img_size)
+    patch, grid = transformer.patch_grid(border, patch_size, img_size)
     things = functools.partial(parallel_things_block, num_parallel=num_parallel)
 
-    patches = patch_embed(border.image, patch, dim)
+    patches = transformer.patch_embed(border.image, patch, dim)
     x = blocks.PrependTokens(name="cls_token")(blocks.ToTokens(name="tokens")(patches))
     x = blocks.PositionTable(grid, 1, name="pos_embed")(x, patches)
     x = w.dropout(x, pos_drop_rate, "pos_drop")
     rates = w.drop_path_rates(drop_path_rate, depth)
-    x = transformer_blocks(x, t, parallel_scaling_block if joint else things, rates, patch, 1)
+    x = transformer.transformer_blocks(x, t, parallel_scaling_block if joint else things, rates, patch, 1)
     return border.end_with_token(t.norm(x, "norm"), patches, drop_rate)

@@ -28,19 +28,14 @@ from vitgraph import blocks
 from vitgraph import contract as c
 from vitgraph.blocks.initializers import InitialWeights, glorot_uniform, lecun_normal, normal, zeros
 from vitgraph.wiring import layers as w
+from vitgraph.wiring import transformer
 from vitgraph.wiring.border import Border
 from vitgraph.wiring.initial_weights import TIMM_VIT
 from vitgraph.wiring.transformer import (
-    Block,
-    Transformer,
-    norm_place,
     parallel_scaling_block,
     parallel_things_block,
-    patch_embed,
-    patch_grid,
     pre_norm_block,
     res_post_norm_block,
-    transformer_blocks,
 )
 
 # fmt: off
@@ -183,7 +178,7 @@ def build_vit(
     no_embed_class: bool = False,
     dual_patch_norm: bool = False,
     pre_norm: bool = False,
-    block: Block = pre_norm_block,
+    block: transformer.Block = pre_norm_block,
     head_dim: c.Width | None = None,
     qkv_bias: bool = True,
     proj_bias: bool = True,
@@ -242,17 +237,17 @@ def build_vit(
         (None, 32)
     """
     border = Border(input_shape, include_top, num_classes, classifier_activation, pooling, input_tensor, name)
-    t = Transformer(
+    t = transformer.Transformer(
         dim=dim, num_heads=num_heads, mlp_ratio=mlp_ratio, qkv_bias=qkv_bias, proj_bias=proj_bias, mlp_bias=mlp_bias,
         attn_proj=attn_proj, head_dim=head_dim, qk_norm=qk_norm, attn_norm=attn_norm, mlp_norm=mlp_norm,
         gated_mlp=gated_mlp, act=act, init_values=init_values, norm_eps=norm_eps, rms_norm=rms_norm,
         proj_drop_rate=proj_drop_rate, attn_drop_rate=attn_drop_rate,
     )  # fmt: skip
     c.require(pos_embed != "sincos" or dim % 4 == 0, "dim", "a multiple of 4 with pos_embed='sincos'")
-    patch, grid = patch_grid(border, patch_size, img_size)
+    patch, grid = transformer.patch_grid(border, patch_size, img_size)
     prefix, resampling = class_token + num_reg_tokens, _RESAMPLING[pos_resampling]
 
-    patches = patch_embed(border.image, patch, dim, not pre_norm, norm_eps if dual_patch_norm else None)
+    patches = transformer.patch_embed(border.image, patch, dim, not pre_norm, norm_eps if dual_patch_norm else None)
     x = blocks.ToTokens(name="tokens")(patches)
     if pos_embed == "sincos":
         x = blocks.SinCosPosition(name="pos_embed")(x, patches)
@@ -266,8 +261,8 @@ def build_vit(
         x = blocks.PositionTable(grid, prefix, **resampling, name="pos_embed")(x, patches)
     x = w.dropout(x, pos_drop_rate, "pos_drop")
     x = t.norm(x, "norm_pre") if pre_norm else x
-    x = transformer_blocks(x, t, block, w.drop_path_rates(drop_path_rate, depth), patch, prefix)
-    norm = norm_place(fc_norm, global_pool) if final_norm else None
+    x = transformer.transformer_blocks(x, t, block, w.drop_path_rates(drop_path_rate, depth), patch, prefix)
+    norm = transformer.norm_place(fc_norm, global_pool) if final_norm else None
     return border.end_plain(
         x, patches, t, global_pool, prefix, norm=norm, pool_prefix=pool_include_prefix, drop_rate=drop_rate
     )
