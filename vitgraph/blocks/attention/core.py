@@ -174,8 +174,14 @@ class HeadsAttention(AttentionCore):
         return self.attend(q, k, v, training=training)
 
     def heads(self, q, k, v):
-        groups = self.num_heads // k.shape[2]
-        return q, *(ops.repeat(x, groups, axis=2) if groups > 1 else x for x in (k, v)), None
+        return q, *(self._for_all(x) for x in (k, v)), None
+
+    def _for_all(self, x):
+        """(B, N, key heads, d) -> (B, N, heads, d): each for as many heads of queries, in at most four axes."""
+        groups = self.num_heads // x.shape[2]
+        if groups == 1:
+            return x
+        return ops.reshape(ops.concatenate([x] * groups, -1), (-1, ops.shape(x)[1], self.num_heads, x.shape[-1]))
 
     def token_counts(self, q_shape, k_shape, v_shape):
         return q_shape[1], k_shape[1]

@@ -78,6 +78,7 @@ class RotaryTable(Layer):
             parts = [cosines, cosines, -sines, sines]
         else:
             shape = (*angles.shape[:1], -1, angles.shape[2], self.width)
+            sines, cosines = (xp.reshape(each, (-1, self.width // 2)) for each in (sines, cosines))  # at most four axes
             pairs = [[cosines, cosines], [-sines, sines]]
             parts = [xp.reshape(xp.stack(each, axis=-1), shape) for each in pairs]
         table = xp.concatenate(parts, axis=-1)
@@ -122,9 +123,9 @@ class MixedRotaryTable(RotaryTable):
         _, rows, columns = self._coordinates(x)
         first, second = ops.cast(self.freqs[0], "float32"), ops.cast(self.freqs[1], "float32")
         down, across = (second, first) if self.x_first else (first, second)  # (depth, heads, d / 2)
-        rows, columns = (ops.cast(each, "float32") for each in (rows, columns))
-        angles = rows[:, None, None, None] * down[:, None, None] + columns[None, :, None, None] * across[:, None, None]
-        return self._table(ops, ops.reshape(angles, (self.depth, -1, self.num_heads, self.width // 2)))
+        rows, columns = ops.cast(rows, "float32")[:, None], ops.cast(columns, "float32")[None]
+        rows, columns = (ops.reshape(each, (-1, 1, 1)) for each in (rows + 0 * columns, columns + 0 * rows))
+        return self._table(ops, rows * down[:, None] + columns * across[:, None])  # (depth, H W, heads, d / 2)
 
     def compute_output_shape(self, input_shape):
         _, tokens, _, channels = super().compute_output_shape(input_shape)
