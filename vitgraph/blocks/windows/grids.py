@@ -16,8 +16,10 @@ class GridPartition(WindowPartition):
     def call(self, x):
         height, width = sizes(x)
         (rows, _, down), (columns, _, across) = self.geometry(height, width)
-        x = pad_end(x, down * rows - height, across * columns - width)
-        return super().call(_swap(x, rows, down, columns, across))
+        x, channels = pad_end(x, down * rows - height, across * columns - width), x.shape[-1]
+        x = _swapped(x, (-1, columns, across, channels))
+        x = _swapped(x, (-1, rows, down * across, columns * channels))
+        return ops.reshape(x, (-1, rows * columns, channels))
 
 
 class GridReverse(WindowReverse):
@@ -26,14 +28,12 @@ class GridReverse(WindowReverse):
     def call(self, windows, like):
         height, width = sizes(like)
         (rows, _, down), (columns, _, across) = self.geometry(height, width)
-        x = ops.reshape(windows, (-1, across, rows, columns * windows.shape[-1]))
-        x = ops.reshape(ops.transpose(x, (0, 2, 1, 3)), (-1, down * rows, across * columns, windows.shape[-1]))
-        return _swap(x, down, rows, across, columns)[:, :height, :width]
+        channels = windows.shape[-1]
+        x = _swapped(windows, (-1, down * across, rows, columns * channels))
+        x = _swapped(x, (-1, across, columns, channels))
+        return ops.reshape(x, (-1, rows * down, columns * across, channels))[:, :height, :width]
 
 
-def _swap(x, rows, down, columns, across):
-    """A map of rows x down by columns x across positions -> one of down x rows by across x columns."""
-    channels = x.shape[-1]
-    x = ops.reshape(x, (-1, rows, down, columns * across * channels))
-    x = ops.reshape(ops.transpose(x, (0, 2, 1, 3)), (-1, columns, across, channels))
-    return ops.reshape(ops.transpose(x, (0, 2, 1, 3)), (-1, rows * down, columns * across, channels))
+def _swapped(x, shape):
+    """x in this shape of four axes, of which the second and the third then change places."""
+    return ops.transpose(ops.reshape(x, shape), (0, 2, 1, 3))
