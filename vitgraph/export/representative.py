@@ -11,7 +11,7 @@ import numpy.typing as npt
 from vitgraph import contract as c
 from vitgraph.contract.fitting import fit
 from vitgraph.images.collection import Images
-from vitgraph.images.crops import central_crop
+from vitgraph.images.crops import central_view, resized
 from vitgraph.images.folders import images_of_folder
 from vitgraph.images.reading import possible_channels, read
 
@@ -89,4 +89,5 @@ def _read(images: Images, shape: tuple[Any, ...]) -> np.ndarray:
     c.require(channels in possible, "images", f"pictures of {channels} channels; files have {images.channels}")
     chosen = np.unique(np.linspace(0, images.count - 1, min(images.count, MOST)).astype(int))
     parts = ({"index": i, "path": images.source[i]} for i in chosen)
-    return np.stack([np.asarray(central_crop(read(images, part, channels), tuple(size))) for part in parts])
+    views = (read(images, part, channels, lambda picture: central_view(picture, tuple(size))) for part in parts)
+    return np.stack([np.asarray(resized(*view, tuple(size), "bicubic")) for view in views])
