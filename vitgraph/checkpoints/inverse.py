@@ -9,7 +9,7 @@ from vitgraph import contract as c
 from vitgraph.blocks import DepthwiseConv2D
 from vitgraph.blocks.graph import layers_within
 from vitgraph.checkpoints.names import SOURCES
-from vitgraph.checkpoints.source import INVERSES
+from vitgraph.checkpoints.source import BY_NET, INVERSES
 
 _LIKE = {"simple_vit": ("vit",), "parallel_vit": ("vit",), "vit_lite": ("cct",)}
 """{family: those whose tables its checkpoints are read by, too}."""
@@ -83,7 +83,8 @@ def renamed(model, names, argument):
         else:
             known = function in INVERSES
             c.require(known, argument, f"names that there is a way back to: none to {', '.join(theirs)}")
-            arrays = INVERSES[function](value, len(theirs), layer)
+            net = (layers,) if function in BY_NET else ()
+            arrays = INVERSES[function](value, len(theirs), layer, *net)
         for name, array in zip(theirs, arrays, strict=True):
             tensors[name] = np.ascontiguousarray(array.reshape(table.shape(name, array.shape)))
             if name.endswith(".running_var"):

@@ -100,12 +100,16 @@ _TORCH_LEAVES = {
 INVERSES: dict = {}
 """{function of an entry: its inverse (value, number of templates, layer) -> arrays}; not every function has one."""
 
+BY_NET: set = set()
+"""The functions whose inverses also take all layers of the net, by name."""
 
-def inverse_of(function):
-    """Makes a function the inverse of another one."""
+
+def inverse_of(function, *, by_net=False):
+    """Makes a function the inverse of another one; `by_net` if it also takes all layers of the net, by name."""
 
     def register(inverse):
         INVERSES[function] = inverse
+        BY_NET.update([function] if by_net else [])
         return inverse
 
     return register
@@ -127,6 +131,11 @@ def map_to_rows(arrays, shape):
     """A table of positions (1, C, rows, columns) -> (1, rows columns, C)."""
     table = arrays[0]
     return table.reshape(*table.shape[:2], -1).transpose(0, 2, 1)
+
+
+def rows_to_map(value, grid):
+    """The way back, for a grid of (rows, columns)."""
+    return value.transpose(0, 2, 1).reshape(1, -1, *grid)
 
 
 def fused(arrays, shape):

@@ -1,7 +1,7 @@
 """Names in Hiera's checkpoints: timm's and the official ones."""
 
 from vitgraph.checkpoints.names import vit
-from vitgraph.checkpoints.source import Source, map_to_rows
+from vitgraph.checkpoints.source import Source, inverse_of, map_to_rows, rows_to_map
 
 
 def _positions(arrays, shape):
@@ -9,11 +9,26 @@ def _positions(arrays, shape):
     return map_to_rows(arrays, shape) if arrays[0].ndim == 4 else arrays[0]
 
 
+@inverse_of(_positions, by_net=True)
+def _of_positions(value, count, layer, layers):
+    return [rows_to_map(value, layer.grid) if "pos_embed_win" in layers else value]
+
+
+def _unit(arrays, shape):
+    """The table of a mask unit."""
+    return map_to_rows(arrays, shape)
+
+
+@inverse_of(_unit)
+def _of_unit(value, count, layer):
+    return [rows_to_map(value, layer.window_size)]
+
+
 def _source(norm, head, positions="pos_embed", ignored=r"(?!)"):
     return Source(
         renames=(
             (r"pos_embed/table", positions, _positions),
-            (r"pos_embed_win/table", "pos_embed_win", map_to_rows),
+            (r"pos_embed_win/table", "pos_embed_win", _unit),
             (r"block_(\d+)_expand", "blocks.{0}.proj"),
             (r"fc_norm", norm),
             (r"head", head),

@@ -1,12 +1,22 @@
 """Names in timm's checkpoints of MaxViT and CoAtNet."""
 
-from vitgraph.checkpoints.source import Source
+from vitgraph.blocks import PadToSame
+from vitgraph.checkpoints.source import Source, inverse_of
 
 
 def _table(arrays, shape):
     """A table of biases; TensorFlow's is (heads, rows, columns), by offsets from query to key, not the reverse."""
     table = arrays[0]
     return table if table.ndim == 2 else table[:, ::-1, ::-1].reshape(len(table), -1).T
+
+
+@inverse_of(_table, by_net=True)
+def _of_table(value, count, layer, layers):
+    """Nets of TensorFlow's authors are those that are padded as by TensorFlow."""
+    if not isinstance(layers.get("stem_conv1_pad"), PadToSame):
+        return [value]
+    rows, columns = layer.window_size if hasattr(layer, "window_size") else layer.grid
+    return [value.T.reshape(-1, 2 * rows - 1, 2 * columns - 1)[:, ::-1, ::-1]]
 
 
 _BLOCK, _THEIRS = r"stage_(\d)_block_(\d+)_", "stages.{0:-1}.blocks.{1}."
@@ -56,5 +66,6 @@ SOURCES = {
                 for layer, name, *function in _LAYERS
             ),
         ),
+        shapes=((r"stages\.\d+\.blocks\.\d+\.(attn\.(qkv|proj)|mlp\.fc\d)\.weight", (..., ..., 1, 1)),),  # of T
     )
 }

@@ -1,11 +1,11 @@
 """Names in PiT's checkpoints: timm's and the official ones."""
 
-from vitgraph.checkpoints.source import Source, inverse_of, map_to_rows
+from vitgraph.checkpoints.source import Source, inverse_of, map_to_rows, rows_to_map
 
 
 @inverse_of(map_to_rows)
 def _rows_to_map(value, count, layer):
-    return [value.transpose(0, 2, 1).reshape(1, -1, *layer.grid)]
+    return [rows_to_map(value, layer.grid)]
 
 
 _NAMES = (
