@@ -26,7 +26,7 @@ def tables(model):
         BlockPositions: lambda layer, table: (table[0, 0], layer.block_size),
         OffsetBias: lambda layer, table: (table.T, layer.grid),
         WindowBias: lambda layer, table: (table, [2 * n - 1 for n in layer.window_size]),
-        GridBias: lambda layer, table: (table[:-3], [2 * n - 1 for n in layer.grid]),
+        GridBias: lambda layer, table: (table[: len(table) - 3 * layer.prefix], [2 * n - 1 for n in layer.grid]),
     }
     for layer in model.layers:
         for kind, read in kinds.items():
