@@ -66,6 +66,8 @@ SOURCES = {
                 for layer, name, *function in _LAYERS
             ),
         ),
-        shapes=((r"stages\.\d+\.blocks\.\d+\.(attn\.(qkv|proj)|shortcut\.expand|mlp\.fc\d)\.weight", (..., ..., 1, 1)),),  # of T
+        shapes=(  # those of T are convolutions there
+            (r"stages\.\d+\.blocks\.\d+\.(attn\.(qkv|proj)|shortcut\.expand|mlp\.fc\d)\.weight", (..., ..., 1, 1)),
+        ),
     )
 }
