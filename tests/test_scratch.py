@@ -72,3 +72,12 @@ def test_hidden_files_of_others_stay(tmp_path):
         (tmp_path / name).mkdir()
     clean(tmp_path / "net")
     assert {path.name for path in tmp_path.iterdir()} == names
+
+
+def test_within_what_is_being_written(tmp_path):
+    with written(tmp_path / "outer.txt") as outer:
+        with written(outer) as inner:
+            inner.write_text("whole")
+        assert not (tmp_path / "outer.txt").exists()
+    assert (tmp_path / "outer.txt").read_text() == "whole"
+    assert [path.name for path in tmp_path.iterdir()] == ["outer.txt"]

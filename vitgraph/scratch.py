@@ -23,7 +23,13 @@ _MARK = ".writing-"
 
 @contextlib.contextmanager
 def written(path: pathlib.Path) -> Iterator[pathlib.Path]:
-    """A place to write a file or folder, which is then moved to `path`; after an error, what was there is as before."""
+    """A place to write a file or folder, which is then moved to `path`; after an error, what was there is as before.
+
+    Inside of what is being written that way already, it is the path itself.
+    """
+    if re.fullmatch(rf"\..*{re.escape(_MARK)}\w{{8}}", path.parent.name):
+        yield path
+        return
     with _folder(path) as scratch:
         new = scratch / f"new{path.suffix}"
         yield new

@@ -207,7 +207,7 @@ def test_files_that_would_be_read_wrongly_are_refused(tmp_path):
 
 @pytest.mark.parametrize(("crop_pct", "crop_mode"), [(0.9, "center"), (0.875, "squash")])
 def test_published_checkpoints_are_evaluated_as_by_timm(crop_pct, crop_mode, tmp_path):
-    """Its steps in Pillow: resize by cubic curves, crop in the centre. Whole levels, so that one may differ by one."""
+    """Its steps in Pillow: resize by cubic curves, crop in the centre. Whole levels, so that a few differ by one."""
     pixels = np.random.default_rng(1).integers(0, 256, (30, 40, 3), "uint8")
     picture = Image.fromarray(pixels).resize((500, 375), Image.Resampling.BICUBIC)
     picture.save(tmp_path / "0.png")
@@ -219,7 +219,7 @@ def test_published_checkpoints_are_evaluated_as_by_timm(crop_pct, crop_mode, tmp
     options = {"batch_size": 1, "image_size": 224, "training": False, "crop_pct": crop_pct, "crop_mode": crop_mode}
     ((given,),) = arrays(batches(from_folder(tmp_path, labelled=False), **options, **PLAIN))
     difference = abs(given[0] * 255 - wanted)
-    assert difference.max() < 1.5 and difference.mean() < 0.3
+    assert (difference > 1.5).mean() < 1e-4 and difference.mean() < 2e-3
 
 
 PHOTOGRAPHS = [Image.fromarray(pixels) for pixels in load_sample_images()["images"]]

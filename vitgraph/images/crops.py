@@ -46,16 +46,16 @@ def central_view(shape, size, interpolation="bicubic", crop_pct=1.0, crop_mode="
     if crop_mode == "center" and height == width:
         height, width = tf.maximum(height, h * width // w), tf.maximum(width, w * height // h)
     elif crop_mode == "center":  # timm rounds here, where torchvision rounds down above
-        factor = tf.maximum(height / h, width / w)
+        factor = tf.reduce_max([tf.cast(height / h, tf.float64), tf.cast(width / w, tf.float64)])
         height, width = (tf.cast(tf.round(tf.cast(n, tf.float64) * factor), tf.int32) for n in (h, w))
-    scale = tf.cast(tf.stack([height / h, width / w]), tf.float32)
-    offset = tf.round(tf.stack([(a - b) / 2 for a, b in zip((height, width), size, strict=True)]))
-    offset = tf.cast(offset, tf.float32)
+    scale = tf.stack([tf.cast(a / b, tf.float64) for a, b in zip((height, width), (h, w), strict=True)])
+    offset = tf.stack([tf.cast(tf.round((a - b) / 2), tf.float64) for a, b in zip((height, width), size, strict=True)])
     reach = _KERNELS[interpolation][1] * tf.maximum(1 / scale, 1) + 1
-    shape = tf.cast(tf.stack(shape), tf.float32)
+    shape = tf.cast(tf.stack(shape), tf.float64)
     first = tf.clip_by_value(tf.floor(offset / scale - reach), 0, shape - 1)
     last = tf.clip_by_value(tf.math.ceil((offset + size) / scale + reach), first + 1, shape)
-    return View(tf.cast(first, tf.int32), tf.cast(last - first, tf.int32), scale, offset - first * scale, True)
+    scale, offset = tf.cast(scale, tf.float32), tf.cast(offset - first * scale, tf.float32)
+    return View(tf.cast(first, tf.int32), tf.cast(last - first, tf.int32), scale, offset, True)
 
 
 def random_view(shape, size, scale, ratio, seed):

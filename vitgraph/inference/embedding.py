@@ -95,7 +95,8 @@ def embed(
     """
     if importlib.util.find_spec("pyarrow") is None:
         raise ModuleNotFoundError("embed: parquet files need pyarrow: pip install pyarrow")
-    net = _net(model, output, levels, pooled)
+    with c.errors_of("embed"):
+        net = _net(model, output, levels, pooled)
     prepare = preprocessing or preprocessing_of(model)
     ids, items = _items(images)
     out = pathlib.Path(out)
