@@ -79,7 +79,7 @@ def test_gradcam_of_all_kinds_of_stream(tmp_path):
         (lambda path: plots.plot_boxes(IMAGE, [[1, 2, 3]], path), "boxes="),
         (lambda path: plots.plot_boxes(IMAGE, [[1, 2, 3, 4]], path, classes=[1, 2]), "classes=.*as there are boxes, 1"),
         (lambda path: plots.plot_masks(IMAGE, {"a": [0.5]}, path), "masks="),
-        (lambda path: plots.plot_confusion([[0, 1]], path), "confusion="),
+        (lambda path: plots.plot_confusion([[0, 1, 2]], path), "confusion="),
         (lambda path: plots.plot_confusion([[0.5]], path), "confusion="),
         (lambda path: plots.plot_confusion([[1]], path, class_names=["a", "b"]), "class_names=.*1 names"),
     ],

@@ -100,6 +100,7 @@ def test_files_have_the_mode_that_the_umask_says(tmp_path):
 def hub(tmp_path, monkeypatch):
     """{repository: {file: content}} of a server on loopback, which the real client takes for the hub."""
     with serve(token="secret") as (address, files):
+        monkeypatch.setattr(constants, "HF_HUB_OFFLINE", False)
         monkeypatch.setattr(constants, "ENDPOINT", address)
         template = address + "/{repo_id}/resolve/{revision}/{filename}"
         monkeypatch.setattr(constants, "HUGGINGFACE_CO_URL_TEMPLATE", template)

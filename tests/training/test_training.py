@@ -150,7 +150,7 @@ def test_files_that_are_no_recipe(text, message, tmp_path):
 @pytest.mark.parametrize("name", TINY)
 def test_what_decays_and_how_deep_it_stands(name):
     model = shared(name)
-    small = ("bias", "q_bias", "v_bias", "beta", "gamma", "scale", "logit_scale", "table", "token", "latent")
+    small = ("bias", "q_bias", "v_bias", "beta", "gamma", "scale", "logit_scale", "table", "token", "latent", "freqs")
     for variable in model.trainable_variables:
         assert variable.name in (*small, "kernel")
         assert decays(variable) == (variable.name == "kernel" and not re.search("_cpb_|_peg/", variable.path))
