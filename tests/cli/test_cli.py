@@ -199,7 +199,7 @@ def test_help_has_examples(capsys):
     assert stopped.value.code == 0
     shown = capsys.readouterr().out
     examples = [line.split() for line in shown.splitlines() if line.startswith("  vitgraph ")]
-    commands = {*"list summary export convert pretrain train predict evaluate embed demo".split()}
+    commands = {*["list", "summary", "export", "convert", "pretrain", "train", "predict", "evaluate", "embed", "demo"]}
     assert {example[1] for example in examples} == commands
 
 

@@ -89,5 +89,5 @@ def _read(images: Images, shape: tuple[Any, ...]) -> np.ndarray:
     c.require(channels in possible, "images", f"pictures of {channels} channels; files have {images.channels}")
     chosen = np.unique(np.linspace(0, images.count - 1, min(images.count, MOST)).astype(int))
     parts = ({"index": i, "path": images.source[i]} for i in chosen)
-    views = (read(images, part, channels, lambda picture: central_view(picture, tuple(size))) for part in parts)
-    return np.stack([np.asarray(resized(*view, tuple(size), "bicubic")) for view in views])
+    found = (read(images, part, channels, lambda picture: central_view(picture, tuple(size))) for part in parts)
+    return np.stack([np.asarray(resized(pixels, view, tuple(size), "bicubic")) for pixels, view in found])

@@ -182,8 +182,8 @@ def _begin(out: pathlib.Path, run: dict[str, Any]) -> None:
         c.require(not any(out.glob("part-*.parquet")), "out", "a folder without parts of another call", value=str(out))
         with written(out / RUN) as path:
             path.write_text(json.dumps(run, indent=2) + "\n", encoding="utf-8")
-    for path in (RUN, UNREADABLE, *{entry.name[1:].partition(".writing-")[0] for entry in out.glob(".part-*")}):
-        clean(out / path)
+    for name in (RUN, UNREADABLE, *{entry.name[1:].partition(".writing-")[0] for entry in out.glob(".part-*")}):
+        clean(out / name)
 
 
 def _ahead(pool: Any, prepare: Any, items: Any, count: int) -> Iterator[Any]:
@@ -206,7 +206,9 @@ def _pixels(prepare: Any, item: Any) -> Any:
 
 def _computed(net: Any, prepared: Iterator[Any], batch_size: int, done: int, bar: Any) -> tuple[dict[int, str], Any]:
     """({number: why} of what can't be read, {output: (N, ...)} of the others)."""
-    bad, batch, rows = {}, [], collections.defaultdict(list)
+    bad: dict[int, str] = {}
+    batch: list[Any] = []
+    rows = collections.defaultdict(list)
 
     def flush() -> None:
         full = np.stack(batch + batch[-1:] * (batch_size - len(batch)))  # one shape, so that nothing is traced again

@@ -91,7 +91,8 @@ def batches(
                 return view_of(act, shape, size, where, interpolation)
             return central_view(shape, size, interpolation, crop_pct, crop_mode)
 
-        pixels = resized(*read(images, part, channels, find), size, interpolation)
+        pixels, view = read(images, part, channels, find)
+        pixels = resized(pixels, view, size, interpolation)
         if training:
             fill = np.clip(np.round(mean * 255), 0, 255).astype("uint8").tolist()
             pixels = augment(act, tf.ensure_shape(pixels, (*size, channels)), where, interpolation, fill)

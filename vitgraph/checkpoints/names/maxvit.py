@@ -1,6 +1,5 @@
 """Names in timm's checkpoints of MaxViT and CoAtNet."""
 
-from vitgraph.blocks import PadToSame
 from vitgraph.checkpoints.source import Source, inverse_of
 
 
@@ -13,7 +12,7 @@ def _table(arrays, shape):
 @inverse_of(_table, by_net=True)
 def _of_table(value, count, layer, layers):
     """Nets of TensorFlow's authors are those that are padded as by TensorFlow."""
-    if not isinstance(layers.get("stem_conv1_pad"), PadToSame):
+    if type(layers.get("stem_conv1_pad")).__name__ != "PadToSame":
         return [value]
     rows, columns = layer.window_size if hasattr(layer, "window_size") else layer.grid
     return [value.T.reshape(-1, 2 * rows - 1, 2 * columns - 1)[:, ::-1, ::-1]]
