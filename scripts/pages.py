@@ -21,6 +21,7 @@ import keras  # noqa: E402
 from mkdocs.structure.files import File  # noqa: E402
 
 import vitgraph  # noqa: E402
+from vitgraph.contract.docstrings import ENTRY, SECTION  # noqa: E402
 from vitgraph.contract.fitting import said  # noqa: E402
 from vitgraph.graphs.levels import levels_of  # noqa: E402
 from vitgraph.registry import BUILDERS  # noqa: E402
@@ -165,19 +166,16 @@ def reference(module):
 
 def described(entry):
     """The docstring of a function or class: its arguments become a table with their defaults and what is allowed."""
-    before, *sections = re.split(
-        r"\n\n(?=(?:Args|Returns|Raises|Example|Examples):\n)", inspect.cleandoc(entry.__doc__)
-    )
+    before, *sections = SECTION.split(inspect.cleandoc(entry.__doc__))
     parts = [linked(before)]
     for section in sections:
         label, _, text = section.partition(":\n")
-        text = textwrap.dedent(text)
         if label == "Args":
             parts.append(arguments(entry, text))
-        elif label.startswith("Example"):
-            parts.append(f"```pycon\n{text}\n```")
+        elif label == "Example":
+            parts.append(f"```pycon\n{textwrap.dedent(text)}\n```")
         else:
-            parts.append(f"**{label}**: {linked(text)}")
+            parts.append(f"**{label}**: {linked(textwrap.dedent(text))}")
     return "\n\n".join(parts)
 
 
@@ -187,7 +185,7 @@ def arguments(entry, text):
     parameters = inspect.signature(function).parameters
     kinds = typing.get_type_hints(inspect.unwrap(function), include_extras=True)
     lines = ["| argument | default | allowed | |", "|---|---|---|---|"]
-    for label, words in re.findall(r"^([*\w]+): (.*(?:\n .*|\n(?= ))*)", text, re.MULTILINE):
+    for label, words in ENTRY.findall(text):
         parameter = parameters.get(label.lstrip("*"))
         default = shown(parameter.default) if parameter and parameter.default is not parameter.empty else ""
         allowed = said(kinds[label]) if label in kinds and kinds[label] is not typing.Any else ""

@@ -21,6 +21,12 @@ except ImportError:  # on Windows: nothing is locked there, and what was left st
 _MARK = ".writing-"
 
 
+def cache() -> pathlib.Path:
+    """The folder of what can be made or fetched again: VITGRAPH_CACHE, or vitgraph in the user's cache."""
+    usual = pathlib.Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache") / "vitgraph"
+    return pathlib.Path(os.environ.get("VITGRAPH_CACHE") or usual).expanduser()
+
+
 @contextlib.contextmanager
 def written(path: pathlib.Path) -> Iterator[pathlib.Path]:
     """A place to write a file or folder, which is then moved to `path`; after an error, what was there is as before.

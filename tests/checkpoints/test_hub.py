@@ -81,7 +81,7 @@ with offline():
         create("sam_in1k")
     except OSError as error:
         print(json.dumps(["offline", str(error)]))
-print(json.dumps(["left", [path.name for path in hub.cache().rglob(".download.*")]]))
+print(json.dumps(["left", [path.name for path in hub.cache().rglob(".*")]]))
 """
 
 

@@ -24,9 +24,8 @@ class GELU(Layer):
 
     def call(self, x):
         if self.approximate and keras.backend.standardize_dtype(x.dtype) == "float16":
-            y = ops.clip(
-                x, -10.0, 10.0
-            )  # where tanh is 1: further out the cube would overflow, and the gradient be NaN
+            # Beyond 10 tanh is 1. Further out the cube overflows, and the gradient would be NaN.
+            y = ops.clip(x, -10.0, 10.0)
             return 0.5 * x * (1.0 + ops.tanh(y * ((2 / math.pi) ** 0.5 * (1.0 + 0.044715 * y * y))))
         if self.approximate or keras.backend.backend() != "tensorflow":
             return ops.gelu(x, approximate=self.approximate)

@@ -20,6 +20,7 @@ divide the map, the remainder is dropped, as in the official code. In the transf
 of 1e-5; here, as in the official code, those of blocks and stages have 1e-6.
 """
 
+import functools
 import math
 
 import keras
@@ -29,6 +30,8 @@ from vitgraph import contract as c
 from vitgraph.wiring import layers as w
 from vitgraph.wiring.border import Border
 from vitgraph.wiring.initial_weights import PYRAMID
+from vitgraph.wiring.pyramid import convolutional_block
+from vitgraph.wiring.transformer import Transformer
 
 _WIDE = {"dims": (64, 128, 320, 512)}
 
@@ -91,17 +94,15 @@ def build_mit(
     x, rates = border.image, iter(w.drop_path_rates(drop_path_rate, sum(depths)))
     for i, depth in enumerate(depths):
         stage, kernel = f"stage_{i + 1}", kernel_sizes[i]
+        t = Transformer(
+            dim=dims[i], num_heads=num_heads[i], mlp_ratio=c.entries(mlp_ratios)[i], qkv_bias=qkv_bias, act=act,
+            norm_eps=norm_eps, proj_drop_rate=proj_drop_rate, attn_drop_rate=attn_drop_rate,
+        )  # fmt: skip
+        source = functools.partial(w.spatial_reduction, ratio=sr_ratios[i])
         x = w.conv(x, dims[i], kernel, strides[i], f"{stage}_embed", padding=kernel // 2)
         x = w.layer_norm(x, 1e-5, f"{stage}_embed_norm")
         for j in range(depth):
-            block, drops = f"{stage}_block_{j}", {"drop_path": next(rates), "dropout": proj_drop_rate}
-            y, attn = w.layer_norm(x, norm_eps, f"{block}_norm1"), f"{block}_attn"
-            kv = w.spatial_reduction(y, sr_ratios[i], attn)
-            y = w.cross_attention(y, kv, num_heads[i], attn, qkv_bias=qkv_bias, drop_rate=attn_drop_rate)
-            x = blocks.Residual(**drops, name=f"{block}_res1")(x, y)
-            y, hidden = w.layer_norm(x, norm_eps, f"{block}_norm2"), int(dims[i] * c.entries(mlp_ratios)[i])
-            y = w.convolutional_mlp(y, hidden, act, f"{block}_mlp", proj_drop_rate)
-            x = blocks.Residual(**drops, name=f"{block}_res2")(x, y)
+            x = convolutional_block(x, t, source, next(rates), f"{stage}_block_{j}")
         x = w.layer_norm(x, norm_eps, f"{stage}_norm")
         x = blocks.Stage(math.prod(strides[: i + 1]), name=stage)(x)
     return border.end(x, drop_rate)

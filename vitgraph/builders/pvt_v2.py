@@ -17,6 +17,8 @@ Any input size, also an open one. Where the reduction doesn't divide the map, th
 official code.
 """
 
+import functools
+
 import keras
 
 from vitgraph import blocks
@@ -24,6 +26,8 @@ from vitgraph import contract as c
 from vitgraph.wiring import layers as w
 from vitgraph.wiring.border import Border
 from vitgraph.wiring.initial_weights import PYRAMID
+from vitgraph.wiring.pyramid import convolutional_block
+from vitgraph.wiring.transformer import Transformer
 
 _WIDE = {"dims": (64, 128, 320, 512)}
 
@@ -88,20 +92,18 @@ def build_pvt_v2(
     x, rates = border.image, iter(w.drop_path_rates(drop_path_rate, sum(depths)))
     for i, depth in enumerate(depths):
         stage, (kernel, stride) = f"stage_{i + 1}", (3, 2) if i else (7, 4)
+        t = Transformer(
+            dim=dims[i], num_heads=num_heads[i], mlp_ratio=c.entries(mlp_ratios)[i], qkv_bias=qkv_bias,
+            norm_eps=norm_eps, proj_drop_rate=proj_drop_rate, attn_drop_rate=attn_drop_rate,
+        )  # fmt: skip
+        if linear:
+            source = functools.partial(_pooled, pool_size=pool_size, epsilon=embed_norm_eps)
+        else:
+            source = functools.partial(w.spatial_reduction, ratio=sr_ratios[i], epsilon=embed_norm_eps)
         x = w.conv(x, dims[i], kernel, stride, f"{stage}_embed", padding=kernel // 2)
         x = w.layer_norm(x, embed_norm_eps, f"{stage}_embed_norm")
         for j in range(depth):
-            block, drops = f"{stage}_block_{j}", {"drop_path": next(rates), "dropout": proj_drop_rate}
-            y, attn = w.layer_norm(x, norm_eps, f"{block}_norm1"), f"{block}_attn"
-            if linear:
-                kv = _pooled(y, pool_size, embed_norm_eps, attn)
-            else:
-                kv = w.spatial_reduction(y, sr_ratios[i], attn, embed_norm_eps)
-            y = w.cross_attention(y, kv, num_heads[i], attn, qkv_bias=qkv_bias, drop_rate=attn_drop_rate)
-            x = blocks.Residual(**drops, name=f"{block}_res1")(x, y)
-            y, hidden = w.layer_norm(x, norm_eps, f"{block}_norm2"), int(dims[i] * c.entries(mlp_ratios)[i])
-            y = w.convolutional_mlp(y, hidden, "gelu", f"{block}_mlp", proj_drop_rate, relu=linear)
-            x = blocks.Residual(**drops, name=f"{block}_res2")(x, y)
+            x = convolutional_block(x, t, source, next(rates), f"{stage}_block_{j}", relu=linear)
         x = w.layer_norm(x, norm_eps, f"{stage}_norm")
         x = blocks.Stage(2 ** (i + 2), name=stage)(x)
     return border.end(x, drop_rate)

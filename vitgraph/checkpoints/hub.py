@@ -1,13 +1,12 @@
 """Downloads: of a repository on the Hugging Face hub into the hub's cache, and of a URL into a cache of our own."""
 
 import hashlib
-import os
 import pathlib
-import tempfile
 import urllib.error
 import urllib.request
 
 from vitgraph.checkpoints.files import USUAL
+from vitgraph.scratch import cache, written
 
 
 def download(repository, filename="model.safetensors", revision=None):
@@ -115,16 +114,10 @@ def fetch(url, sha256=None, size=None):
     if path.is_file():
         return path
     folder.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(dir=folder, prefix=".download.")
-    try:
-        with os.fdopen(handle, "wb") as file:
+    with written(path) as new:
+        with new.open("wb") as file:
             digest, count = _copy(url, file)
         _check(url, digest, count, sha256, size)
-        pathlib.Path(temporary).chmod(0o644)
-        pathlib.Path(temporary).replace(path)
-    except BaseException:
-        pathlib.Path(temporary).unlink(missing_ok=True)
-        raise
     return path
 
 
@@ -152,12 +145,6 @@ def _check(url, digest, count, sha256, size):
         raise OSError(f"weights: {url} has {count} bytes, not {size} as it should")
     if sha256 and not digest.startswith(sha256):
         raise OSError(f"weights: {url} has the checksum {digest[: len(sha256)]}, not {sha256} as it should; try again")
-
-
-def cache():
-    """The folder of what is downloaded from the web: VITGRAPH_CACHE, or vitgraph in the user's cache."""
-    usual = pathlib.Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "vitgraph"
-    return pathlib.Path(os.environ.get("VITGRAPH_CACHE") or usual).expanduser()
 
 
 def _sha256(path):

@@ -66,6 +66,7 @@ from vitgraph.contract.kinds import (
 from vitgraph.contract.rules import (
     at_least,
     calling,
+    differences,
     entries,
     has_hidden,
     heads_divide,
@@ -126,6 +127,7 @@ __all__ = [
     "builder",
     "calling",
     "checked_fields",
+    "differences",
     "entries",
     "errors_of",
     "fit_all",

@@ -10,8 +10,8 @@ from vitgraph.contract.glossary import ARGUMENTS
 
 RAISES = "Raises:\n    ValueError, TypeError: an argument that isn't allowed; the message says what is."
 
-_SECTION = re.compile(r"\n\n(?=(?:Args|Returns|Raises|Example):\n)")
-_ENTRY = re.compile(r"^    (\*{0,2}\w+): (.*(?:\n {8,}.*|\n(?= {8}))*)", re.M)
+SECTION = re.compile(r"\n\n(?=(?:Args|Returns|Raises|Example):\n)")
+ENTRY = re.compile(r"^    (\*{0,2}\w+): (.*(?:\n {8,}.*|\n(?= {8}))*)", re.M)
 
 
 def completed(function: Callable[..., Any]) -> str:
@@ -21,8 +21,8 @@ def completed(function: Callable[..., Any]) -> str:
         TypeError: an argument that neither the docstring nor the glossary describes, or an entry that is none's.
     """
     name = function.__qualname__
-    before, *sections = _SECTION.split(inspect.cleandoc(function.__doc__ or ""))
-    own = dict(_ENTRY.findall("\n".join(s for s in sections if s.startswith("Args:"))))
+    before, *sections = SECTION.split(inspect.cleandoc(function.__doc__ or ""))
+    own = dict(ENTRY.findall("\n".join(s for s in sections if s.startswith("Args:"))))
     entries = []
     for argument, parameter in inspect.signature(function).parameters.items():
         if argument == "self":

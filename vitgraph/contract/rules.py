@@ -5,6 +5,7 @@
 
 import contextlib
 import importlib.util
+import json
 import pathlib
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -110,3 +111,12 @@ def shown(value: Any) -> str:
 def entries(value: Any) -> Sequence[Any]:
     """The entries of an argument that is one value or a sequence, such as `OneOrPerStage`."""
     return value if isinstance(value, (tuple, list)) else (value,)
+
+
+def differences(there: Any, here: Any, name: str = "") -> list[str]:
+    """A line for each value that differs between two plain dictionaries, such as the settings of two runs."""
+    if isinstance(there, dict) and isinstance(here, dict):
+        keys = dict.fromkeys([*there, *here])
+        parts = (differences(there.get(k), here.get(k), f"{name}.{k}" if name else k) for k in keys)
+        return [line for part in parts for line in part]
+    return [] if there == here else [f"{name}: {json.dumps(there)} there, {json.dumps(here)} here"]

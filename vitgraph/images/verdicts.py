@@ -9,14 +9,13 @@ import hashlib
 import importlib.metadata
 import json
 import os
-import pathlib
 import zlib
 from typing import NamedTuple
 
 import numpy as np
 
 from vitgraph.images.reading import has_pillow
-from vitgraph.scratch import written
+from vitgraph.scratch import cache, written
 
 
 class File(NamedTuple):
@@ -48,10 +47,9 @@ def unreadable(folder, files, try_all):
 
 
 def _place(folder):
-    cache = os.environ.get("XDG_CACHE_HOME") or pathlib.Path.home() / ".cache"
     readers = f"{importlib.metadata.version('tensorflow')} {has_pillow()}"  # others may read what these don't
     name = hashlib.sha256(os.fsencode(f"{os.path.abspath(folder)}\0{readers}")).hexdigest()  # noqa: PTH100
-    return pathlib.Path(cache, "vitgraph", "images", f"{name[:32]}.json.z")
+    return cache() / "images" / f"{name[:32]}.json.z"
 
 
 def _digest(files, prefix):

@@ -173,9 +173,7 @@ def _begin(out: pathlib.Path, run: dict[str, Any]) -> None:
     out.mkdir(parents=True, exist_ok=True)
     if (out / RUN).exists():
         there = json.loads((out / RUN).read_text())
-        differing = [
-            f"{name}: {there.get(name)} there, {run[name]} here" for name in run if there.get(name) != run[name]
-        ]
+        differing = c.differences(there, run)
         lines = "".join(f"\n  {line}" for line in differing)
         c.require(not differing, "out", f"a folder of the same call, or a new one; in this one differ:{lines}")
     else:

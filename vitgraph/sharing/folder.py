@@ -53,8 +53,7 @@ def write(model, folder, license, description, repository=None):
     folder.mkdir(parents=True, exist_ok=True)
     before, model.about = model.about, about
     try:
-        with written(folder / WEIGHTS) as path:
-            save_weights(model, path)
+        save_weights(model, folder / WEIGHTS)
     finally:
         model.about = before
     for name, text in ((CONFIGURATION, json.dumps({"library_name": "vitgraph", **about}, indent=2)), (CARD, page)):

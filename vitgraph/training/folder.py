@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from vitgraph.contract import require
+from vitgraph.contract import differences, require
 from vitgraph.scratch import clean, written
 from vitgraph.training import checkpoint
 
@@ -55,7 +55,7 @@ class Folder:
         self.configuration = _plain(configuration)
         require(_can_be_folder(self.path), "out", "a folder, or a path for one", error=NotADirectoryError)
         self.state = checkpoint.read_state(self / LAST) or {"epoch": 0, "history": {}}
-        differing = _differences(self.state.get("configuration", self.configuration), self.configuration)
+        differing = differences(self.state.get("configuration", self.configuration), self.configuration)
         lines = "".join(f"\n  {line}" for line in differing)
         require(not differing, "out", f"a folder without a training that has other settings; this one has:{lines}")
 
@@ -188,12 +188,3 @@ def _described(value):
     if isinstance(value, (np.generic, np.ndarray)):
         return value.tolist()
     return getattr(value, "__qualname__", str(value))
-
-
-def _differences(there, here, name=""):
-    """A line for each value that differs between two plain dictionaries."""
-    if isinstance(there, dict) and isinstance(here, dict):
-        keys = dict.fromkeys([*there, *here])
-        parts = (_differences(there.get(k), here.get(k), f"{name}.{k}" if name else k) for k in keys)
-        return [line for part in parts for line in part]
-    return [] if there == here else [f"{name}: {json.dumps(there)} there, {json.dumps(here)} here"]

@@ -13,7 +13,6 @@ from vitgraph.blocks import (
     GELU,
     BatchNorm,
     CrossAttention,
-    DepthwiseConv2D,
     LayerNorm,
     PadToMultiple,
     PatchConv2D,
@@ -102,19 +101,6 @@ def mlp(x, hidden, act, name, drop_rate=0.0):
     x = activation(x, act, f"{name}_act")
     x = dropout(x, drop_rate, f"{name}_drop")
     return dense(x, dim, f"{name}_fc2")
-
-
-def convolutional_mlp(x, hidden, act, name, drop_rate=0.0, relu=False):
-    """A feed-forward layer with a depthwise 3x3 convolution before its activation, so that positions aren't needed.
-
-    Linear layer, with `relu` a ReLU, convolution, activation, dropout, linear layer: (B, H, W, C) -> the same.
-    """
-    dim = x.shape[-1]
-    x = dense(x, hidden, f"{name}_fc1")
-    x = layers.ReLU(name=f"{name}_relu")(x) if relu else x
-    x = DepthwiseConv2D(3, name=f"{name}_dwconv")(x)
-    x = activation(x, act, f"{name}_act")
-    return dense(dropout(x, drop_rate, f"{name}_drop"), dim, f"{name}_fc2")
 
 
 def spatial_reduction(x, ratio, name, epsilon=1e-5):

@@ -1,13 +1,24 @@
-"""PVT's pyramid of transformer stages, which LocalViT shares."""
+"""PVT's pyramid of transformer stages, which LocalViT shares, and the block of PVT v2, which MiT shares."""
 
 import dataclasses
 from collections.abc import Sequence
 
-from vitgraph.blocks import PositionTable, PrependTokens, Residual, Stage, ToMap, ToTokens
+from keras import layers
+
+from vitgraph.blocks import DepthwiseConv2D, PositionTable, PrependTokens, Residual, Stage, ToMap, ToTokens
 from vitgraph.blocks.base import pair
 from vitgraph.contract import at_least, has_hidden, heads_divide, require
 from vitgraph.wiring.border import Border
-from vitgraph.wiring.layers import conv, cross_attention, drop_path_rates, dropout, layer_norm, spatial_reduction
+from vitgraph.wiring.layers import (
+    activation,
+    conv,
+    cross_attention,
+    dense,
+    drop_path_rates,
+    dropout,
+    layer_norm,
+    spatial_reduction,
+)
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -86,3 +97,31 @@ class Pyramid:
         kv = spatial_reduction(y, self.sr_ratios[i], attn, self.embed_norm_eps)
         y = cross_attention(y, kv, self.num_heads[i], attn, **options)
         return Residual(drop_path=drop_path, dropout=self.proj_drop_rate, name=f"{block}_res1")(x, y)
+
+
+def convolutional_block(x, t, source, drop_path, name, relu=False):
+    """x + attention(norm(x)), then x + mlp(norm(x)) with a convolution inside: (B, H, W, C) -> the same.
+
+    Args:
+        t: a `Transformer`, the numbers of the block.
+        source: a function (normed x, name=the attention's) -> the map that keys and values come from.
+        relu: whether a ReLU comes before the convolution.
+    """
+    y, attn = t.norm(x, f"{name}_norm1"), f"{name}_attn"
+    y = cross_attention(y, source(y, name=attn), t.num_heads, attn, qkv_bias=t.qkv_bias, drop_rate=t.attn_drop_rate)
+    x = t.residual(x, y, drop_path, f"{name}_res1")
+    y = _convolutional_mlp(t.norm(x, f"{name}_norm2"), t.hidden, t.act, f"{name}_mlp", t.proj_drop_rate, relu)
+    return t.residual(x, y, drop_path, f"{name}_res2")
+
+
+def _convolutional_mlp(x, hidden, act, name, drop_rate=0.0, relu=False):
+    """A feed-forward layer with a depthwise 3x3 convolution before its activation, so that positions aren't needed.
+
+    Linear layer, with `relu` a ReLU, convolution, activation, dropout, linear layer: (B, H, W, C) -> the same.
+    """
+    dim = x.shape[-1]
+    x = dense(x, hidden, f"{name}_fc1")
+    x = layers.ReLU(name=f"{name}_relu")(x) if relu else x
+    x = DepthwiseConv2D(3, name=f"{name}_dwconv")(x)
+    x = activation(x, act, f"{name}_act")
+    return dense(dropout(x, drop_rate, f"{name}_drop"), dim, f"{name}_fc2")
