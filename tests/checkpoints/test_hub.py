@@ -47,7 +47,7 @@ def killed():
         hub.fetch(web + "killed.safetensors")
         os._exit(0)
     folder = hub.cache()
-    while not any(path.stat().st_size for path in folder.glob("*/.download.*")):
+    while not any(path.stat().st_size for path in folder.glob("*/.killed.safetensors.*/*")):
         time.sleep(0.05)
     os.kill(child, signal.SIGKILL), os.waitpid(child, 0)
     before = list(folder.glob("*/killed.safetensors"))
@@ -119,7 +119,7 @@ def answers(tmp_path_factory):
         python = {"TF_CPP_MIN_LOG_LEVEL": "3", "PYTHONPATH": str(ROOT)}
         command = [sys.executable, "-c", CALLS, json.dumps(NET)]
         environment = {**os.environ, **python, **places, "HF_HUB_DISABLE_XET": "1", "HF_HUB_OFFLINE": "0"}
-        run = subprocess.run(command, env=environment, capture_output=True, text=True)
+        run = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=300)
     assert run.returncode == 0, run.stderr
     return {"gamma": float(tensors["norm.weight"][0]), **dict(map(json.loads, run.stdout.splitlines()))}
 
