@@ -103,6 +103,28 @@ def test_export(capsys, tmp_path):
     assert scores.shape == (1, 3)
 
 
+def test_export_of_a_net_that_knows_itself(capsys, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    net = {"patch_size": 8, "dim": 16, "depth": 1, "num_heads": 2, "num_classes": 3}
+    vitgraph.build_vit((32, 32, 3), **net).save("net.keras")
+    assert main("export net.keras net.tflite --form float16 --preprocessing --batch 1 --input-size 48x32".split()) == 0
+    assert "net.tflite: " in capsys.readouterr().out
+    assert export.load("net.tflite")(np.zeros((1, 48, 32, 3), "uint8"))["output_0"].shape == (1, 3)
+    assert main("export net.keras saved --frozen --features".split()) == 0
+    assert set(export.load("saved", signature="features")(np.zeros((2, 32, 32, 3), "float32"))) == {"P3"}
+    for flags, words in {
+        "--weights in1k": "has its own",
+        "--preprocessing in1k": "allowed: --preprocessing without a tag",
+        "--form float16": "allowed: with litert and openvino",
+        "--format onnx --frozen": "allowed: with saved_model",
+        "--format litert --form half": "'dynamic_int8'",
+        "--format litert --form int8 --images absent --preprocessing": "a folder that exists",
+    }.items():
+        assert main(["export", "net.keras", "other.tflite" if "litert" in flags else "other", *flags.split()]) == 2
+        assert words in capsys.readouterr().err
+    assert not list(tmp_path.glob("other*"))
+
+
 @pytest.mark.parametrize("ending", [".safetensors", ".keras"])
 def test_convert(ending, capsys, tmp_path):
     model = vitgraph.create("pvt_v2_b0", input_shape=(64, 64, 3), num_classes=3)

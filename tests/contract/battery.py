@@ -1,5 +1,6 @@
 """Wrong and borderline calls, made from the types of a function's signature, and what is wrong with the answers."""
 
+import collections
 import contextlib
 import dataclasses
 import gc
@@ -119,11 +120,13 @@ class Battery:
     Args:
         function: a public function.
         good: its arguments in a good and quick call.
-        use: a function (result, argument): what is done with the result of a call that is taken because its value of
-            `argument` may be good; it raises for a bad result.
+        use: a function (result, arguments): what is done with the result of a call that is taken because its values of
+            these arguments, a text, may be good; it raises for a bad result.
         besides: {argument: further values that are tried}.
         errors: exceptions that the function may raise beside ValueError and TypeError.
         before: a function that is called before each call.
+        group: a function (argument, value, which of the argument's good values it is): a key of those that are asked
+            for in one call; None for a call of its own.
     """
 
     function: Callable[..., Any]
@@ -132,6 +135,7 @@ class Battery:
     besides: dict[str, list[Any]] = dataclasses.field(default_factory=dict)
     errors: tuple[type[Exception], ...] = ()
     before: Callable[[], None] = lambda: None
+    group: Callable[[str, Any, int], Any] = lambda argument, value, place: None
     calls: int = 0
     taken: int = 0
 
@@ -139,7 +143,7 @@ class Battery:
         """What is wrong with the answers, one line a call."""
         kinds = typing.get_type_hints(self.function, include_extras=True)
         parameters = inspect.signature(self.function).parameters
-        found = []
+        found, together = [], collections.defaultdict(dict)
         for argument, parameter in parameters.items():
             if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):
                 continue
@@ -149,22 +153,40 @@ class Battery:
                 what = _made(value, kinds[argument])
                 if what is None or what not in made:
                     made.add(what)
-                    complaint = self._call(argument, value, fits=what is not None)
-                    found += [f"{self.function.__name__}: {argument}={shown(value)}: {complaint}"] if complaint else []
-        return found
+                    group = None if what is None else self.group(argument, value, len(made))
+                    if group is None:
+                        found.append(self._call({argument: value}, fits=what is not None))
+                    else:
+                        together[group][argument] = value
+        for arguments in together.values():
+            found += self._all(arguments)
+        return [complaint for complaint in found if complaint]
 
-    def _call(self, argument: str, value: Any, fits: bool) -> str:
+    def _all(self, arguments: dict[str, Any]) -> list[str]:
+        """Asks for several values at once; if the answer isn't a good result, for each half of them."""
+        before, complaint = self.taken, self._call(arguments, fits=True)
+        if len(arguments) == 1 or (self.taken > before and not complaint):
+            return [complaint]
+        given, half = list(arguments.items()), len(arguments) // 2
+        return [complaint, *self._all(dict(given[:half])), *self._all(dict(given[half:]))]
+
+    def _call(self, arguments: dict[str, Any], fits: bool) -> str:
         """What is wrong with the answer to one call; nothing, if it is refused properly or gives what is good."""
-        self.calls += 1
+        complaint = self._answer(arguments, fits)
+        given = ", ".join(f"{argument}={shown(value)}" for argument, value in arguments.items())
+        return f"{self.function.__name__}: {given}: {complaint}" if complaint else ""
+
+    def _answer(self, arguments: dict[str, Any], fits: bool) -> str:
+        self.calls += len(arguments)
         self.before()
         try:
             with limit(SECONDS):
-                result = self._result({**self.good, argument: value})
+                result = self._result({**self.good, **arguments})
         except self.errors:
             self.taken += fits
             return "" if fits else "goes too far, though its type doesn't allow it"
         except (ValueError, TypeError) as error:
-            return self._form(str(error), argument, value, fits)
+            return self._form(str(error), arguments, fits)
         except Hang:
             return f"takes more than {SECONDS} s"
         except Exception as error:
@@ -176,7 +198,7 @@ class Battery:
             gc.collect()
         try:
             with limit(SECONDS):
-                self.use(result, argument)
+                self.use(result, " ".join(arguments))
         except Hang:
             return f"its result takes more than {SECONDS} s"
         except Exception as error:
@@ -188,10 +210,10 @@ class Battery:
         unnamed = [arguments.pop(p.name) for p in parameters if p.kind is p.POSITIONAL_ONLY]
         return self.function(*unnamed, **arguments)
 
-    def _form(self, message: str, argument: str, value: Any, fits: bool) -> str:
+    def _form(self, message: str, arguments: dict[str, Any], fits: bool) -> str:
         """Whether a refusal says who was called, what was given and what is allowed."""
         start, _, allowed = message.partition("; allowed: ")
-        name = self.function.__name__
+        name, ((argument, value), *_) = self.function.__name__, arguments.items()
         good = re.match(rf"{name}: \w+=", start) if fits else start == f"{name}: {argument}={shown(value)}"
         return "" if good and allowed else f"foreign message: {message}"
 
@@ -213,13 +235,13 @@ def _compared(value: Any) -> Any:
     return id(value) if callable(value) else value
 
 
-def answers(model: keras.Model, argument: str = "") -> None:
+def answers(model: keras.Model, arguments: str = "") -> None:
     """Asks a model about noise and about a black image, in training where a rate is in question: all must be finite."""
     inputs = []
     for tensor in model.inputs:
         noise = np.random.default_rng(0).standard_normal((1, *(size or 32 for size in tensor.shape[1:])))
         inputs.append(np.concatenate([noise, 0 * noise]).astype(tensor.dtype))
-    outputs = model(inputs if len(inputs) > 1 else inputs[0], training="rate" in argument)
+    outputs = model(inputs if len(inputs) > 1 else inputs[0], training="rate" in arguments)
     for output in keras.tree.flatten(outputs):
         numbers = keras.ops.convert_to_numpy(keras.ops.cast(output, "float32"))
         assert np.isfinite(numbers).all(), "not finite"

@@ -37,9 +37,7 @@ from vitgraph.wiring import layers as w
 from vitgraph.wiring.border import Border
 from vitgraph.wiring.transformer import Transformer, patch_embed, patch_grid, pre_norm_block, transformer_blocks
 
-VARIANTS: dict = {  # table 1 of the paper, where whole batches get shorter: see `drop_tokens`
-    "ats_deit_small_patch16_224": {},
-}
+VARIANTS: dict = {"ats_deit_small_patch16_224": {}}  # table 1 of the paper, with `drop_tokens`
 
 Budget = Annotated[int, c.between(3, 2**20)]
 PerSamplingBlock = c.Per("sampling block")
@@ -79,12 +77,8 @@ def build_ats_vit(
 ) -> keras.Model:
     """Builds a ViT with adaptive token sampling (arXiv:2111.15667): image (B, H, W, C) -> scores (B, num_classes).
 
-    What patches leave over of the image at the bottom and the right is dropped; an image of open size is padded to
-    whole patches.
-
     Args:
-        pooling: with include_top=False, "token" for the class token, or a pooling of the map: (B, dim); None leaves it
-            a map.
+        pooling: with include_top=False, the class token or the pooled map: (B, dim); None leaves it a map.
         ats_blocks: indices of the blocks that sample, each of them once.
         num_tokens: the most tokens that a sampling block keeps, class token included: one number, or one per sampling
             block; None: as many as come in.
@@ -124,9 +118,7 @@ def build_ats_vit(
     x = blocks.PrependTokens(name="cls_token")(x)
     x = blocks.PositionTable(grid, 1, kernel="bilinear", antialias=False, name="pos_embed")(x, patches)
     x = w.dropout(x, pos_drop_rate, "pos_drop")
-    ids = blocks.PatchIds(name="patch_ids")(
-        patches
-    )  # (B, M), beside tokens (B, 1 + M, dim): which patch each of them is
+    ids = blocks.PatchIds(name="patch_ids")(patches)  # (B, M): which patch each token is
     first, rates = min(ats_blocks), w.drop_path_rates(drop_path_rate, depth)
     x = transformer_blocks(x, t, pre_norm_block, rates[:first], patch, 1)
     for i in range(first, depth):

@@ -80,12 +80,8 @@ def build_beit(
 ) -> keras.Model:
     """Builds a BEiT (arXiv:2106.08254): image (B, H, W, C) -> scores (B, num_classes).
 
-    What patches leave over of the image at the bottom and the right is dropped; an image of open size is padded to
-    whole patches.
-
     Args:
-        pooling: with include_top=False, one of `global_pool`'s kinds: (B, dim), what the head would see; None leaves
-            the map of the patches.
+        pooling: with include_top=False, one of `global_pool`'s kinds: (B, dim); None leaves the map of the patches.
         qkv_bias: whether the projections to queries and values have biases; those to keys never do.
         pos_embed: kind of embedding of absolute positions.
         rel_pos_bias: "block", a table of biases by relative position for each block; "shared", one table for all of

@@ -89,12 +89,8 @@ def build_cait(
 ) -> keras.Model:
     """Builds a CaiT (arXiv:2103.17239): image (B, H, W, C) -> scores (B, num_classes).
 
-    What patches leave over of the image at the bottom and the right is dropped; an image of open size is padded to
-    whole patches.
-
     Args:
-        pooling: with include_top=False, one of `global_pool`'s kinds: (B, dim), what the head would see; None leaves
-            the map of the patches.
+        pooling: with include_top=False, one of `global_pool`'s kinds: (B, dim); None leaves the map of the patches.
         depth: number of blocks of patches.
         depth_token_only: number of blocks of the class stage.
         mlp_ratio_token_only: hidden width of the feed-forward layers of the class stage, relative to `dim`.

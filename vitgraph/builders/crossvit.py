@@ -200,11 +200,9 @@ class Branch(Transformer):
 
     def patches(self, image):
         """(B, H, W, C) -> the map of patches (B, s H / p, s W / p, dim)."""
-        x = (
-            image
-            if self.img_scale == 1
-            else blocks.ScaleImage(self.img_scale, self.crop_scale, name=f"image_{self.i}")(image)
-        )
+        x = image
+        if self.img_scale != 1:
+            x = blocks.ScaleImage(self.img_scale, self.crop_scale, name=f"image_{self.i}")(image)
         if not self.multi_conv:
             return w.conv(x, self.dim, self.patch_size, self.patch_size, self._patches)
         for n, (kernel, stride, padding) in enumerate(STEMS[self.patch_size]):

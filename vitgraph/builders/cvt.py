@@ -47,10 +47,7 @@ VARIANTS = {  # table 2 of the paper
 }
 
 _HEAD = {"head/kernel": normal(0.02), "head/bias": pytorch_uniform}
-_INITIAL = {
-    "trunc_norm": InitialWeights(special=_HEAD),
-    "xavier": InitialWeights(dense=glorot_uniform, special=_HEAD),
-}
+_INITIAL = {"trunc_norm": InitialWeights(special=_HEAD), "xavier": InitialWeights(dense=glorot_uniform, special=_HEAD)}
 
 
 @c.builder(initial=_INITIAL)

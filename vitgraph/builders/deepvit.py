@@ -45,7 +45,6 @@ VARIANTS = {  # the official code's; S and L re-attend in their last blocks only
     "deepvit_L_384": {**_L, "input_shape": (384, 384, 3), "img_size": (384, 384)},
 }
 
-
 _INITIAL = InitialWeights(special={r".*_reatten_matrix/.*": pytorch_uniform})
 
 
@@ -84,14 +83,11 @@ def build_deepvit(
 ) -> keras.Model:
     """Builds a DeepViT (arXiv:2103.11886): image (B, H, W, C) -> scores (B, num_classes).
 
-    What patches leave over of the image at the bottom and the right is dropped; an image of open size is padded to
-    whole patches.
-
     Args:
-        pooling: with include_top=False, one of `global_pool`'s kinds: (B, dim), what the head would see; None leaves
-            the map of the patches.
+        pooling: with include_top=False, one of `global_pool`'s kinds: (B, dim); None leaves the map of the patches.
         stem_dim: width of the two convolutions before the patches; None: there are none.
-        patch_size: side of a patch, or (height, width), in pixels of the image, also with a stem.
+        patch_size: side of a patch, or (height, width), in pixels of the image, also with a stem. What patches leave
+            over at the bottom and the right is dropped; an image of open size is padded to whole patches.
         apply_transform: whether a block re-attends: one value for all blocks, or one per block.
         transform_scale: whether the maps of re-attention are multiplied by `qk_scale` once more.
         scale_adjustment: factor of each branch's input; its output is divided by it.
@@ -121,9 +117,8 @@ def build_deepvit(
     even = stem_dim is None or all(n % 2 == 0 for n in patch)
     c.require(even, "patch_size", "even numbers with a stem")
 
-    patches = (
-        patch_embed(border.image, patch, dim) if stem_dim is None else _stem_embed(border.image, patch, stem_dim, dim)
-    )
+    image = border.image
+    patches = _stem_embed(image, patch, stem_dim, dim) if stem_dim else patch_embed(image, patch, dim)
     grid = patches.shape[1:3] if is_static(*patches.shape[1:3]) else grid
     x = blocks.PrependTokens(name="cls_token")(blocks.ToTokens(name="tokens")(patches))
     x = blocks.PositionTable(grid, 1, name="pos_embed")(x, patches)

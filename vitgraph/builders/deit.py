@@ -89,9 +89,6 @@ def build_deit(
 ) -> keras.Model:
     """Builds a DeiT (arXiv:2012.12877): image (B, H, W, C) -> scores (B, num_classes).
 
-    What patches leave over of the image at the bottom and the right is dropped; an image of open size is padded to
-    whole patches.
-
     Args:
         pooling: with include_top=False, "token" for what the heads would see, distilled the mean of the two tokens;
             the others pool the patches, "map" by attention: (B, dim). None leaves the map of the patches.

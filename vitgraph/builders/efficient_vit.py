@@ -71,12 +71,8 @@ def build_efficient_vit(
 ) -> keras.Model:
     """Builds a ViT with any attention: image (B, H, W, C) -> scores (B, num_classes).
 
-    What patches leave over of the image at the bottom and the right is dropped; an image of open size is padded to
-    whole patches.
-
     Args:
-        pooling: with include_top=False, one of `global_pool`'s kinds: (B, dim), what the head would see; None leaves
-            the map of the patches.
+        pooling: with include_top=False, one of `global_pool`'s kinds: (B, dim); None leaves the map of the patches.
         attention: a function, or a class of Keras layers, which is called once per block with (dim, num_heads,
             name=...) and gives a layer: whatever makes tokens (B, N, dim) of tokens (B, N, dim). A layer that gives
             (tokens, more) is called with (tokens, more) in the next block. This file has `nystrom_attention`,

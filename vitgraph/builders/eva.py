@@ -206,12 +206,8 @@ def build_eva(
 ) -> keras.Model:
     """Builds an EVA-02 (arXiv:2303.11331) or a relative such as DINOv3: image (B, H, W, C) -> scores (B, num_classes).
 
-    What patches leave over of the image at the bottom and the right is dropped; an image of open size is padded to
-    whole patches.
-
     Args:
-        pooling: with include_top=False, one of `global_pool`'s kinds: (B, dim), what the head would see; None leaves
-            the map of the patches.
+        pooling: with include_top=False, one of `global_pool`'s kinds: (B, dim); None leaves the map of the patches.
         num_kv_heads: heads of keys and values, for all blocks or per block, where queries have more
             (arXiv:2305.13245); None: as many as of queries.
         num_reg_tokens: number of register tokens (arXiv:2309.16588), after the class token.

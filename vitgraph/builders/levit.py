@@ -55,7 +55,6 @@ VARIANTS = {f"{form}_{size}": row for form in ("levit", "levit_conv") for size, 
 _StemStride = Annotated[int, c.Rule("a power of two from 2 to 1024", lambda v: 2 <= v <= 1024 and v.bit_count() == 1)]
 _POSITIONS = 2**13
 
-
 _INITIAL = InitialWeights(dense=pytorch_uniform, special={r"head(?:_dist)?/kernel": normal(0.02)})
 
 

@@ -14,8 +14,7 @@ Official code: github.com/ofsoundof/LocalViT, models/localvit.py; checkpoints th
 
 The class token sees no patch that the last feed-forward layer changes, so that layer never learns, as in the official
 code. Without a class token, which the official code always has, the stream is maps and the scores come from the mean of
-the last one. Any input size, also an open one: the position table is resampled bicubically. Where patches don't divide
-the image, the remainder is dropped.
+the last one. Any input size, also an open one: the position table is resampled bicubically.
 """
 
 import keras
@@ -70,6 +69,7 @@ def build_localvit(
     """Builds a LocalViT (arXiv:2104.05707): image (B, H, W, C) -> scores (B, num_classes).
 
     Args:
+        patch_size: side of a patch, or (height, width), in pixels; what patches leave over of the image is dropped.
         norm_eps: epsilon of the layer norms; batch norms have 1e-5.
         proj_drop_rate: dropout after the projections of attention; feed-forward layers have none.
         drop_path_rate: stochastic depth of the last block's attention; earlier ones have less.

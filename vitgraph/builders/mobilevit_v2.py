@@ -49,7 +49,6 @@ VARIANTS = {  # table 8 of the paper's appendix: one net in seven widths
     "mobilevitv2_200": _width(2.0),
 }
 
-
 _INITIAL = InitialWeights(dense=he_fan_out, conv=he_fan_out, conv_bias=zeros, special={"head/kernel": normal(0.01)})
 
 

@@ -43,7 +43,6 @@ VARIANTS = {  # table A1 of the paper, with the official code's depths; jx: the 
     "nest_base_jx": {**_BASE, **_JX},
 }
 
-
 _INITIAL = InitialWeights(conv=normal(0.02), conv_bias=zeros)
 
 

@@ -69,12 +69,8 @@ def build_parallel_vit(
 ) -> keras.Model:
     """Builds a parallel ViT (arXiv:2203.09795): image (B, H, W, C) -> scores (B, num_classes).
 
-    What patches leave over of the image at the bottom and the right is dropped; an image of open size is padded to
-    whole patches.
-
     Args:
-        pooling: with include_top=False, "token" for the class token, "avg" or "max" for the pooled map: (B, dim);
-            None leaves it a map.
+        pooling: with include_top=False, the class token or the pooled map: (B, dim); None leaves it a map.
         num_parallel: number of attentions side by side in a block, and of feed-forward layers.
         joint: whether blocks are ViT-22B's: attention and feed-forward layer side by side too, one of each.
         attn_proj: whether there is a projection after attention; one head as wide as the stream needs none.

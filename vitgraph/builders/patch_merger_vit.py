@@ -73,9 +73,6 @@ def build_patch_merger_vit(
 ) -> keras.Model:
     """Builds a ViT with a patch merger (arXiv:2202.12015): image (B, H, W, C) -> scores (B, num_classes).
 
-    What patches leave over of the image at the bottom and the right is dropped; an image of open size is padded to
-    whole patches.
-
     Args:
         pooling: with include_top=False, how the merged tokens are pooled to (B, dim), "avg" being what the head would
             see, and "map" attention pooling; None leaves them a map of one row.

@@ -66,9 +66,6 @@ def build_simple_vit(
 ) -> keras.Model:
     """Builds a SimpleViT (arXiv:2205.01580): image (B, H, W, C) -> scores (B, num_classes).
 
-    What patches leave over of the image at the bottom and the right is dropped; an image of open size is padded to
-    whole patches.
-
     Args:
         dim: width of the tokens, a multiple of 4.
         representation_size: width of a layer with tanh before the head; None: no such layer.

@@ -73,6 +73,7 @@ def build_small_data_vit(
     """Builds a ViT for small datasets (arXiv:2112.13492): image (B, H, W, C) -> scores (B, num_classes).
 
     Args:
+        patch_size: side of a patch, or (height, width), in pixels; the image is padded with zeros to whole patches.
         attn_proj: whether there is a projection after attention; one head as wide as the stream needs none.
         drop_path_rate: stochastic depth of every block.
 

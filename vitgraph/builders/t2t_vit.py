@@ -55,7 +55,6 @@ VARIANTS = {  # table 1 of the paper; the last two are in the official code only
     "t2t_vit_14_wide": {"dim": 768, "depth": 4, "num_heads": 12},
 }
 
-
 PerSoftSplit = Annotated[Sequence[c.Kernel], c.Per("soft split", 8)]
 
 
@@ -96,8 +95,7 @@ def build_t2t_vit(
     """Builds a T2T-ViT (arXiv:2101.11986): image (B, H, W, C) -> scores (B, num_classes).
 
     Args:
-        pooling: with include_top=False, one of `global_pool`'s kinds: (B, dim), what the head would see; None leaves
-            the map of the patches.
+        pooling: with include_top=False, one of `global_pool`'s kinds: (B, dim); None leaves the map of the patches.
         tokens_type: attention of the token blocks. Performers make no maps for `vitgraph.attention`.
         kernel_sizes: side of the patches of each soft split, in positions of the map that it splits. All soft splits
             but the last are followed by a token block.

@@ -138,12 +138,7 @@ VARIANTS = {  # timm's sizes and styles, except hybrids with a convolutional ste
     for size, patch, side in (net.split("/") for net in nets.split())
 }
 
-_RESAMPLING: dict = {
-    "timm": {},
-    "dino": {"antialias": False, "offset": 0.1},
-    "bicubic": {"antialias": False},
-}
-
+_RESAMPLING: dict = {"timm": {}, "dino": {"antialias": False, "offset": 0.1}, "bicubic": {"antialias": False}}
 
 _INITIAL = {
     "pytorch": TIMM_VIT,
@@ -207,9 +202,6 @@ def build_vit(
     name: c.Name = "vit",
 ) -> keras.Model:
     """Builds a ViT (arXiv:2010.11929): image (B, H, W, C) -> scores (B, num_classes).
-
-    What patches leave over of the image at the bottom and the right is dropped; an image of open size is padded to
-    whole patches, as by timm's `dynamic_img_pad`.
 
     Args:
         pooling: with include_top=False, one of `global_pool`'s kinds: what the head would see, (B, dim), or (B, 2 dim)

@@ -63,12 +63,8 @@ def build_vit_lite(
 ) -> keras.Model:
     """Builds a ViT-Lite, or a CVT (arXiv:2104.05704): image (B, H, W, C) -> scores (B, num_classes).
 
-    What patches leave over of the image at the bottom and the right is dropped; an image of open size is padded to
-    whole patches.
-
     Args:
-        pooling: with include_top=False, "token" for the class token, "avg" or "max" for the pooled map: (B, dim);
-            None leaves it a map.
+        pooling: with include_top=False, the class token or the pooled map: (B, dim); None leaves it a map.
         class_token: True for a ViT-Lite, whose scores come from its class token; False for a CVT, which has none and
             whose head sees all tokens by sequence pooling.
         pos_embed: kind of position embedding; "sine" for fixed sinusoids along the row of tokens.

@@ -18,9 +18,9 @@ def add_command(commands, run, name, text):
     return command
 
 
-def add_model_arguments(command):
+def add_model_arguments(command, text="one of `vitgraph list`"):
     """The arguments by which `create` builds a model; `created` does so."""
-    command.add_argument("name", help="one of `vitgraph list`")
+    command.add_argument("name", help=text)
     command.add_argument(
         "--input-size",
         type=input_size,

@@ -4,23 +4,37 @@ import pathlib
 
 from vitgraph.cli.arguments import add_command, add_model_arguments, created, input_size
 
+_ENDINGS = {".tflite": "litert", ".onnx": "onnx", ".xml": "openvino"}
+_OPTIONS = {  # {format: {flag: argument of the function}}
+    "litert": {"form": "form", "images": "images"},
+    "openvino": {"form": "precision", "images": "images"},
+    "saved_model": {"frozen": "frozen", "features": "features"},
+    "onnx": {},
+}
+
 
 def add_commands(commands):
-    command = add_command(commands, export, "export", "write a SavedModel, LiteRT or ONNX file, and check it")
-    add_model_arguments(command)
-    command.add_argument("out", help="the file to write or, for a SavedModel, the folder")
-    command.add_argument(
-        "--format",
-        choices=("litert", "saved_model", "onnx"),
-        help="default: by OUT's ending, .tflite or .onnx, else SavedModel",
+    command = add_command(commands, export, "export", "write a SavedModel, LiteRT, ONNX or OpenVINO file, and check it")
+    add_model_arguments(
+        command, "one of `vitgraph list`, a folder of `vitgraph train`, or a file or repository of `vitgraph.load`"
     )
+    command.add_argument("out", help="the file to write or, for a SavedModel, the folder")
+    text = "default: by OUT's ending, .tflite, .onnx or .xml (OpenVINO), else SavedModel"
+    command.add_argument("--format", choices=tuple(_OPTIONS), help=text)
     command.add_argument(
         "--weights", metavar="W", help="a checkpoint's path or timm's tag, such as in1k; default: random"
     )
     command.add_argument("--batch", type=int, metavar="N", help="fix the batch size; default: any")
+    text = "take raw uint8 pixels, normalised as timm's TAG wants them; without TAG, as the model itself does"
+    command.add_argument("--preprocessing", metavar="TAG", nargs="?", const=True, help=text)
+    text = "numbers in the file: float32, float16, int8; of LiteRT dynamic_int8, int16x8; of OpenVINO bfloat16"
+    command.add_argument("--form", metavar="FORM", help=text)
+    text = "with int8 and int16x8, a folder of images such as the model will see; with --preprocessing"
+    command.add_argument("--images", metavar="FOLDER", help=text)
     command.add_argument(
-        "--preprocessing", metavar="TAG", help="take raw uint8 pixels, normalised as timm's TAG wants them"
+        "--frozen", action="store_true", help="a SavedModel with weights as constants, which is faster"
     )
+    command.add_argument("--features", action="store_true", help="a SavedModel that also gives the maps of all levels")
 
     text = "convert a timm, official or own checkpoint to a file of this package, whole or not at all"
     command = add_command(commands, convert, "convert", text)
@@ -39,19 +53,61 @@ def add_commands(commands):
 
 
 def export(args):
-    import vitgraph
     from vitgraph import export
 
-    tags = vitgraph.list_weights(args.name)
-    if args.preprocessing not in (None, *tags):
-        raise ValueError(f"--preprocessing {args.preprocessing!r} of {args.name}; allowed: {', '.join(tags) or 'none'}")
-    kind = args.format or {".tflite": "litert", ".onnx": "onnx"}.get(pathlib.Path(args.out).suffix, "saved_model")
-    model = created(args, weights=args.weights)
+    kind = args.format or _ENDINGS.get(pathlib.Path(args.out).suffix, "saved_model")
+    options = _options(args, kind)
+    tag = _tag(args)
+    model = _model(args)
     if args.preprocessing:
-        model = export.with_preprocessing(model, tags[args.preprocessing].mean, tags[args.preprocessing].std)
-    report = getattr(export, f"to_{kind}")(model, args.out, batch_size=args.batch)
+        model = export.with_preprocessing(model, *((tag.mean, tag.std) if tag else ()))
+    report = getattr(export, f"to_{kind}")(model, args.out, batch_size=args.batch, **options)
     operations = f", {len(report.ops)} kinds of operations" if report.ops else ""
     print(f"{report.path}: {report.size / 1e6:.1f} MB{operations}, at most {report.difference:.1e} off the model")
+
+
+def _options(args, kind):
+    """The arguments of one format's function; the flags of the others are refused."""
+    options = {}
+    for flag in ("form", "images", "frozen", "features"):
+        value = getattr(args, flag)
+        if value and flag not in _OPTIONS[kind]:
+            formats = " and ".join(name for name, flags in _OPTIONS.items() if flag in flags)
+            raise ValueError(f"--{flag} with {kind}; allowed: with {formats}")
+        if value:
+            options[_OPTIONS[kind][flag]] = value
+    return options
+
+
+def _tag(args):
+    """The published checkpoint whose normalisation was asked for by its tag, or None."""
+    import vitgraph
+
+    if args.preprocessing in (None, True):
+        return None
+    tags = vitgraph.list_weights(args.name) if args.name in vitgraph.list_models() else {}
+    if args.preprocessing not in tags:
+        allowed = ", ".join(tags) or "--preprocessing without a tag"
+        raise ValueError(f"--preprocessing {args.preprocessing!r} of {args.name}; allowed: {allowed}")
+    return tags[args.preprocessing]
+
+
+def _model(args):
+    """The model that was asked for: a variant, or one that knows what it is."""
+    import vitgraph
+
+    path = pathlib.Path(args.name)
+    if args.name in vitgraph.list_models() or not (path.exists() or "/" in args.name or path.suffix):
+        return created(args, weights=args.weights)  # which knows the nearest names
+    for flag, value in (("weights", args.weights), ("num-classes", args.num_classes), ("no-top", args.no_top)):
+        if value:
+            raise ValueError(f"--{flag}: {args.name!r} has its own; allowed: with a name of `vitgraph list`")
+    model = vitgraph.load(args.name)
+    return (
+        model
+        if args.input_size is None
+        else vitgraph.change_input_shape(model, (*args.input_size, model.input_shape[-1]))
+    )
 
 
 def convert(args):
