@@ -35,6 +35,8 @@ from vitgraph.blocks import (
     Fold,
     GatedActivation,
     GridBias,
+    GridPartition,
+    GridReverse,
     GroupBias,
     GroupedAttention,
     GroupNorm,
@@ -58,6 +60,7 @@ from vitgraph.blocks import (
     MaskedCrossEntropy,
     MaskedSquaredError,
     MaxPooling,
+    MixedRotaryTable,
     MixHeads,
     NormalizePatches,
     NystromAttention,
@@ -66,6 +69,7 @@ from vitgraph.blocks import (
     PadCentred,
     PadToMultiple,
     PadToRegions,
+    PadToSame,
     PatchConv2D,
     PatchIds,
     Patchify,
@@ -88,6 +92,8 @@ from vitgraph.blocks import (
     ResizeToMultiple,
     RestoreTokens,
     RMSNorm,
+    RotaryTable,
+    Rotate,
     ScaleImage,
     ScoredAttention,
     SelfAttention,
@@ -115,6 +121,7 @@ from vitgraph.blocks import (
     WindowOffsets,
     WindowPartition,
     WindowReverse,
+    WindowTable,
 )
 
 MAP, TOKENS = (2, 6, 10, 8), (2, 61, 8)
@@ -171,6 +178,13 @@ ROWS = [  # a layer, and the shapes of its inputs
     (SinePosition(), (2, 61, 7)),
     (SinusoidTable((6, 10), 1), TOKENS, MAP),
     (SinusoidTable((4, 4), 1, antialias=False), TOKENS, MAP),
+    (WindowTable((2, 4)), MAP),
+    (RotaryTable(8, prefix=1), MAP),
+    (RotaryTable(8, centred=True, halves=True), MAP),
+    (RotaryTable(8, reference=(3, 4), x_first=True), MAP),
+    (MixedRotaryTable(8, 2, 3, prefix=1), MAP),
+    (Rotate(), (2, 61, 2, 4), (1, 61, 1, 8)),
+    (Rotate(1, halves=True), (2, 61, 2, 4), (3, 61, 2, 8)),
     (SequencePooling(), TOKENS, (2, 61, 1)),
     (ScaleImage(0.8), MAP),
     (ScaleImage(0.5, crop=True), (2, 7, 10, 8)),
@@ -197,6 +211,7 @@ ROWS = [  # a layer, and the shapes of its inputs
     (TakeValues(), (2, 6, 10, 24)),
     (DropPrefix(1), TOKENS),
     (PadToMultiple(4), MAP),
+    (PadToSame(3, 2), (2, 7, 10, 8)),
     (Patchify((2, 5)), MAP),
     (Patchify((4, 3)), MAP),
     (Patchify((2, 5)), (2, 7, 11, 8)),
@@ -213,6 +228,8 @@ ROWS = [  # a layer, and the shapes of its inputs
     (ContinuousWindowBias((4, 5), (2, 2)), (1, 63, 2), MAP),
     (ContinuousWindowBias(16, 8), (1, 11 * 19, 2), MAP),
     (CosineQKV(2), (6, 20, 24)),
+    (GridPartition((4, 5)), MAP),
+    (GridReverse((4, 5)), (8, 20, 8), MAP),
     (PatchMerging(), (2, 7, 10, 8)),
     (GroupPartition(3), MAP),
     (GroupPartition(2, 2, centre=True), (2, 7, 10, 8)),
@@ -283,7 +300,7 @@ def call(layer, inputs):
 
 def opened(layer, shapes):
     """The shapes with no size known but the width: heads' number and width, where they are split."""
-    known = 2 if isinstance(layer, HeadsAttention) else 1
+    known = 2 if isinstance(layer, (HeadsAttention, Rotate)) else 1
     return [(None,) * (len(shape) - known) + shape[-known:] for shape in shapes]
 
 

@@ -20,6 +20,9 @@ def every_place():
     x = layers.BatchNormalization(name="before_conv_norm")(x)  # stays: a ReLU before it, a padding after it
     x = layers.Conv2D(4, 3, padding="same", activation="relu", name="conv_relu")(x)
     x = layers.BatchNormalization(name="before_dense_norm")(x)
+    x = layers.MaxPooling2D(1, name="positions")(x)
+    x = layers.BatchNormalization(name="before_pointwise_norm")(x)
+    x = layers.Conv2D(6, 1, 2, padding="same", use_bias=False, name="pointwise")(x)
     x = keep = layers.Dense(6, name="taken_twice")(x)
     x = layers.BatchNormalization(name="taken_twice_norm")(x)  # stays: the sum below takes the other
     x = layers.Add(name="add")([x, keep])
@@ -35,7 +38,7 @@ def test_batch_norms_are_folded_where_they_can_be():
     before = value(model(images(height=8)))
     folded = vitgraph.fold_batchnorm(model)
     assert_close(folded(images(height=8)), before)
-    gone = {"before_dense_norm", "conv_norm", "dwconv_norm", "head_norm", "last_norm"}
+    gone = {"before_dense_norm", "conv_norm", "dwconv_norm", "before_pointwise_norm", "head_norm", "last_norm"}
     assert [layer.name for layer in folded.layers] == [layer.name for layer in model.layers if layer.name not in gone]
     assert type(folded) is GraphModel
     assert_close(model(images(height=8)), before)
@@ -59,10 +62,10 @@ def test_quantised_layers_are_refused():
 
 @pytest.mark.parametrize("name", TINY)
 def test_no_net_keeps_a_batch_norm(name):
-    """But DeepViT's, which are over the heads of attention maps: no linear layer is beside them."""
+    """But those beside which no linear layer is: DeepViT's, over heads, and those before CoAtNet's activations."""
     model = shared(name)
     folded = vitgraph.fold_batchnorm(model)
     assert_close(folded(images()), model(images()))
     norms = {layer.name for layer in model.layers if isinstance(layer, layers.BatchNormalization)}
-    norms -= {norm for norm in norms if norm.endswith("_attn_var_norm")}
+    norms -= {norm for norm in norms if norm.endswith(("_attn_var_norm", "_pre_norm")) and name != "maxvit"}
     assert [layer.name for layer in folded.layers] == [layer.name for layer in model.layers if layer.name not in norms]

@@ -17,8 +17,8 @@ def fold_batchnorm(model: c.Model) -> keras.Model:
     """The same function in fewer nodes, for inference: each batch norm becomes part of a linear layer beside it.
 
     Once trained, a batch norm is a factor and an offset per channel. They go into the kernel and the bias of the
-    convolution or `Dense` layer right before it, or else of the `Dense` layer right after it. (Not of a convolution
-    after it: the zeros of its padding would need the offset too.)
+    convolution or `Dense` layer right before it, or else of the `Dense` layer or 1x1 convolution right after it. (Not of
+    a larger convolution after it: the zeros of its padding would need the offset too.)
 
     Args:
         model: a graph of this package, or another Functional model, without quantised or LoRA layers; it is left as it
@@ -80,7 +80,7 @@ def _pairs(model):
             after[layer] = taker
     for layer in model.layers:
         taker = only_taker(layer)
-        if _is_batch_norm(layer) and layer not in after.values() and isinstance(taker, layers.Dense):
+        if _is_batch_norm(layer) and layer not in after.values() and _sees_single_positions(taker):
             before[taker] = layer
     return before, after
 
@@ -88,6 +88,13 @@ def _pairs(model):
 def _is_batch_norm(layer):
     """Whether it is a batch norm over the last axis, as linear layers need it."""
     return isinstance(layer, layers.BatchNormalization) and layer.axis in (-1, len(layer.input.shape) - 1)
+
+
+def _sees_single_positions(layer):
+    """Whether it is a linear layer of each position's channels."""
+    if isinstance(layer, layers.Conv2D):
+        return set(layer.kernel_size) == {1} and layer.groups == 1
+    return isinstance(layer, layers.Dense)
 
 
 def _has_no_activation(layer):
@@ -100,7 +107,7 @@ def _fold(linear, before, after):
     bias = keras.ops.convert_to_numpy(linear.bias) if linear.use_bias else 0.0
     if before is not None:
         factor, offset = _factor_and_offset(before)
-        bias = bias + offset @ kernel
+        bias = bias + (offset @ kernel).reshape(-1)
         kernel = factor[:, None] * kernel
     if after is not None:
         factor, offset = _factor_and_offset(after)
