@@ -1,12 +1,12 @@
-"""A few steps of training beside timm's: a golden file's tiny net, the same images, labels and numbers.
+"""Some steps of training beside timm's: a golden file's tiny net, the same images, labels and numbers.
 
-What is compared are losses, how far each weight has gone, and running statistics. timm trains in float64, and once more in
-float32, which says what rounding does; ours, in float32, may differ from the former by `ROUNDINGS` times as much.
+What is compared are losses, how far each weight has gone, and running statistics. timm trains in float64, and once more
+in float32, which says what rounding does; ours, in float32, may differ from the former by `ROUNDINGS` times as much.
 
-Adam divides a gradient by its own size, so that one that is nothing but rounding moves its weight as far as any other: the
-biases of keys, which softmax ignores, and biases in front of a batch norm, whose running mean then says nothing either. A
-number therefore counts if its first gradient, or the change of a running statistic, is at least `CLEAR` times as large as
-the largest rounding error in its tensor.
+Adam divides a gradient by its own size, so that one that is nothing but rounding moves its weight as far as any other:
+biases of keys, which softmax ignores, and biases in front of a batch norm, whose running mean then says nothing either.
+A number therefore counts if its first gradient, or the change of a running statistic, is at least `CLEAR` times as
+large as the largest rounding error in its tensor.
 """
 
 import dataclasses
@@ -102,9 +102,9 @@ class Differences:
 
     def is_rounding(self, theirs):
         """Whether no more than rounding can be the cause."""
-        unit = np.finfo("float32").eps
-        loss, changes = (max(unit * size, found) for size, found in zip((theirs.losses.max(), 1), theirs.rounding, strict=True))
-        return self.loss <= ROUNDINGS * loss and self.largest <= ROUNDINGS * changes
+        (loss, changes), unit = theirs.rounding, np.finfo("float32").eps
+        same_loss = self.loss <= ROUNDINGS * max(loss, unit * theirs.losses.max())
+        return same_loss and self.largest <= ROUNDINGS * max(changes, unit)
 
 
 def differences(mine, others):
@@ -165,8 +165,8 @@ def _train_timm(case, dtype):
     net.to(dtype).train()
     recipe = CASES[case]
     options = {"lr": recipe.learning_rate, "weight_decay": recipe.weight_decay, "eps": recipe.epsilon}
-    options |= {"betas": (recipe.beta_1, recipe.beta_2)} | ({"max_grad_norm": recipe.clip_norm} if recipe.clip_norm else {})
-    optimizer = timm.optim.create_optimizer_v2(net, recipe.optimizer, **options)
+    options |= {"adamw": {}, "lamb": {"max_grad_norm": recipe.clip_norm}}[recipe.optimizer]
+    optimizer = timm.optim.create_optimizer_v2(net, recipe.optimizer, betas=(recipe.beta_1, recipe.beta_2), **options)
     functions = torch.nn.functional
     loss_of = {"softmax": functions.cross_entropy, "binary": functions.binary_cross_entropy_with_logits}[recipe.loss]
     images, labels = (torch.from_numpy(array).to(dtype) for array in _data(shape))
@@ -188,7 +188,7 @@ def _steps(losses, before, after):
 
 
 def _as_pytorch(norm, before):
-    """A running variance as PyTorch keeps it: of each batch the variance times n / (n - 1), as an estimate for all data."""
+    """A running variance as PyTorch keeps it: of batches whose variance is multiplied by n / (n - 1)."""
     count = SIZE * np.prod(norm.input.shape[1:-1])
     old = norm.momentum**STEPS * before
     return old + (np.array(norm.moving_variance) - old) * count / (count - 1)
@@ -228,4 +228,3 @@ def _resolved(value):
 def _found(path):
     module, name = path.rsplit(".", 1)
     return getattr(importlib.import_module(module), name)
-

@@ -107,7 +107,7 @@ def test_recipe_of_a_file_and_overrides(tmp_path):
         ("deit", {"layer_decay": 1.1}, "layer_decay=1.1; allowed: a number over 0, at most 1"),
         ("deit", {"label_smoothing": 1}, "label_smoothing=1; allowed: 0 <= rate < 1"),
         ("deit", {"optimizer": "sgd"}, "optimizer='sgd'; allowed: 'adamw', 'lamb'"),
-        ("deit", {"loss": "binary"}, "label_smoothing=0.1; allowed: 0 with loss=\"binary\""),
+        ("deit", {"loss": "binary"}, 'label_smoothing=0.1; allowed: 0 with loss="binary"'),
         ("deit", {"weight_decay": "much"}, "weight_decay='much'; allowed: a number"),
         ("deit", {"beta_1": (0.9,)}, r"beta_1=\(0.9,\); allowed: a number"),
         ("deit", {"mixup": (1,)}, r"mixup=\(1,\); allowed: a number from 0 to 100"),

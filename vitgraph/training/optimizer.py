@@ -88,8 +88,8 @@ _KINDS = {
 class _Exact(keras.optimizers.Optimizer):
     """What the optimizers here have in common: weight decay is theirs alone, and Adam's moments are PyTorch's.
 
-    `epsilon` is added where PyTorch and the papers add it, to the root of the velocity after its correction; Keras' Adam adds
-    it before, so that it weighs up to 1 / sqrt(1 - beta_2) times as much in the first steps. The corrections
+    `epsilon` is added where PyTorch and the papers add it, to the root of the velocity after its correction; Keras'
+    Adam adds it before, so that it weighs up to 1 / sqrt(1 - beta_2) times as much in the first steps. The corrections
     1 - beta ** step have all digits that float32 has; as the difference of two numbers near 1 they lack two.
     """
 
@@ -98,7 +98,7 @@ class _Exact(keras.optimizers.Optimizer):
     epsilon: float
 
     def direction(self, gradient, variable):
-        """Updates both moments of a variable's gradient -> the mean over the root of the mean square, both corrected."""
+        """Updates both moments of a gradient -> its mean over the root of its mean square, both corrected."""
         index = self._get_variable_index(variable)
         mean, square = self._momentums[index], self._velocities[index]
         gradient = keras.ops.cast(gradient, variable.dtype)
@@ -136,8 +136,8 @@ class AdamW(_Exact, keras.optimizers.AdamW):
 class Lamb(_Exact, keras.optimizers.Lamb):
     """Keras' LAMB, which takes the steps of NVIDIA's FusedLAMB and timm's `Lamb`, by whose likes DeiT III was trained.
 
-    You et al., arXiv:1904.00962. Decay is part of the step whose length the norm of the variable sets, as in the paper;
-    in Keras it is not. Variables that don't decay, as norms and biases, take Adam's step as it is. Those implementations
+    You et al., arXiv:1904.00962. Decay is part of the step whose length its variable's length sets, as in the paper,
+    not in Keras. Variables that don't decay, as norms and biases, take Adam's step as it is. NVIDIA and timm
     also limit the norm of all gradients together to 1, which here is `global_clipnorm=1.0`.
     """
 

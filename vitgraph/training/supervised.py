@@ -96,5 +96,6 @@ def train(
         graph = net.build(load=not said(folder.state), **options)
         fitted = classifier(graph, seen.num_classes)
         accuracy = keras.metrics.CategoricalAccuracy(name="accuracy")
-        job.compile(fitted, graph, loss=LOSSES[chosen.loss](from_logits=True), metrics=[accuracy], jit_compile=jit_compile)
+        loss = LOSSES[chosen.loss](from_logits=True)
+        job.compile(fitted, graph, loss=loss, metrics=[accuracy], jit_compile=jit_compile)
     return job.run(folder, fitted, graph, ("accuracy", max), functools.partial(save_weights, graph), save_minutes)

@@ -44,8 +44,8 @@ class Recipe:
         layer_decay: each block's learning rate, relative to that of the block after it.
         ema_momentum: momentum of a moving average of the weights, which is what is kept in the end; None: no average.
         accumulation: number of parts in which a batch goes through the net, for batches that are too large for memory.
-        loss: of a classifier. "softmax": the cross-entropy of its classes; "binary": of each class by itself, whether the
-            image, or mixture of images, has any of it.
+        loss: a classifier's. "softmax": cross-entropy of all classes together; "binary": of each class by itself,
+            whether the image, or the mixture of images, has any of it.
         label_smoothing: share of each label that is spread over all classes.
         drop_rate: the builder's `drop_rate`; None: the builder's default.
         drop_path_rate: the builder's `drop_path_rate`; None: the builder's default.
