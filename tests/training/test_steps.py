@@ -1,4 +1,4 @@
-"""Steps of AdamW are the same on TensorFlow and PyTorch, for every weight of every net."""
+"""Steps of training are timm's, and the same on TensorFlow and PyTorch, for every weight."""
 
 import re
 
@@ -6,9 +6,18 @@ import keras
 import numpy as np
 import pytest
 
+from tests.parity import training
 from tests.variants import CLASSES, TINY, images, value, with_random_weights
 
 STEPS, SIZE = 3, 4
+
+
+@pytest.mark.parametrize("case", training.CASES)
+def test_steps_are_timms(case):
+    """Losses, weights and running statistics: what timm's own class and optimizer came to, once, to rounding."""
+    theirs = training.Steps.load(training.FOLDER / f"{case}.safetensors")
+    found = training.differences(training.ours(case), theirs)
+    assert found.is_rounding(theirs), (found, theirs.rounding)
 
 
 def trained(name):

@@ -30,7 +30,8 @@ from vitgraph.images import Augmentation, from_arrays
 from vitgraph.training import checkpoint, list_recipes, pretrain, recipe, train
 from vitgraph.training.job import Job
 from vitgraph.training.net import find_net
-from vitgraph.training.optimizer import AdamW, LayerwiseAdamW, decays, depths, learning_rates
+from vitgraph.training.optimizer import AdamW, Lamb, LayerwiseAdamW, LayerwiseLamb, decays, depths, learning_rates
+from vitgraph.training.supervised import LOSSES
 
 NAME = "vit_tiny_patch16_224"
 SMALL = {"patch_size": 8, "dim": 16, "depth": 1, "num_heads": 2, "mlp_ratio": 2, "img_size": 16}
@@ -52,7 +53,7 @@ def short(**options):
         ("deit", {"epochs": 300, "batch_size": 1024, "learning_rate": 1e-3, "weight_decay": 0.05, "warmup_epochs": 5}),
         ("mae", {"epochs": 800, "batch_size": 4096, "learning_rate": 2.4e-3, "beta_2": 0.95, "warmup_epochs": 40}),
         ("finetune", {"epochs": 100, "batch_size": 1024, "learning_rate": 4e-3, "layer_decay": 0.75}),
-        ("deit3", {"epochs": 800, "batch_size": 2048, "label_smoothing": 0.0, "drop_path_rate": 0.05}),
+        ("deit3", {"epochs": 800, "batch_size": 2048, "learning_rate": 4e-3, "clip_norm": 1.0, "drop_path_rate": 0.05}),
         ("swin", {"epochs": 300, "learning_rate": 1e-3, "warmup_epochs": 20, "clip_norm": 5.0, "drop_path_rate": 0.2}),
         ("beit-finetune", {"epochs": 100, "learning_rate": 4e-3, "warmup_epochs": 20, "layer_decay": 0.65}),
         ("dino", {"epochs": 100, "batch_size": 512, "learning_rate": 1e-3, "weight_decay": 0.04, "clip_norm": 3.0}),
@@ -105,6 +106,8 @@ def test_recipe_of_a_file_and_overrides(tmp_path):
         ("deit", {"epochs": True}, "epochs=True; allowed: an integer"),
         ("deit", {"layer_decay": 1.1}, "layer_decay=1.1; allowed: a number over 0, at most 1"),
         ("deit", {"label_smoothing": 1}, "label_smoothing=1; allowed: 0 <= rate < 1"),
+        ("deit", {"optimizer": "sgd"}, "optimizer='sgd'; allowed: 'adamw', 'lamb'"),
+        ("deit", {"loss": "binary"}, 'label_smoothing=0.1; allowed: 0 with loss="binary"'),
         ("deit", {"weight_decay": "much"}, "weight_decay='much'; allowed: a number"),
         ("deit", {"beta_1": (0.9,)}, r"beta_1=\(0.9,\); allowed: a number"),
         ("deit", {"mixup": (1,)}, r"mixup=\(1,\); allowed: a number from 0 to 100"),
@@ -193,12 +196,14 @@ def layerwise(**options):
 """
 
 
-def test_each_variable_has_its_own_rate():
-    """As two of Keras' optimizers: half the rate with decay for one variable, the whole without for the other."""
+@pytest.mark.parametrize(("plain", "layerwise"), [(AdamW, LayerwiseAdamW), (Lamb, LayerwiseLamb)])
+def test_each_variable_has_its_own_rate(plain, layerwise):
+    """As two optimizers: half the rate with decay for one variable, the whole without for the other."""
     scope: dict = {}
     exec(STEPS, scope)
+    scope["LayerwiseAdamW"] = layerwise
     kernel, table = scope["steps"](scope["layerwise"](), scope["variables"]())
-    assert_close(kernel, scope["steps"](keras.optimizers.AdamW(0.005, 0.1), scope["variables"]()[:1])[0])
+    assert_close(kernel, scope["steps"](plain(0.005, weight_decay=0.1), scope["variables"]()[:1])[0])
     assert_close(table, scope["steps"](keras.optimizers.Adam(0.01), scope["variables"]()[1:])[0])
     with pytest.raises(ValueError, match="scales has no entry for other"):
         scope["layerwise"]().build([keras.Variable(np.zeros((2, 2)), name="other")])
@@ -218,7 +223,15 @@ def test_adamw_is_that_of_pytorch():
         theirs.grad = torch.tensor(gradient)
         reference.step()
         optimizer.apply([keras.ops.convert_to_tensor(gradient)])
-    np.testing.assert_allclose(value(ours), theirs.detach().numpy(), rtol=1e-6, atol=1e-6)
+    np.testing.assert_allclose(value(ours), theirs.detach().numpy(), rtol=1e-7, atol=1e-8)  # the rate is in float32
+
+
+def test_binary_loss_is_that_of_pytorch():
+    """Of two images with parts of two classes each, as DeiT III's code has it."""
+    shares, scores = np.array([[0.9, 0.1, 0.0], [0.0, 0.5, 0.5]]), np.random.default_rng(0).standard_normal((2, 3))
+    there = torch.tensor(shares).gt(0).double()
+    expected = torch.nn.BCEWithLogitsLoss()(torch.tensor(scores), there)
+    assert_close(LOSSES["binary"](from_logits=True)(shares, scores), expected)
 
 
 @pytest.mark.parametrize("backend", ["jax", "torch"])

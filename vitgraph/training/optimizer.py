@@ -1,4 +1,4 @@
-"""AdamW for vision transformers: which weights decay, and how fast each block learns.
+"""AdamW and LAMB for vision transformers: which weights decay, and how fast each block learns.
 
 Layer-wise learning-rate decay comes from ELECTRA (Clark et al., arXiv:2003.10555), for vision transformers from BEiT
 (Bao et al., arXiv:2106.08254); official code: `get_layer_id_for_vit` of github.com/facebookresearch/mae. As there,
@@ -6,6 +6,7 @@ tokens, positions and patches have depth 0, block i has depth i + 1, and everyth
 Layers between two blocks, which plain nets don't have, have the depth of the block that they lead to.
 """
 
+import math
 import re
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Any
@@ -84,36 +85,74 @@ _KINDS = {
 }
 
 
-@keras.saving.register_keras_serializable(package=PACKAGE)
-class AdamW(keras.optimizers.AdamW):
-    """Keras' AdamW, with `epsilon` where PyTorch and the paper have it: beside the velocity after its correction.
+class _Exact(keras.optimizers.Optimizer):
+    """What the optimizers here have in common: weight decay is theirs alone, and Adam's moments are PyTorch's.
 
-    Keras adds it before, so that it weighs up to 1 / sqrt(1 - beta_2) times as much in the first steps.
+    `epsilon` is added where PyTorch and the papers add it, to the root of the velocity after its correction; Keras'
+    Adam adds it before, so that it weighs up to 1 / sqrt(1 - beta_2) times as much in the first steps. The corrections
+    1 - beta ** step have all digits that float32 has; as the difference of two numbers near 1 they lack two.
     """
 
-    epsilon: Any
+    beta_1: float
+    beta_2: float
+    epsilon: float
+
+    def direction(self, gradient, variable):
+        """Updates both moments of a gradient -> its mean over the root of its mean square, both corrected."""
+        index = self._get_variable_index(variable)
+        mean, square = self._momentums[index], self._velocities[index]
+        gradient = keras.ops.cast(gradient, variable.dtype)
+        self.assign_add(mean, (gradient - mean) * (1 - self.beta_1))
+        self.assign_add(square, (keras.ops.square(gradient) - square) * (1 - self.beta_2))
+        if getattr(self, "amsgrad", False):
+            largest = self._velocity_hats[index]
+            self.assign(largest, keras.ops.maximum(largest, square))
+            square = largest
+        step = keras.ops.cast(self.iterations + 1, variable.dtype)
+        velocity = keras.ops.sqrt(square / _begun(self.beta_2, step)) + self.epsilon
+        return mean / _begun(self.beta_1, step) / velocity
+
+    def _apply_weight_decay(self, variables):
+        """Does nothing: `update_step` decays, and knows each variable's learning rate."""
+
+
+def _begun(beta, step):
+    """1 - beta ** step: the share of the gradients in a mean that began at 0."""
+    return -keras.ops.expm1(step * (math.log(beta) if beta else -math.inf))
+
+
+@keras.saving.register_keras_serializable(package=PACKAGE)
+class AdamW(_Exact, keras.optimizers.AdamW):
+    """Keras' AdamW, which takes PyTorch's steps."""
 
     def update_step(self, gradient, variable, learning_rate):
-        epsilon, step = self.epsilon, keras.ops.cast(self.iterations + 1, variable.dtype)
-        correction = 1 - keras.ops.power(keras.ops.cast(self.beta_2, variable.dtype), step)
-        self.epsilon = epsilon * keras.ops.sqrt(correction)
-        try:
-            super().update_step(gradient, variable, learning_rate)
-        finally:
-            self.epsilon = epsilon
+        rate = keras.ops.cast(learning_rate, variable.dtype)
+        if self._use_weight_decay(variable):
+            self.assign_sub(variable, variable * rate * self.weight_decay)
+        self.assign_sub(variable, rate * self.direction(gradient, variable))
 
 
 @keras.saving.register_keras_serializable(package=PACKAGE)
-class LayerwiseAdamW(AdamW):
-    """`AdamW` with a learning rate of its own for each variable, and with weight decay for some.
+class Lamb(_Exact, keras.optimizers.Lamb):
+    """Keras' LAMB, which takes the steps of NVIDIA's FusedLAMB and timm's `Lamb`, by whose likes DeiT III was trained.
 
-    Args:
-        learning_rate: a number, or a schedule.
-        weight_decay: the share of a variable that a step of learning rate 1 takes away.
-        scales: {variable path: factor of the learning rate}, for every variable.
-        decayed: paths of the variables that weight decay acts on.
-        **kwargs: further arguments of `keras.optimizers.AdamW`.
+    You et al., arXiv:1904.00962. Decay is part of the step whose length its variable's length sets, as in the paper,
+    not in Keras. Variables that don't decay, as norms and biases, take Adam's step as it is. NVIDIA and timm
+    also limit the norm of all gradients together to 1, which here is `global_clipnorm=1.0`.
     """
+
+    def update_step(self, gradient, variable, learning_rate):
+        step = self.direction(gradient, variable)
+        if self.weight_decay and self._use_weight_decay(variable):
+            step = step + self.weight_decay * variable
+            length, own = (keras.ops.sqrt(keras.ops.sum(keras.ops.square(x))) for x in (variable, step))
+            is_zero = keras.ops.logical_or(length == 0, own == 0)
+            step = step * keras.ops.where(is_zero, 1.0, length / keras.ops.where(is_zero, 1.0, own))
+        self.assign_sub(variable, keras.ops.cast(learning_rate, variable.dtype) * step)
+
+
+class _Layerwise(keras.optimizers.Optimizer):
+    """An optimizer with a learning rate of its own for each variable, and with weight decay for some."""
 
     def __init__(
         self,
@@ -124,8 +163,8 @@ class LayerwiseAdamW(AdamW):
         decayed: Sequence[str],
         **kwargs: Any,
     ):
-        c.fit_all("LayerwiseAdamW", {"scales": scales, "decayed": decayed}, _KINDS)
-        super().__init__(learning_rate, weight_decay, **kwargs)
+        c.fit_all(type(self).__name__, {"scales": scales, "decayed": decayed}, _KINDS)
+        super().__init__(learning_rate, weight_decay=weight_decay, **kwargs)
         self.scales = dict(scales)
         self.decayed = list(decayed)
 
@@ -134,23 +173,51 @@ class LayerwiseAdamW(AdamW):
             return
         unknown = [variable.path for variable in variables if variable.path not in self.scales]
         if unknown:
-            raise ValueError(f"LayerwiseAdamW: scales has no entry for {', '.join(unknown)}")
+            raise ValueError(f"{type(self).__name__}: scales has no entry for {', '.join(unknown)}")
         super().build(variables)
         self._factors = [self.scales[variable.path] for variable in variables]
         self._decays = [variable.path in self.decayed for variable in variables]
 
     def update_step(self, gradient, variable, learning_rate):
-        index = self._get_variable_index(variable)
-        rate = keras.ops.cast(learning_rate, variable.dtype) * self._factors[index]
-        if self._decays[index]:
-            self.assign_sub(variable, variable * rate * self.weight_decay)
-        super().update_step(gradient, variable, rate)
+        factor = self._factors[self._get_variable_index(variable)]
+        super().update_step(gradient, variable, keras.ops.cast(learning_rate, variable.dtype) * factor)
 
-    def _apply_weight_decay(self, variables):
-        """Does nothing: `update_step` decays, since this method knows only one learning rate."""
+    def _use_weight_decay(self, variable):
+        return self._decays[self._get_variable_index(variable)]
 
     def get_config(self):
         return {**super().get_config(), "scales": dict(self.scales), "decayed": list(self.decayed)}
+
+
+@keras.saving.register_keras_serializable(package=PACKAGE)
+class LayerwiseAdamW(_Layerwise, AdamW):
+    """AdamW with a learning rate of its own for each variable, and with weight decay for some.
+
+    Its steps are PyTorch's: `epsilon` is added to the root of the velocity after its correction.
+
+    Args:
+        learning_rate: a number, or a schedule.
+        weight_decay: the share of a variable that a step of learning rate 1 takes away.
+        scales: {variable path: factor of the learning rate}, for every variable.
+        decayed: paths of the variables that weight decay acts on.
+        **kwargs: further arguments of `keras.optimizers.AdamW`.
+    """
+
+
+@keras.saving.register_keras_serializable(package=PACKAGE)
+class LayerwiseLamb(_Layerwise, Lamb):
+    """`Lamb` with a learning rate of its own for each variable, and with weight decay for some.
+
+    Args:
+        learning_rate: a number, or a schedule.
+        weight_decay: what is added to a step, times the variable.
+        scales: {variable path: factor of the learning rate}, for every variable.
+        decayed: paths of the variables that weight decay acts on.
+        **kwargs: further arguments of `keras.optimizers.Lamb`.
+    """
+
+
+_OPTIMIZERS = {"adamw": (AdamW, LayerwiseAdamW), "lamb": (Lamb, LayerwiseLamb)}
 
 
 def learning_rates(recipe, steps):
@@ -180,19 +247,20 @@ def make_optimizer(recipe, steps, model, graph):
         "beta_2": recipe.beta_2,
         "epsilon": recipe.epsilon,
         "global_clipnorm": recipe.clip_norm,
-        "name": "adamw",
+        "name": recipe.optimizer,
     }
     if recipe.accumulation > 1:
         options["gradient_accumulation_steps"] = recipe.accumulation
     if recipe.ema_momentum is not None:  # Keras averages after each part of a batch
         options.update(use_ema=True, ema_momentum=recipe.ema_momentum ** (1 / recipe.accumulation))
+    plain, layerwise = _OPTIMIZERS[recipe.optimizer]
     if recipe.layer_decay == 1:
-        optimizer = AdamW(**options)
+        optimizer = plain(**options)
         optimizer.exclude_from_weight_decay([variable for variable in variables if not decays(variable)])
     else:
         scales = layer_scales(model, graph, recipe.layer_decay)
         decayed = [variable.path for variable in variables if decays(variable)]
-        optimizer = LayerwiseAdamW(scales=scales, decayed=decayed, **options)
+        optimizer = layerwise(scales=scales, decayed=decayed, **options)
     if any(layer.compute_dtype == "float16" for layer in graph.layers):
         optimizer = keras.optimizers.LossScaleOptimizer(optimizer, name="loss_scale")
     optimizer.build(variables)

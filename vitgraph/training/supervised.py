@@ -20,6 +20,16 @@ from vitgraph.training.pipeline import Normalization
 from vitgraph.training.recipes import NameOrPath, read_recipe
 
 
+class EachClass(keras.losses.BinaryCrossentropy):
+    """Binary cross-entropy of each class, of which an image has all or nothing, whatever its share in a mixture."""
+
+    def call(self, y_true, y_pred):
+        return super().call(keras.ops.cast(y_true > 0, y_pred.dtype), y_pred)
+
+
+LOSSES = {"softmax": keras.losses.CategoricalCrossentropy, "binary": EachClass}
+
+
 @c.public
 def train(
     model: Net,
@@ -85,7 +95,7 @@ def train(
     with c.errors_of("train"):
         graph = net.build(load=not said(folder.state), **options)
         fitted = classifier(graph, seen.num_classes)
-        loss = keras.losses.CategoricalCrossentropy(from_logits=True)
         accuracy = keras.metrics.CategoricalAccuracy(name="accuracy")
+        loss = LOSSES[chosen.loss](from_logits=True)
         job.compile(fitted, graph, loss=loss, metrics=[accuracy], jit_compile=jit_compile)
     return job.run(folder, fitted, graph, ("accuracy", max), functools.partial(save_weights, graph), save_minutes)

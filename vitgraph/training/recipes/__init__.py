@@ -5,7 +5,7 @@ import importlib.resources
 import json
 import pathlib
 from collections.abc import Iterable, Mapping
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from vitgraph import contract as c
 from vitgraph.images.augmentation import Augmentation
@@ -25,7 +25,7 @@ NameOrPath = Annotated[c.Path, c.Conversion("one of list_recipes(), or the path 
 
 @dataclasses.dataclass(frozen=True)
 class Recipe:
-    """How a net is trained: AdamW, a linear warm-up of the learning rate, then a cosine.
+    """How a net is trained: by which optimizer and loss, with a linear warm-up of the learning rate, then a cosine.
 
     Args:
         epochs: passes over the images.
@@ -35,14 +35,17 @@ class Recipe:
         min_learning_rate: learning rate at the end of the cosine.
         warmup_epochs: length of the warm-up.
         warmup_learning_rate: learning rate at its beginning.
+        optimizer: "adamw", or "lamb": as timm and NVIDIA compute it.
         weight_decay: decay of kernels; norms, biases, tokens, tables and layer scales have none.
-        beta_1: AdamW's decay of the mean of gradients.
-        beta_2: AdamW's decay of the mean of squared gradients.
-        epsilon: AdamW's.
+        beta_1: the optimizer's decay of the mean of gradients.
+        beta_2: the optimizer's decay of the mean of squared gradients.
+        epsilon: the optimizer's.
         clip_norm: largest norm of all gradients together; None: no limit.
         layer_decay: each block's learning rate, relative to that of the block after it.
         ema_momentum: momentum of a moving average of the weights, which is what is kept in the end; None: no average.
         accumulation: number of parts in which a batch goes through the net, for batches that are too large for memory.
+        loss: a classifier's. "softmax": cross-entropy of all classes together; "binary": of each class by itself,
+            whether the image, or the mixture of images, has any of it.
         label_smoothing: share of each label that is spread over all classes.
         drop_rate: the builder's `drop_rate`; None: the builder's default.
         drop_path_rate: the builder's `drop_path_rate`; None: the builder's default.
@@ -57,6 +60,7 @@ class Recipe:
     min_learning_rate: _FromZero = 0.0
     warmup_epochs: _FromZero = 0
     warmup_learning_rate: _FromZero = 0.0
+    optimizer: Literal["adamw", "lamb"] = "adamw"
     weight_decay: _Decay = 0.05
     beta_1: _Momentum = 0.9
     beta_2: _Momentum = 0.999
@@ -65,6 +69,7 @@ class Recipe:
     layer_decay: _Factor = 1.0
     ema_momentum: _Average | None = None
     accumulation: c.Count = 1
+    loss: Literal["softmax", "binary"] = "softmax"
     label_smoothing: c.Rate = 0.0
     drop_rate: c.Rate | None = None
     drop_path_rate: c.Rate | None = None
@@ -76,6 +81,8 @@ class Recipe:
             c.require(self.warmup_epochs < self.epochs, "warmup_epochs", f"less than epochs={self.epochs}")
             divides = self.batch_size % self.accumulation == 0
             c.require(divides, "accumulation", f"a divisor of batch_size={self.batch_size}")
+            smooth = self.loss == "binary" and self.label_smoothing > 0
+            c.require(not smooth, "label_smoothing", '0 with loss="binary", for which a class is there or not')
             for name in ("min_learning_rate", "warmup_learning_rate"):
                 most = self.learning_rate
                 c.require(getattr(self, name) <= most, name, f"at most the learning rate, {most:g}")
