@@ -6,7 +6,18 @@ import math
 import numpy as np
 import pytest
 
-from benchmarks import build, candidates, depthwise, latency, options, photographs, pipeline, steps, throughput
+from benchmarks import (
+    build,
+    candidates,
+    depthwise,
+    latency,
+    options,
+    photographs,
+    pipeline,
+    reproduction,
+    steps,
+    throughput,
+)
 from benchmarks.children import feed_images
 from benchmarks.processes import Worker, backend_of
 from benchmarks.report import plots, ratios, store, tables
@@ -266,3 +277,21 @@ def test_pipeline_refuses_what_it_has_not(arguments, capsys):
     with pytest.raises(SystemExit):
         pipeline.parse(arguments.split())
     assert arguments.split()[0] in capsys.readouterr().err
+
+
+def test_accuracies_are_compared_with_their_standard_errors(tmp_path):
+    results = store.Results(tmp_path / "figures.json", {"versions": {"timm": "1.0"}})
+    for loop, values in {"vitgraph": (0.90, 0.92), "timm": (0.87, 0.89)}.items():
+        for seed, value in enumerate(values):
+            results[f"digits/{loop}/{seed}"] = value
+    text = reproduction.report(results, ["digits"], 2)
+    assert "| digits | 1438 | 359 | 25 | 91.00 ± 1.00 | 88.00 ± 1.00 | 3.00 ± 1.41 | no |" in text
+    assert "| digits | timm | 87.0, 89.0 |" in text
+
+
+def test_a_digit_is_either_learnt_or_held_out():
+    (seen, classes), (held_out, _) = reproduction.parts("digits")
+    copies = reproduction.DATA["digits"].copies
+    assert seen.dtype == np.uint8 and seen.max() == 255 and len(seen) == len(classes)
+    kinds = {picture.tobytes() for picture in seen}
+    assert len(kinds) == len(seen) // copies and not kinds & {picture.tobytes() for picture in held_out}
