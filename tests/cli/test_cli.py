@@ -107,10 +107,11 @@ def test_export_of_a_net_that_knows_itself(capsys, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     net = {"patch_size": 8, "dim": 16, "depth": 1, "num_heads": 2, "num_classes": 3}
     vitgraph.build_vit((32, 32, 3), **net).save("net.keras")
-    assert main("export net.keras net.tflite --form float16 --preprocessing --batch 1 --input-size 48x32".split()) == 0
+    line = "export net.keras net.tflite --form float16 --preprocessing --batch 1 --input-size 48x32"
+    assert main(line.split(" ")) == 0
     assert "net.tflite: " in capsys.readouterr().out
     assert export.load("net.tflite")(np.zeros((1, 48, 32, 3), "uint8"))["output_0"].shape == (1, 3)
-    assert main("export net.keras saved --frozen --features".split()) == 0
+    assert main(["export", "net.keras", "saved", "--frozen", "--features"]) == 0
     assert set(export.load("saved", signature="features")(np.zeros((2, 32, 32, 3), "float32"))) == {"P3"}
     for flags, words in {
         "--weights in1k": "has its own",

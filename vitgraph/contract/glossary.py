@@ -12,8 +12,8 @@ ARGUMENTS = {
     "dtype": 'dtype policy of every layer, such as "mixed_bfloat16"; None is Keras\' global one.',
     "name": "the model's name.",
     # plain nets
-    "patch_size": "side of a patch, or (height, width), in pixels. What patches leave over of the image at the bottom and "
-    "the right is dropped; an image of open size is padded to whole patches.",
+    "patch_size": "side of a patch, or (height, width), in pixels. What patches leave over of the image at the bottom "
+    "and the right is dropped; an image of open size is padded to whole patches.",
     "dim": "width of the tokens.",
     "depth": "number of blocks.",
     "num_heads": "attention heads, of each stage where there are several.",

@@ -17,8 +17,8 @@ def fold_batchnorm(model: c.Model) -> keras.Model:
     """The same function in fewer nodes, for inference: each batch norm becomes part of a linear layer beside it.
 
     Once trained, a batch norm is a factor and an offset per channel. They go into the kernel and the bias of the
-    convolution or `Dense` layer right before it, or else of the `Dense` layer or 1x1 convolution right after it. (Not of
-    a larger convolution after it: the zeros of its padding would need the offset too.)
+    convolution or `Dense` layer right before it, or else of the `Dense` layer or 1x1 convolution right after it. (Not
+    of a larger convolution after it: the zeros of its padding would need the offset too.)
 
     Args:
         model: a graph of this package, or another Functional model, without quantised or LoRA layers; it is left as it
