@@ -43,10 +43,10 @@ def seeds():
 
 @pytest.fixture(autouse=True)
 def garbage(tests=itertools.count(1)):  # noqa: B008  (counts over all tests)
-    """Graphs are full of cycles: they go after every tenth test; those that were in use then, after every 150th."""
+    """Graphs are full of cycles: they go after every tenth test; those that were in use then, after every 400th."""
     yield
     number = next(tests)
-    if number % 150 == 0:
+    if number % 400 == 0:
         gc.unfreeze()
     if number % 10 == 0:
         gc.collect()

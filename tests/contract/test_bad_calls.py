@@ -18,6 +18,9 @@ FEWER = {
 }
 """What goes with one block, where there are usually more."""
 
+ALIKE = ("build_cvt", "build_localvit_pvt", "build_nest", "build_pit", "build_pvt", "build_small_data_pit")
+"""Those of several stages whose blocks are alike within a stage: one says as much as two."""
+
 BESIDES = {
     "input_shape": [(None, None, 3), (32, None, 3), (33, 47, 3), (1, 1, 3)],
     "input_tensor": [
@@ -56,6 +59,8 @@ def test_builder(builder):
     arguments = dict(ROWS[builder])
     if "depth" in arguments:  # plain nets, whose blocks are alike
         arguments |= {"depth": 1, **FEWER.get(builder.__name__, {})}
+    elif builder.__name__ in ALIKE:
+        arguments["depths"] = (1,) * len(arguments["depths"])
     ask(Battery(builder, {"input_shape": (32, 32, 3), "num_classes": 5, **arguments}, answers, BESIDES, group=at_once))
 
 
