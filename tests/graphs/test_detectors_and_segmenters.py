@@ -101,7 +101,7 @@ for file in folder.glob("*.keras"):
 """
 
 
-def train(model, labels, steps=2):
+def train(model, labels, steps=4):
     """Loss before each step, all steps on the same eight images."""
     return model.fit(IMAGES, labels, batch_size=len(IMAGES), epochs=steps, shuffle=False, verbose=0).history["loss"]
 
@@ -119,8 +119,8 @@ def test_trains_and_answers_alike_when_reloaded(library, tmp_path, fresh_process
         for backbone in consumer.backbones if name.startswith(library) else ():
             keras.utils.clear_session()
             model = consumer.build(BACKBONES[backbone](CLOSED))
-            before, after = train(model, consumer.labels)
-            assert after < before, (name, backbone, before, after)
+            losses = train(model, consumer.labels)
+            assert losses[-1] < 0.9 * losses[0], (name, backbone, losses)
             model.save(tmp_path / f"{name} {backbone}.keras")
             expected[f"{name} {backbone}"] = answers(model, images)
 
@@ -142,8 +142,8 @@ def test_any_image_size(name):
         for here, there in zip(answers(model, IMAGES[:2]), answers(closed, IMAGES[:2]), strict=True):
             np.testing.assert_allclose(here, there, rtol=1e-4, atol=1e-4, err_msg=backbone)
         assert all(np.isfinite(tensor).all() for tensor in answers(model, np.tile(IMAGES[:2], (1, 1, 2, 1))))
-    before, after = train(model, consumer.labels)
-    assert after < before
+    losses = train(model, consumer.labels)
+    assert losses[-1] < 0.9 * losses[0]
 
 
 PARAMETERS = parameters()
