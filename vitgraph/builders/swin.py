@@ -120,7 +120,7 @@ def build_swin(
         grid = [None if n is None else -(-n // stride) for n in planned]
         for j in range(depth):
             block, drop_path = f"{stage}_block_{j}", next(rates)
-            window = block_window(windows[i], j % 2 == 1, grid, clip_windows)
+            window = block_window(windows[i], j % 2 == 1, grid, clip_windows, border.is_open)
             y = _attention(t.norm(x, f"{block}_norm1"), t, window, f"{block}_attn")
             x = t.residual(x, y, drop_path, f"{block}_res1")
             y = t.mlp(t.norm(x, f"{block}_norm2"), f"{block}_mlp")

@@ -134,7 +134,7 @@ def build_swin_v2(
         grid = [None if n is None else -(-n // stride) for n in planned]
         for j in range(depth):
             block, drop_path = f"{stage}_block_{j}", next(rates)
-            window = block_window(windows[i], j % 2 == 1, grid, clip_windows)
+            window = block_window(windows[i], j % 2 == 1, grid, clip_windows, border.is_open)
             x = _residual(x, _attention(x, t, window, pretrained[i], f"{block}_attn"), t, drop_path, block, 1)
             x = _residual(x, t.mlp(x, f"{block}_mlp"), t, drop_path, block, 2)
         x = blocks.Stage(stride, name=stage)(x)

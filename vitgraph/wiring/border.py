@@ -31,9 +31,14 @@ class Border:
         """(H, W, C) of the image."""
         return self.input_shape if self.input_tensor is None else tuple(self.input_tensor.shape[1:])
 
+    @property
+    def is_open(self):
+        """Whether the graph takes images of any size."""
+        return not is_static(*self.shape[:2])
+
     def planned(self, img_size):
         """(H, W) that tables are planned for: the image's own size, or `img_size` where that is open."""
-        return self.shape[:2] if is_static(*self.shape[:2]) else pair(img_size)
+        return pair(img_size) if self.is_open else self.shape[:2]
 
     @functools.cached_property
     def image(self):

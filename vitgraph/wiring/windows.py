@@ -24,11 +24,15 @@ def doubled(dim, stages):
     return dims
 
 
-def block_window(window_size, shifted, grid, clip):
-    """The geometry of a block's windows; on a known grid they are clipped here, and their table with them."""
+def block_window(window_size, shifted, grid, clip, is_open):
+    """The geometry of a block's windows; on a known grid they are clipped here, and their table with them.
+
+    In an open graph that is planned for one grid they then keep that size on maps of any other, as in timm.
+    """
     window_size = pair(window_size)
     shift = tuple(w // 2 if shifted else 0 for w in window_size)
     if clip and None not in grid:
         shift = tuple(0 if n <= w else s for n, w, s in zip(grid, window_size, shift, strict=True))
         window_size = tuple(map(min, window_size, grid))
+        clip = not is_open
     return {"window_size": window_size, "shift": shift, "clip": clip}
