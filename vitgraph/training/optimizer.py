@@ -112,6 +112,15 @@ class _Exact(keras.optimizers.Optimizer):
         velocity = keras.ops.sqrt(square / _begun(self.beta_2, step)) + self.epsilon
         return mean / _begun(self.beta_1, step) / velocity
 
+    def _clip_gradients(self, grads):
+        """Nothing on TensorFlow yet, where these are one device's: their sum is clipped, as on the other backends."""
+        return grads if keras.backend.backend() == "tensorflow" else super()._clip_gradients(grads)
+
+    def _all_reduce_sum_gradients(self, grads_and_vars):
+        """TensorFlow's alone: the sum over all devices, clipped. Keras clips each device's part of it."""
+        grads, variables = zip(*super()._all_reduce_sum_gradients(grads_and_vars), strict=True)
+        return list(zip(super()._clip_gradients(list(grads)), variables, strict=True))
+
     def _apply_weight_decay(self, variables):
         """Does nothing: `update_step` decays, and knows each variable's learning rate."""
 
