@@ -30,6 +30,14 @@ def pictures(height, width):
     }
 
 
+def with_visible_tokens(model):
+    """Some begin around 1e-6, of which float16 holds four bits; of a black image they are all that there is."""
+    for variable in model.weights:
+        if variable.name == "token" or variable.name == "bias" and 0 < np.abs(value(variable)).max() < 1e-4:
+            variable.assign(np.sign(variable) * 0.02)
+    return model
+
+
 def scores_and_gradients(model, x, training):
     with tf.GradientTape() as tape:
         scores = model(x, training=training)
@@ -55,25 +63,23 @@ def test_scores_loss_and_gradients_are_near_those_of_float32(name):
     A batch's own take its mean away from the gradient, of which rounding is all that is left in images of one colour.
     """
     odd = (64, 64) if TINY[name].tied else (75, 52)
+    nets = {size: with_visible_tokens(TINY[name].build((*size, 3))) for size in ((64, 64), odd)}
     for size, policy, kinds in (
         ((64, 64), "mixed_float16", ("black", "normalised and framed")),
         ((64, 64), "mixed_bfloat16", ("half black",)),
         (odd, "float16", ("constant", "unscaled")),
     ):
-        exact, net = (TINY[name].build((*size, 3), dtype=dtype) for dtype in ("float32", policy))
-        for variable in exact.weights:
-            # Some begin around 1e-6, of which float16 holds four bits; of a black image they are all that there is.
-            if variable.name == "token" or variable.name == "bias" and 0 < np.abs(value(variable)).max() < 1e-4:
-                variable.assign(np.sign(variable) * 0.02)
+        exact, net = nets[size], TINY[name].build((*size, 3), dtype=policy)
+        begun = exact.get_weights()
         batch_norms = any(isinstance(layer, BatchNorm) for layer in exact.layers)
         near = POLICIES[policy] * len(net.layers) ** 0.5
         for kind in kinds:
             x, case = pictures(*size)[kind], (size, policy, kind)
-            net.set_weights(exact.get_weights())
+            net.set_weights(begun)
             if batch_norms:
                 in_training = scores_and_gradients(net, x, training=True)
                 assert all(np.isfinite(array).all() for array in keras.tree.flatten(in_training)), case
-                net.set_weights(exact.get_weights())
+                net.set_weights(begun)
             expected = scores_and_gradients(exact, x, training=not batch_norms)
             actual = scores_and_gradients(net, x, training=not batch_norms)
             assert all(np.isfinite(array).all() for array in keras.tree.flatten(actual)), case

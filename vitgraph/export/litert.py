@@ -1,13 +1,17 @@
-"""LiteRT files, in float or quantised, by Keras' exporter on TensorFlow's converter."""
+"""LiteRT files, in float or quantised, by TensorFlow's converter."""
 
 import contextlib
+import tempfile
 from typing import Literal
+
+import keras
 
 from vitgraph import contract as c
 from vitgraph.blocks.normalization import plain_norms
 from vitgraph.export.checking import INT8, Report, file_path, noise, signature_of, tolerance, write_checked
 from vitgraph.export.graphs import in_float32, input_shape, modes
 from vitgraph.export.representative import ImageSource, representative, trials_of
+from vitgraph.export.saved_model import write_frozen
 
 Form = Literal["float32", "float16", "dynamic_int8", "int8", "int16x8"]
 
@@ -84,11 +88,30 @@ def to_litert(
     def write(place):
         with plain_norms(form == "int8") if has_ranges else contextlib.nullcontext():
             options = _converter_options(form, samples, int8_io)
-            signature = signature_of(model, shape)
-            model.export(str(place), format="litert", input_signature=signature, verbose=False, **options)
+            if keras.backend.backend() == "tensorflow":
+                place.write_bytes(_converted(model, shape, options))
+            else:
+                signature = signature_of(model, shape)
+                model.export(str(place), format="litert", input_signature=signature, verbose=False, **options)
 
     trials = trials_of(samples, shape) if has_ranges else noise(model, shape)
     return write_checked("to_litert", model, target, write, trials, _ALLOWED[form], typical=form == "int8")
+
+
+def _converted(model, shape, options):
+    """The file's bytes. As `model.export`, but of constants: the converter needs half the time for them."""
+    import tensorflow as tf
+
+    with tempfile.TemporaryDirectory() as folder:
+        write_frozen({"serving_default": model}, shape, folder)
+        converter = tf.lite.TFLiteConverter.from_saved_model(folder)
+        # What isn't built in is written, too, so that it can be named.
+        converter.target_spec.supported_ops = [tf.lite.OpsSet.TFLITE_BUILTINS, tf.lite.OpsSet.SELECT_TF_OPS]
+        for name, value in options.pop("target_spec", {}).items():
+            setattr(converter.target_spec, name, value)
+        for name, value in options.items():
+            setattr(converter, name, value)
+        return converter.convert()
 
 
 def _converter_options(form, samples, int8_io):

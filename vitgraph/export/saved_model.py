@@ -58,28 +58,27 @@ def to_saved_model(
         require_constants(model)
     if path.exists() and not (path / "saved_model.pb").is_file():
         raise FileExistsError(f"to_saved_model: {path} exists and isn't a SavedModel; it is left alone")
-    endpoints = {"serve": model, **({"features": pyramid(model)} if features else {})}
-    write = _write_frozen if frozen else _write
+    endpoints = {"serving_default": model, **({"features": pyramid(model)} if features else {})}
+    if frozen:
+        endpoints = {name: folded(graph) or graph for name, graph in endpoints.items()}
+    write = write_frozen if frozen else _write
     return write_checked("to_saved_model", model, path, functools.partial(write, endpoints, shape), noise(model, shape))
 
 
 def _write(endpoints, shape, place):
     archive = keras.export.ExportArchive()
-    archive.track(endpoints["serve"])  # the other graphs have no weights of their own
+    archive.track(endpoints["serving_default"])  # the other graphs have no weights of their own
     for name, model in endpoints.items():
-        archive.add_endpoint(name, model.__call__, signature_of(model, shape))
+        archive.add_endpoint("serve" if name == "serving_default" else name, model.__call__, signature_of(model, shape))
     archive.write_out(str(place), verbose=False)
 
 
-def _write_frozen(endpoints, shape, place):
+def write_frozen(endpoints, shape, place):
+    """Writes a SavedModel of {signature: model} whose weights are constants."""
     import tensorflow as tf
 
-    module = tf.Module()
-    signatures = {
-        "serving_default" if name == "serve" else name: _signature(folded(model) or model, shape)
-        for name, model in endpoints.items()
-    }
-    tf.saved_model.save(module, str(place), signatures=signatures)
+    signatures = {name: _signature(model, shape) for name, model in endpoints.items()}
+    tf.saved_model.save(tf.Module(), str(place), signatures=signatures)
 
 
 def _signature(model, shape):
