@@ -387,9 +387,10 @@ SMOOTH = [name for name, tiny in TINY.items() if not tiny.discrete]
 
 EVERY_LAYER = [
     "ats_vit", "beit", "cait", "cct", "coatnet", "crossformer", "crossvit", "cvt", "deepvit", "efficient_vit",
-    "efficient_vit_residual", "efficientvit", "efficientvit_msra", "eva", "eva_mixed", "fastvit", "hiera", "levit", "localvit", "localvit_pvt", "maxvit", "maxvit_mlp",
-    "mobilevit", "mobilevit_v2", "nest", "pvt_v2_linear", "regionvit", "simple_vit", "small_data_pit", "swin",
-    "swin_v2", "t2t_vit_performer", "tiny_vit", "vit_lite", "vit_modern",
+    "efficient_vit_residual", "efficientvit", "efficientvit_msra", "eva", "eva_mixed", "fastvit", "hiera", "levit",
+    "localvit", "localvit_pvt", "maxvit", "maxvit_mlp", "mobilevit", "mobilevit_v2", "nest", "pvt_v2_linear",
+    "regionvit", "simple_vit", "small_data_pit", "swin", "swin_v2", "t2t_vit_performer", "tiny_vit", "vit_lite",
+    "vit_modern",
 ]  # fmt: skip
 """Those that have every kind of layer between them: for questions that take long, and that each layer answers alone."""
 

@@ -150,7 +150,7 @@ OWN = {  # builder: (arguments, the one that is refused, what is allowed), ...
     ],
     "fastvit": [
         ({"dims": (64, 96, 192, 384)}, "dims", "widths that are multiples of the one before"),
-        ({"last_ratio": 1.5}, "last_ratio", "a whole multiple of the width"),
+        ({"last_ratio": 1.5}, "last_ratio", "a whole number of times the width"),
         ({"embed_kernel_size": 1}, "embed_kernel_size", "at least 3"),
         (
             {"token_mixers": ("repmixer",) * 3 + ("attention",), "head_dim": 48},

@@ -11,7 +11,7 @@ def small(config, image_shape, weights):
     depths = depths_of(kwargs, ours)
     stages = range(len(depths))
     ours["attention"] = ours["fewer_norms"] = [i >= 2 for i in stages]
-    ours["depths"] = [depth if i >= 2 else depth - 1 for i, depth in enumerate(depths)]
+    ours["depths"] = [depth if i >= 2 else max(depth - 1, 0) for i, depth in enumerate(depths)]
     ratio = kwargs.pop("expand_ratio", 4)
     ours["embed_ratios"] = ours["expansions"] = [ratio for _ in stages]
     ours["block_types"] = ["mbconv" for _ in stages]

@@ -19,15 +19,15 @@ from vitgraph.blocks.attention.interleaved import (
     OffsetBias,
     WindowOffsetBias,
 )
+from vitgraph.blocks.attention.linear import RandomFeatureAttention, ReLULinearAttention
 from vitgraph.blocks.attention.locality import LocalitySelfAttention, QueryScale
 from vitgraph.blocks.attention.nystrom import NystromAttention
-from vitgraph.blocks.attention.random_features import RandomFeatureAttention
 from vitgraph.blocks.attention.reattention import MapAttention, MixHeads
-from vitgraph.blocks.attention.relu_linear import GroupedDense, ReLULinearAttention
 from vitgraph.blocks.attention.residual import AttentionScores, ScoredAttention
 from vitgraph.blocks.attention.talking_heads import HeadMixture, TalkingHeadsAttention
 from vitgraph.blocks.base import Layer
 from vitgraph.blocks.convolution.convolution import DepthwiseConv2D, PatchConv2D
+from vitgraph.blocks.convolution.grouped import GroupedDense
 from vitgraph.blocks.convolution.overlapping import OverlappingPatches
 from vitgraph.blocks.convolution.padding import PadToSame
 from vitgraph.blocks.convolution.pooling import AdaptiveAveragePooling, AveragePooling, MaxPooling

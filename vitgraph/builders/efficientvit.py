@@ -79,7 +79,7 @@ def build_efficientvit(
     pooling: c.Pooling = None,
     input_tensor: c.ImageTensor | None = None,
     stem_dim: c.Width = 8,
-    stem_depth: c.Depth = 1,
+    stem_depth: c.Whole = 1,
     stem_type: Literal["dsconv", "conv"] = "dsconv",
     dims: c.PerStage[c.Width] = (16, 32, 64, 128),
     depths: c.PerStage[c.Whole] = (1, 1, 2, 2),

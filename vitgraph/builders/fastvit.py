@@ -130,7 +130,8 @@ def build_fastvit(
     embeds = [flag or a != b for flag, a, b in zip(downsamples, before, dims, strict=True)]
     whole = all(b % a == 0 for embed, a, b in zip(embeds, before, dims, strict=True) if embed)
     c.require(whole, "dims", "widths that are multiples of the one before")
-    c.require(int(dims[-1] * last_ratio) % dims[-1] == 0 < last_ratio, "last_ratio", "a whole multiple of the width")
+    last_dim = int(dims[-1] * last_ratio)
+    c.require(last_dim and last_dim % dims[-1] == 0, "last_ratio", "a whole number of times the width")
     c.require(embed_kernel_size >= 3, "embed_kernel_size", "at least 3")
     attended = [dim for dim, kind in zip(dims, token_mixers, strict=True) if kind == "attention"]
     good = all(dim % head_dim == 0 for dim in attended)
@@ -167,7 +168,7 @@ def build_fastvit(
             y = w.mlp(y, int(dims[i] * mlp_ratios[i]), act, f"{block}_mlp", proj_drop_rate)
             x = blocks.Residual(init_values, drop_path, proj_drop_rate, name=last)(x, y)
         x = blocks.Stage(4 * 2 ** sum(embeds[: i + 1]), name=stage)(x)
-    x = branches(x, int(dims[-1] * last_ratio), 3, 1, "last", depthwise=True)
+    x = branches(x, last_dim, 3, 1, "last", depthwise=True)
     x = w.squeeze_excitation(x, max(int(x.shape[-1] / 16 + 0.5), 1), "last_se")
     return border.end(w.activation(x, act, "last_act"), drop_rate)
 

@@ -104,7 +104,7 @@ def mlp(x, hidden, act, name, drop_rate=0.0):
 
 
 def squeeze_excitation(x, squeezed, name, act="relu"):
-    """Each channel of a map times a number from 0 to 1, which comes from the means of all channels (arXiv:1709.01507)."""
+    """Each channel of a map times a number from 0 to 1, from the means of all channels (arXiv:1709.01507)."""
     y = layers.GlobalAveragePooling2D(keepdims=True, name=f"{name}_pool")(x)
     y = activation(conv(y, squeezed, 1, 1, f"{name}_fc1"), act, f"{name}_act")
     y = layers.Activation("sigmoid", name=f"{name}_gate")(conv(y, x.shape[-1], 1, 1, f"{name}_fc2"))

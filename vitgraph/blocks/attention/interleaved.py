@@ -68,7 +68,7 @@ class WindowOffsetBias(Layer):
 
 
 def absolute_offset_index(grid, stride=1):
-    """(N, H W): for each (query, key) on a grid, with a query at every `stride`-th position, the number of its offset."""
+    """(N, H W): the number of the offset of each (query, key) on a grid, queries at every `stride`-th position."""
     down, across = (np.abs(np.arange(0, n, stride)[:, None] - np.arange(n)[None, :]) for n in grid)
     index = down[:, None, :, None] * grid[1] + across[None, :, None, :]
     return index.reshape(len(down) * len(across), -1)
