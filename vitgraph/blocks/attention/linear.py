@@ -62,8 +62,7 @@ class RandomFeatureAttention(Layer):
 class ReLULinearAttention(AttentionCore):
     """(B, ..., heads 3 d) -> (B, ..., heads d): queries, keys and values head by head, without an N x N map.
 
-    relu(q) (relu(k)' v) / (relu(q) (relu(k)' 1) + epsilon) (Cai et al., arXiv:2205.14756), computed in float32 under any
-    policy.
+    relu(q) (relu(k)' v) / (relu(q) (relu(k)' 1) + epsilon), in float32 under any policy (Cai et al., arXiv:2205.14756).
 
     Args:
         num_heads: number of heads, of all scales together.
