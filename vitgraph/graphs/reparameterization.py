@@ -179,7 +179,7 @@ class _Finder:
 
     def _of_convolution(self, layer, tensor):
         """None for one that isn't centred, or that isn't plain otherwise."""
-        inside, zeros = {layer}, None
+        inside = {layer}
         if isinstance(layer, DepthwiseConv2D):
             zeros, plain = layer.padding, layer.dilation_rate == 1
             strides = (layer.strides, layer.strides)
@@ -214,7 +214,7 @@ class _Finder:
 
 
 def _is_convolution(layer):
-    return isinstance(layer, layers.Conv2D | DepthwiseConv2D)
+    return isinstance(layer, (layers.Conv2D, DepthwiseConv2D))
 
 
 def _identity(tensor):
