@@ -85,7 +85,7 @@ PARAMETERS = {
 
 INITIAL = {
     "fastvit_sa12": {
-        r".*_(qkv|proj|fc\d)/kernel": normal(0.02),
+        r".*_(attn_qkv|attn_proj|mlp_fc\d|mlp_conv)/kernel": normal(0.02),
         "head/kernel": normal(0.02),
         r".*/kernel": default,
     }

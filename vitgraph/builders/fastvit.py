@@ -29,7 +29,7 @@ from keras import layers
 
 from vitgraph import blocks
 from vitgraph import contract as c
-from vitgraph.blocks.initializers import InitialWeights
+from vitgraph.blocks.initializers import InitialWeights, normal
 from vitgraph.wiring import layers as w
 from vitgraph.wiring.border import Border
 from vitgraph.wiring.branches import branches, depthwise_norm, large_kernel, mixer
@@ -66,7 +66,10 @@ VARIANTS: dict = {  # table 2 of FastViT's paper, table 8 of MobileCLIP's; the l
 }
 
 
-@c.builder(initial=InitialWeights())
+_INITIAL = InitialWeights(special={r".*_mlp_conv/kernel": normal(0.02)})
+
+
+@c.builder(initial=_INITIAL)
 def build_fastvit(
     input_shape: c.Image = (256, 256, 3),
     *,
