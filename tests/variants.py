@@ -343,6 +343,40 @@ TINY = {
         },
         inert="stem_conv1/bias",
     ),
+    "fastvit": Tiny(
+        vitgraph.build_fastvit,
+        {
+            "dims": (4, 8, 8), "depths": (1, 1, 1), "token_mixers": ("repmixer", "repmixer", "attention"),
+            "mlp_ratios": (2, 2, 2), "downsamples": (False, True, True), "embed_se": (False, True, False),
+            "embed_act": True, "pos_kernel_sizes": (None, None, 3), "head_dim": 4, "init_values": 0.1,
+        },
+    ),
+    "tiny_vit": Tiny(
+        vitgraph.build_tiny_vit,
+        {
+            "dims": (4, 8, 12), "depths": (1, 1, 1), "num_heads": (1, 2, 3), "window_sizes": (3, 3, 4),
+            "expand_ratio": 2, "mlp_ratio": 2,
+        },
+        inert="stage_2_block_0_mlp_fc2/bias",  # the next batch norm takes away what is added to a whole map
+    ),
+    "efficientvit": Tiny(
+        vitgraph.build_efficientvit,
+        {
+            "stem_dim": 4, "dims": (8, 8, 12), "depths": (1, 1, 1), "block_types": ("fused", "mbconv", "mbconv"),
+            "attention": (False, False, True), "fewer_norms": (False, True, True), "embed_ratios": (2, 1, 2),
+            "expansions": (2, 2, 2), "head_dim": 4, "head_widths": (16, 12),
+        },
+        mixed="the epsilon of a sum of products keeps a share",
+        inert="stage_3_block_1_local_point_conv_norm/beta",  # as above
+    ),
+    "efficientvit_msra": Tiny(
+        vitgraph.build_efficientvit_msra,
+        {
+            "dims": (8, 12), "depths": (1, 1), "num_heads": (2, 3), "key_dims": (4, 2), "window_sizes": (3, 2),
+            "kernel_sizes": (5, 3, 3), "downsamples": (False, True),
+        },
+        inert="(stage_2_down_0|stage_2_block_0_1)_(dw|pw2)_norm/beta",  # as above
+    ),
 }  # fmt: skip
 
 OPEN = [name for name, tiny in TINY.items() if not tiny.tied]
@@ -353,9 +387,10 @@ SMOOTH = [name for name, tiny in TINY.items() if not tiny.discrete]
 
 EVERY_LAYER = [
     "ats_vit", "beit", "cait", "cct", "coatnet", "crossformer", "crossvit", "cvt", "deepvit", "efficient_vit",
-    "efficient_vit_residual", "eva", "eva_mixed", "hiera", "levit", "localvit", "localvit_pvt", "maxvit", "maxvit_mlp",
-    "mobilevit", "mobilevit_v2", "nest", "pvt_v2_linear", "regionvit", "simple_vit", "small_data_pit", "swin",
-    "swin_v2", "t2t_vit_performer", "vit_lite", "vit_modern",
+    "efficient_vit_residual", "efficientvit", "efficientvit_msra", "eva", "eva_mixed", "fastvit", "hiera", "levit",
+    "localvit", "localvit_pvt", "maxvit", "maxvit_mlp", "mobilevit", "mobilevit_v2", "nest", "pvt_v2_linear",
+    "regionvit", "simple_vit", "small_data_pit", "swin", "swin_v2", "t2t_vit_performer", "tiny_vit", "vit_lite",
+    "vit_modern",
 ]  # fmt: skip
 """Those that have every kind of layer between them: for questions that take long, and that each layer answers alone."""
 

@@ -17,6 +17,7 @@ from vitgraph.graphs.freeze import freeze
 from vitgraph.graphs.input_channels import change_channels
 from vitgraph.graphs.input_shape import change_input_shape
 from vitgraph.graphs.pyramid import pyramid
+from vitgraph.graphs.reparameterization import reparameterize
 from vitgraph.graphs.replace_head import replace_head
 from vitgraph.graphs.simple_pyramid import simple_feature_pyramid
 from vitgraph.graphs.truncate import truncate
@@ -69,6 +70,7 @@ __all__ = [
     "preprocessing",
     "push_to_hub",
     "pyramid",
+    "reparameterize",
     "replace_head",
     "save_to_folder",
     "save_weights",

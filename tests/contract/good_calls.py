@@ -127,6 +127,7 @@ def batteries(folder):
         "vitgraph.distill": (trains, {"student": net("deit", distilled=True), "teacher": net()}),
         "vitgraph.evaluate": (None, {"model": net(), "images": (PIXELS, CLASSES), "batch_size": 4, "silent": True}),
         "vitgraph.fold_batchnorm": (answers, {"model": net()}),
+        "vitgraph.reparameterize": (answers, {"model": net()}),
         "vitgraph.from_hub": (answers, {"repository": _repository(folder, weights)}),
         "vitgraph.freeze": (answers, {"model": net(), "until": "block_0"}),
         "vitgraph.layout_map": (None, {"model": net(), "device_mesh": mesh}),

@@ -125,6 +125,19 @@ OWN = {  # builder: (arguments, the one that is refused, what is allowed), ...
         ({"attention": _narrow_layer}, "attention", "layers (None, 197, 512) -> (None, 197, 512); it gave "),
         ({"class_token": False, "global_pool": "token"}, "global_pool", "not the class token with"),
     ],
+    "efficientvit": [
+        ({"head_dim": 100}, "head_dim", "at most the widths with attention, [64, 128]"),
+        ({"embed_ratios": (0.001, 4, 4, 4)}, "embed_ratios", "at least 1 / width, here 0.001 of 8"),
+        ({"expansions": (4, 4, 4, 0.001)}, "expansions", "at least 1 / width, here 0.001 of 128"),
+        ({"input_shape": (31, 64, 3)}, "input_shape", "height and width of at least 32"),
+    ],
+    "efficientvit_msra": [
+        ({"num_heads": (4, 4, 5)}, "num_heads", "divisors of the width, here 5 of 384"),
+        ({"num_heads": (4, 4, 6)}, "kernel_sizes", "at least 6 entries, one per head"),
+        ({"dims": (12, 24, 48)}, "dims", "a first width that 8 divides"),
+        ({"downsamples": (False, True, False)}, "downsamples", "True where the width changes"),
+        ({"img_size": 15, **OPEN}, "img_size", "height and width of at least 16"),
+    ],
     "eva": [
         ({"num_heads": 128}, "num_heads", "heads whose width 4 divides, with rope, here 6"),
         ({"num_kv_heads": 5}, "num_kv_heads", "divisors of num_heads, here 12"),
@@ -134,6 +147,17 @@ OWN = {  # builder: (arguments, the one that is refused, what is allowed), ...
         ({"rope": "mixed", "k_bias": True, "num_kv_heads": 6}, "num_kv_heads", "None with rope='mixed'"),
         ({"rope": "mixed", "rope_halves": True}, "rope_halves", "False with rope='mixed'"),
         ({"img_size": 8, **OPEN}, "img_size", "height and width of at least 16"),
+    ],
+    "fastvit": [
+        ({"dims": (64, 96, 192, 384)}, "dims", "widths that are multiples of the one before"),
+        ({"last_ratio": 1.5}, "last_ratio", "a whole number of times the width"),
+        ({"embed_kernel_size": 1}, "embed_kernel_size", "at least 3"),
+        (
+            {"token_mixers": ("repmixer",) * 3 + ("attention",), "head_dim": 48},
+            "head_dim", "a divisor of the widths with attention, here [512]",
+        ),
+        ({"mlp_ratios": (4, 4, 4, 0.001)}, "mlp_ratios", "at least 1 / width, here 0.001 of 512"),
+        ({"input_shape": (31, 64, 3)}, "input_shape", "height and width of at least 32"),
     ],
     "hiera": [
         ({"q_pool": 4}, "q_pool", "fewer than the 4 stages"),
@@ -308,6 +332,13 @@ OWN = {  # builder: (arguments, the one that is refused, what is allowed), ...
     "twins_svt": [
         ({"depths": (2, 2, 10)}, "depths", "4 entries, one per stage, as many as patch_sizes"),
         ({"mlp_ratios": (8, 8, 4, 0.001)}, "mlp_ratios", "at least 1 / width, here 0.001 of 512"),
+    ],
+    "tiny_vit": [
+        ({"dims": (1, 128, 160, 320)}, "dims", "a first width of at least 2"),
+        ({"num_heads": (2, 4, 5, 7)}, "num_heads", "divisors of the width, here 7 of 320"),
+        ({"expand_ratio": 0.001}, "expand_ratio", "at least 1 / width, here 0.001 of 64"),
+        ({"mlp_ratio": 0.001}, "mlp_ratio", "at least 1 / width, here 0.001 of 128"),
+        ({"input_shape": (31, 64, 3)}, "input_shape", "height and width of at least 32"),
     ],
     "vit": [
         ({"num_heads": 5}, "num_heads", "divisors of the width, here 5 of 768"),

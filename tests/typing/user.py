@@ -34,7 +34,7 @@ def features(model: keras.Model, image: "np.ndarray[tuple[int, ...], np.dtype[np
     maps = vitgraph.pyramid(model, ("P3", "P4"))(image[None])
     blocks = vitgraph.pyramid(model, blocks=[0, -1])
     detector = vitgraph.simple_feature_pyramid(model, dim=128, norm_eps=1e-5)
-    both = vitgraph.attention(vitgraph.fold_batchnorm(model), predictions=True)
+    both = vitgraph.attention(vitgraph.fold_batchnorm(vitgraph.reparameterize(model)), predictions=True)
     rolled = vitgraph.attention_rollout(model)
     turned = vitgraph.channels_first(vitgraph.interop.as_mit(detector))
     plots.plot_pyramid(image, maps, "maps.png")

@@ -12,16 +12,22 @@ from vitgraph.blocks.attention.core import (
 )
 from vitgraph.blocks.attention.cosine import CosineQKV, QVBias
 from vitgraph.blocks.attention.grouped import ContextAttention, ContextGate, GroupedAttention
-from vitgraph.blocks.attention.heads import InterleaveHeads, TakeValues
-from vitgraph.blocks.attention.interleaved import InterleavedCrossAttention, InterleavedSelfAttention, OffsetBias
+from vitgraph.blocks.attention.heads import InterleaveHeads, SplitBias, SplitChannels, TakeValues
+from vitgraph.blocks.attention.interleaved import (
+    InterleavedCrossAttention,
+    InterleavedSelfAttention,
+    OffsetBias,
+    WindowOffsetBias,
+)
+from vitgraph.blocks.attention.linear import RandomFeatureAttention, ReLULinearAttention
 from vitgraph.blocks.attention.locality import LocalitySelfAttention, QueryScale
 from vitgraph.blocks.attention.nystrom import NystromAttention
-from vitgraph.blocks.attention.random_features import RandomFeatureAttention
 from vitgraph.blocks.attention.reattention import MapAttention, MixHeads
 from vitgraph.blocks.attention.residual import AttentionScores, ScoredAttention
 from vitgraph.blocks.attention.talking_heads import HeadMixture, TalkingHeadsAttention
 from vitgraph.blocks.base import Layer
 from vitgraph.blocks.convolution.convolution import DepthwiseConv2D, PatchConv2D
+from vitgraph.blocks.convolution.grouped import GroupedDense
 from vitgraph.blocks.convolution.overlapping import OverlappingPatches
 from vitgraph.blocks.convolution.padding import PadToSame
 from vitgraph.blocks.convolution.pooling import AdaptiveAveragePooling, AveragePooling, MaxPooling
@@ -131,6 +137,7 @@ __all__ = [
     "GroupBias",
     "GroupNorm",
     "GroupedAttention",
+    "GroupedDense",
     "GroupOffsets",
     "GroupPartition",
     "GroupReverse",
@@ -180,6 +187,7 @@ __all__ = [
     "RandomSubset",
     "RegionBias",
     "RejoinPrefix",
+    "ReLULinearAttention",
     "RMSNorm",
     "RotaryTable",
     "Rotate",
@@ -195,6 +203,8 @@ __all__ = [
     "SinCosTable",
     "SinePosition",
     "SinusoidTable",
+    "SplitBias",
+    "SplitChannels",
     "SplitHeads",
     "SplitParallel",
     "Stage",
@@ -211,6 +221,7 @@ __all__ = [
     "Unpatchify",
     "WeightNormDense",
     "WindowBias",
+    "WindowOffsetBias",
     "WindowOffsets",
     "WindowPartition",
     "WindowReverse",

@@ -13,7 +13,10 @@ from vitgraph.builders.cvt import build_cvt
 from vitgraph.builders.deepvit import build_deepvit
 from vitgraph.builders.deit import build_deit
 from vitgraph.builders.efficient_vit import build_efficient_vit
+from vitgraph.builders.efficientvit import build_efficientvit
+from vitgraph.builders.efficientvit_msra import build_efficientvit_msra
 from vitgraph.builders.eva import build_eva
+from vitgraph.builders.fastvit import build_fastvit
 from vitgraph.builders.hiera import build_hiera
 from vitgraph.builders.levit import build_levit
 from vitgraph.builders.localvit import build_localvit
@@ -36,6 +39,7 @@ from vitgraph.builders.small_data_vit import build_small_data_vit
 from vitgraph.builders.swin import build_swin
 from vitgraph.builders.swin_v2 import build_swin_v2
 from vitgraph.builders.t2t_vit import build_t2t_vit
+from vitgraph.builders.tiny_vit import build_tiny_vit
 from vitgraph.builders.twins_pcpvt import build_twins_pcpvt
 from vitgraph.builders.twins_svt import build_twins_svt
 from vitgraph.builders.vit import build_vit
@@ -52,7 +56,10 @@ __all__ = [
     "build_deepvit",
     "build_deit",
     "build_efficient_vit",
+    "build_efficientvit",
+    "build_efficientvit_msra",
     "build_eva",
+    "build_fastvit",
     "build_hiera",
     "build_levit",
     "build_localvit",
@@ -75,6 +82,7 @@ __all__ = [
     "build_swin",
     "build_swin_v2",
     "build_t2t_vit",
+    "build_tiny_vit",
     "build_twins_pcpvt",
     "build_twins_svt",
     "build_vit",

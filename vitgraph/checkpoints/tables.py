@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from vitgraph.blocks import BlockPositions, GridBias, OffsetBias, PositionTable, WindowBias
+from vitgraph.blocks import BlockPositions, GridBias, OffsetBias, PositionTable, WindowBias, WindowOffsetBias
 from vitgraph.blocks.graph import layers_within
 from vitgraph.checkpoints import resample
 
@@ -17,6 +17,7 @@ _GRIDS = {
     GridBias: "grid",
     BlockPositions: "block_size",
     WindowBias: "window_size",
+    WindowOffsetBias: "window_size",
 }
 
 _OF_OFFSETS = (GridBias, WindowBias)
@@ -68,7 +69,7 @@ def _count(layer, value):
         return value.shape[1] - layer.prefix
     if isinstance(layer, GridBias):
         return value.shape[0] - 3 * layer.prefix
-    return value.shape[{OffsetBias: 1, BlockPositions: 2, WindowBias: 0}[type(layer)]]
+    return value.shape[{OffsetBias: 1, WindowOffsetBias: 1, BlockPositions: 2, WindowBias: 0}[type(layer)]]
 
 
 def _possible(layer, count, stated, own, is_ours):
@@ -80,7 +81,7 @@ def _possible(layer, count, stated, own, is_ours):
     usual = [own, square] if is_ours else [square, own]
     if not stated or isinstance(stated, Mapping):
         return usual
-    if isinstance(layer, WindowBias):  # windows don't have the map's proportions
+    if isinstance(layer, (WindowBias, WindowOffsetBias)):  # windows don't have the map's proportions
         return [stated, *usual]
     return [stated, *_at_other_strides(stated, count)]
 
@@ -111,8 +112,9 @@ def _(layer, value, old):
 
 
 @_resampled.register(OffsetBias)
+@_resampled.register(WindowOffsetBias)
 def _(layer, value, old):
-    return resample.position_table(value.T[None], 0, old, layer.grid)[0].T
+    return resample.position_table(value.T[None], 0, old, _own_grid(layer))[0].T
 
 
 @_resampled.register(WindowBias)

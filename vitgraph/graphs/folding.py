@@ -76,16 +76,16 @@ def _pairs(model):
     before, after = {}, {}
     for layer in model.layers:
         taker = only_taker(layer)
-        if isinstance(layer, _LINEAR) and _is_batch_norm(taker) and _has_no_activation(layer):
+        if isinstance(layer, _LINEAR) and is_batch_norm(taker) and _has_no_activation(layer):
             after[layer] = taker
     for layer in model.layers:
         taker = only_taker(layer)
-        if _is_batch_norm(layer) and layer not in after.values() and _sees_single_positions(taker):
+        if is_batch_norm(layer) and layer not in after.values() and _sees_single_positions(taker):
             before[taker] = layer
     return before, after
 
 
-def _is_batch_norm(layer):
+def is_batch_norm(layer):
     """Whether it is a batch norm over the last axis, as linear layers need it."""
     return isinstance(layer, layers.BatchNormalization) and layer.axis in (-1, len(layer.input.shape) - 1)
 
@@ -106,17 +106,17 @@ def _fold(linear, before, after):
     kernel = keras.ops.convert_to_numpy(linear.kernel).astype("float64")
     bias = keras.ops.convert_to_numpy(linear.bias) if linear.use_bias else 0.0
     if before is not None:
-        factor, offset = _factor_and_offset(before)
+        factor, offset = factor_and_offset(before)
         bias = bias + (offset @ kernel).reshape(-1)
         kernel = factor[:, None] * kernel
     if after is not None:
-        factor, offset = _factor_and_offset(after)
+        factor, offset = factor_and_offset(after)
         kernel = kernel * (factor.reshape(kernel.shape[2:]) if isinstance(linear, DepthwiseConv2D) else factor)
         bias = bias * factor + offset
     return kernel, bias
 
 
-def _factor_and_offset(norm):
+def factor_and_offset(norm):
     mean, variance = (keras.ops.convert_to_numpy(v).astype("float64") for v in (norm.moving_mean, norm.moving_variance))
     factor = 1 / np.sqrt(variance + norm.epsilon)
     if norm.scale:

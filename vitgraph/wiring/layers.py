@@ -103,6 +103,14 @@ def mlp(x, hidden, act, name, drop_rate=0.0):
     return dense(x, dim, f"{name}_fc2")
 
 
+def squeeze_excitation(x, squeezed, name, act="relu"):
+    """Each channel of a map times a number from 0 to 1, from the means of all channels (arXiv:1709.01507)."""
+    y = layers.GlobalAveragePooling2D(keepdims=True, name=f"{name}_pool")(x)
+    y = activation(conv(y, squeezed, 1, 1, f"{name}_fc1"), act, f"{name}_act")
+    y = layers.Activation("sigmoid", name=f"{name}_gate")(conv(y, x.shape[-1], 1, 1, f"{name}_fc2"))
+    return layers.Multiply(name=f"{name}_gated")([x, y])
+
+
 def spatial_reduction(x, ratio, name, epsilon=1e-5):
     """A map (B, H, W, C) reduced `ratio` times along each side by a convolution and a norm; 1 leaves it as it is."""
     if ratio == 1:

@@ -21,7 +21,7 @@ from vitgraph.blocks import (
     WindowReverse,
 )
 from vitgraph.contract import has_hidden, require
-from vitgraph.wiring.layers import activation, batch_norm, conv, dense, layer_norm, mlp
+from vitgraph.wiring.layers import activation, batch_norm, conv, dense, layer_norm, mlp, squeeze_excitation
 from vitgraph.wiring.mobile_stages import multiple_of_8
 
 WHOLE = (2**14, 2**14)
@@ -87,9 +87,9 @@ class ConvBlock:
         y = self.normed(y, f"{name}_norm1")
         y = self._depthwise(y, steps["dw"], f"{name}_conv2_kxk")
         squeezed = int(self.se_ratio * (dim if self.expand_output else hidden))
-        y = self._squeeze_excitation(y, squeezed, f"{name}_se_early") if self.se_early else y
+        y = squeeze_excitation(y, squeezed, f"{name}_se_early", self.se_act) if self.se_early else y
         y = self.normed(y, f"{name}_norm2")
-        y = y if self.se_early else self._squeeze_excitation(y, squeezed, f"{name}_se")
+        y = y if self.se_early else squeeze_excitation(y, squeezed, f"{name}_se", self.se_act)
         y = conv(y, dim, 1, 1, f"{name}_conv3_1x1", use_bias=self.output_bias)
         return Residual(drop_path=drop_path, name=f"{name}_res")(shortcut, y)
 
@@ -114,13 +114,6 @@ class ConvBlock:
             return DepthwiseConv2D(self.kernel_size, stride, use_bias=False, name=name)(x)
         x = PadToSame(self.kernel_size, stride, name=f"{name}_pad")(x)
         return DepthwiseConv2D(self.kernel_size, stride, use_bias=False, padding=0, name=name)(x)
-
-    def _squeeze_excitation(self, x, squeezed, name):
-        """Each channel times a number from 0 to 1, which comes from the means of all channels (arXiv:1709.01507)."""
-        y = layers.GlobalAveragePooling2D(keepdims=True, name=f"{name}_pool")(x)
-        y = activation(conv(y, squeezed, 1, 1, f"{name}_fc1"), self.se_act, f"{name}_act")
-        y = layers.Activation("sigmoid", name=f"{name}_gate")(conv(y, x.shape[-1], 1, 1, f"{name}_fc2"))
-        return layers.Multiply(name=f"{name}_gated")([x, y])
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

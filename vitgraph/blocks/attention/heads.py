@@ -1,4 +1,4 @@
-"""The values of an attention layer, for branches that run beside it."""
+"""Parts of what attention takes: values for branches beside it, and what belongs to one head alone."""
 
 from keras import ops
 
@@ -26,3 +26,37 @@ class TakeValues(Layer):
 
     def compute_output_shape(self, input_shape):
         return (*input_shape[:-1], input_shape[-1] // 3)
+
+
+class SplitChannels(Layer):
+    """(..., C) -> (..., c), (..., d), ...: parts of the channels, one after the other.
+
+    Args:
+        widths: the widths of the parts, whose sum is C.
+    """
+
+    def __init__(self, widths, **kwargs):
+        super().__init__(**kwargs)
+        self.widths = tuple(widths)
+
+    def call(self, x):
+        ends = [sum(self.widths[: i + 1]) for i in range(len(self.widths) - 1)]
+        return tuple(ops.split(x, ends, axis=-1))
+
+    def compute_output_shape(self, input_shape):
+        return tuple((*input_shape[:-1], width) for width in self.widths)
+
+
+class SplitBias(Layer):
+    """(1, heads, N, M) -> one (1, 1, N, M) per head: a bias of attention, for heads that are computed one by one."""
+
+    def __init__(self, num_heads, **kwargs):
+        super().__init__(**kwargs)
+        self.num_heads = num_heads
+
+    def call(self, bias):
+        return tuple(bias[:, i : i + 1] for i in range(self.num_heads))
+
+    def compute_output_shape(self, input_shape):
+        batch, _, *tokens = input_shape
+        return ((batch, 1, *tokens),) * self.num_heads

@@ -34,13 +34,44 @@ class OffsetBias(Layer):
         return ops.reshape(bias, (1, self.num_heads, *index.shape))
 
     def _index(self):
-        """(N, H W): the column of the table for each (query, key)."""
-        down, across = (np.abs(np.arange(0, n, self.stride)[:, None] - np.arange(n)[None, :]) for n in self.grid)
-        index = down[:, None, :, None] * self.grid[1] + across[None, :, None, :]
-        return index.reshape(len(down) * len(across), -1)
+        return absolute_offset_index(self.grid, self.stride)
 
     def compute_output_shape(self, input_shape):
         return (1, self.num_heads, *self._index().shape)
+
+
+class WindowOffsetBias(Layer):
+    """(B, H, W, .) -> (1, heads, w, w): the same within windows of w positions, whatever the size of the map.
+
+    Args:
+        window_size: (rows, columns) of a window.
+        num_heads: number of heads.
+    """
+
+    def __init__(self, window_size, num_heads, **kwargs):
+        super().__init__(**kwargs)
+        self.window_size = pair(window_size)
+        self.num_heads = num_heads
+
+    def build(self, input_shape):
+        rows, columns = self.window_size
+        self.table = self.add_weight(name="table", shape=(self.num_heads, rows * columns), initializer="zeros")
+
+    def call(self, x):
+        index = absolute_offset_index(self.window_size)
+        bias = look_up(ops.cast(self.table, self.compute_dtype), index.reshape(-1), axis=1)
+        return ops.reshape(bias, (1, self.num_heads, *index.shape))
+
+    def compute_output_shape(self, input_shape):
+        rows, columns = self.window_size
+        return (1, self.num_heads, rows * columns, rows * columns)
+
+
+def absolute_offset_index(grid, stride=1):
+    """(N, H W): the number of the offset of each (query, key) on a grid, queries at every `stride`-th position."""
+    down, across = (np.abs(np.arange(0, n, stride)[:, None] - np.arange(n)[None, :]) for n in grid)
+    index = down[:, None, :, None] * grid[1] + across[None, :, None, :]
+    return index.reshape(len(down) * len(across), -1)
 
 
 class InterleavedSelfAttention(AttentionCore):

@@ -1,8 +1,9 @@
-"""Attention of linear cost: the kernel of the softmax, approximated by random features (Performer)."""
+"""Attention of linear cost, without a map of all pairs: by random features (Performer), or by ReLU (EfficientViT)."""
 
 import keras
 from keras import ops
 
+from vitgraph.blocks.attention.core import AttentionCore
 from vitgraph.blocks.base import Layer
 
 
@@ -53,6 +54,48 @@ class RandomFeatureAttention(Layer):
         x, vectors = x * self.scale**0.5, ops.cast(self.vectors, "float32")
         norms = ops.sum(ops.square(x), axis=-1, keepdims=True) / 2
         return ops.exp(ops.matmul(x, ops.transpose(vectors)) - norms) / self.features**0.5
+
+    def compute_output_shape(self, input_shape):
+        return (*input_shape[:-1], input_shape[-1] // 3)
+
+
+class ReLULinearAttention(AttentionCore):
+    """(B, ..., heads 3 d) -> (B, ..., heads d): queries, keys and values head by head, without an N x N map.
+
+    relu(q) (relu(k)' v) / (relu(q) (relu(k)' 1) + epsilon), in float32 under any policy (Cai et al., arXiv:2205.14756).
+
+    Args:
+        num_heads: number of heads, of all scales together.
+        epsilon: added to the sum of a query's weights.
+    """
+
+    def __init__(self, num_heads, epsilon=1e-5, **kwargs):
+        super().__init__(num_heads, **kwargs)
+        self.epsilon = epsilon
+
+    def call(self, qkv, training=False):
+        return self.attend(qkv, training=training)
+
+    def heads(self, qkv):
+        (x,) = self._split(qkv, 1)
+        q, k, v = ops.split(x, 3, axis=-1)
+        return ops.relu(q), ops.relu(k), v, None
+
+    def attend(self, qkv, training):
+        q, k, v = self._in_float32(qkv)
+        sums = ops.matmul(q, ops.expand_dims(ops.sum(k, axis=2), 3))  # (B, heads, N, 1)
+        y = ops.matmul(q, ops.matmul(ops.transpose(k, (0, 1, 3, 2)), v)) / (sums + self.epsilon)
+        return self._merge(ops.cast(ops.transpose(y, (0, 2, 1, 3)), qkv.dtype), qkv)
+
+    def probabilities(self, qkv):
+        """Their rows sum to a little less than 1, for `epsilon`."""
+        q, k, _ = self._in_float32(qkv)
+        weights = ops.matmul(q, ops.transpose(k, (0, 1, 3, 2)))
+        return weights / (ops.sum(weights, axis=-1, keepdims=True) + self.epsilon)
+
+    def _in_float32(self, qkv):
+        """Queries, keys and values (B, heads, N, d)."""
+        return [ops.transpose(ops.cast(x, "float32"), (0, 2, 1, 3)) for x in self.heads(qkv)[:3]]
 
     def compute_output_shape(self, input_shape):
         return (*input_shape[:-1], input_shape[-1] // 3)
