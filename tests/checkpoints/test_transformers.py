@@ -136,7 +136,10 @@ def test_what_timm_says_of_images_and_classes():
         ({"architectures": ["ViTForObjects"]}, r"architectures=\['ViTForObjects'\] has no counterpart"),
         ({"num_attention_heads": 5}, "heads"),
         ({"num_attention_heads": "x"}, "num_heads"),
-        ({"model_type": "mobilevitv2", "architectures": None, "image_size": 96}, "sizes whose maps, at strides 8 to 32,"),
+        (
+            {"model_type": "mobilevitv2", "architectures": None, "image_size": 96},
+            "sizes whose maps, at strides 8 to 32,",
+        ),
         ({"image_size": None}, "whole configuration"),
         ({"model_type": None}, "model_type=None"),
     ],

@@ -142,8 +142,14 @@ NETS = {  # {type: [(class, arguments of its configuration)]}
         (
             "SegformerForImageClassification",
             {
-                "num_encoder_blocks": 2, "hidden_sizes": [8, 12], "depths": [2, 1], "num_attention_heads": [2, 3],
-                "patch_sizes": [5, 3], "strides": [3, 2], "sr_ratios": [2, 1], "num_channels": 1,
+                "num_encoder_blocks": 2,
+                "hidden_sizes": [8, 12],
+                "depths": [2, 1],
+                "num_attention_heads": [2, 3],
+                "patch_sizes": [5, 3],
+                "strides": [3, 2],
+                "sr_ratios": [2, 1],
+                "num_channels": 1,
             },
         ),
     ],

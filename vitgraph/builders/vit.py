@@ -19,8 +19,7 @@ arXiv:2203.09795), attention and feed-forward layer side by side (`parallel_scal
 
 Any input size, also an open one: the position table is resampled.
 
-AIMv2 (arXiv:2411.14402) is a ViT with RMS norms, gated feed-forward layers and a norm after the patches, without a class
-token.
+AIMv2 (arXiv:2411.14402) has RMS norms, gated feed-forward layers, a norm after the patches, and no class token.
 """
 
 from typing import Annotated, Literal

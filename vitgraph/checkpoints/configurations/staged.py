@@ -188,7 +188,8 @@ def mobilevit_v2(content, architecture):
     )  # fmt: skip
     grid, patch = [-(-n // 8) for n in sides(config["image_size"])], config["patch_size"]
     if any(-(-n // 2**i) % patch for n in grid for i in range(3)):  # the library drops what graphs here resize
-        refuse("image_size", config["image_size"], f"sizes whose maps, at strides 8 to 32, are whole patches of {patch}")
+        whole = f"sizes whose maps, at strides 8 to 32, are whole patches of {patch}"
+        refuse("image_size", config["image_size"], whole)
     times = config["width_multiplier"]
     attn_dims = [multiple_of_8(times * dim) for dim in config["base_attn_unit_dims"]]
     hidden = [config["ffn_multiplier"] * dim // 16 * 16 for dim in attn_dims]
