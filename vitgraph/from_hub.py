@@ -73,7 +73,8 @@ def from_hub(repository: Place, /, *, adapt: bool = False, **overrides: Any) -> 
     checkpoint = folder or hub.checkpoint(owner_name, revision)
     load(model, checkpoint, "repository", skip_head=skip_head, adapt=adapt, grid=_grid(plan))
     has_head = arguments["include_top"] and not skip_head
-    facts = about_repository(content, _preparation(folder, owner_name, revision), has_head=has_head)
+    preparation = {} if "architecture" in content else _preparation(folder, owner_name, revision)
+    facts = about_repository(content, preparation, has_head=has_head)
     model.about = {**model.about, **facts}
     return model
 

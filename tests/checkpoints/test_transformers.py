@@ -24,7 +24,7 @@ def test_a_saved_net(kind, tmp_path):
     net = reference(*NETS[kind][0])
     options = {"classifier_activation": None} if "For" in NETS[kind][0][0] or "With" in NETS[kind][0][0] else {}
     found = differences(net, vitgraph.from_hub(saved(net, tmp_path), **options))
-    assert len(found) > (kind not in ("cvt", "vit_mae")) and max(found.values()) < 1e-4, found
+    assert len(found) > (kind not in ("cvt", "segformer", "vit_mae")) and max(found.values()) < 1e-4, found
 
 
 @pytest.mark.parametrize("kind", SECOND)
