@@ -94,8 +94,9 @@ def _of_transformers(stated):
 
 def preprocessing_of(entry):
     """The `Preprocessing` of a `Published` checkpoint, at its own input size."""
+    height, width = pair(entry.input_size)
     return Preprocessing(
-        size=pair(entry.input_size),
+        size=(height, width),
         mean=entry.mean,
         std=entry.std,
         interpolation=entry.interpolation,
