@@ -66,7 +66,8 @@ def _of_timm(content):
     """Arguments of `Preprocessing` from timm's file."""
     stated = content.get("pretrained_cfg") or content
     keys = ("mean", "std", "interpolation", "crop_pct", "crop_mode")
-    return {"size": tuple(stated["input_size"][1:]), **{key: stated[key] for key in keys if stated.get(key)}}
+    size = {"size": tuple(stated["input_size"][1:]), "crop_pct": 0.875}  # its crop where none is stated
+    return {**size, **{key: stated[key] for key in keys if stated.get(key)}}
 
 
 def _of_transformers(stated):
