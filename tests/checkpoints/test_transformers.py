@@ -126,6 +126,7 @@ def test_what_timm_says_of_images_and_classes():
     named = {**content, "num_classes": 2, "label_names": ["ant", "bee"]}
     assert about_repository(named, {}, has_head=True)["classes"] == ["ant", "bee"]
     assert "classes" not in about_repository(named, {}, has_head=False)
+    assert about_repository({"id2label": {"ant": 0, "bee": 1}}, {"size": [1]}, has_head=True) == {}
 
 
 @pytest.mark.parametrize(

@@ -36,7 +36,8 @@ def test_list(capsys):
     lines = capsys.readouterr().out.splitlines()
     assert [line.split()[0] for line in lines] == vitgraph.list_models("pvt*")
     assert "224 x 224" in lines[0]
-    assert lines[4].split() == ["pvt_v2_b0", "224", "x", "224", "3,666,760", "build_pvt_v2", "in1k"]
+    net = ["pvt_v2_b0", "224", "x", "224", "3,666,760", "build_pvt_v2"]
+    assert lines[4].split() == [*net, "in1k", "(70.654),", "opengvlab_in1k", "(70.5)"]
 
 
 @pytest.mark.parametrize(("pattern", "like"), [("swin", "swin*"), ("pvt_v2_b0", "pvt_v2_b0*"), ("*_384", "*_384")])

@@ -1,5 +1,6 @@
 """What a checkpoint says of the net that it is loaded into, for `GraphModel.about`."""
 
+import contextlib
 import dataclasses
 import re
 from typing import Any
@@ -44,22 +45,24 @@ def about_repository(content, preparation, *, has_head):
     """
     facts: dict[str, Any] = {}
     is_timm = "architecture" in content
-    try:
+    with contextlib.suppress(*_UNSAID):
         prepared = _of_timm(content) if is_timm else _of_transformers(preparation)
         facts["preprocessing"] = dataclasses.asdict(Preprocessing(**prepared))
-    except (AttributeError, IndexError, KeyError, TypeError, ValueError, ZeroDivisionError):
-        pass  # it isn't said, or is nothing that a `Preprocessing` does
-    if is_timm:
-        stated = {**(content.get("pretrained_cfg") or {}), **content}
-        names, count = list(stated.get("label_names") or ()), stated.get("num_classes", 1000)
-    else:
-        labels = content.get("id2label") or {}
-        names, count = [labels[key] for key in sorted(labels, key=int)], len(labels)
-    if has_head and len(set(names)) == count > 0 and names[0] != "LABEL_0":
-        facts["classes"] = names
-    elif has_head and list_with(count):
-        facts["classes"] = list_with(count)
+    with contextlib.suppress(*_UNSAID):
+        if is_timm:
+            stated = {**(content.get("pretrained_cfg") or {}), **content}
+            names, count = list(stated.get("label_names") or ()), stated.get("num_classes", 1000)
+        else:
+            labels = content["id2label"]
+            names, count = [str(labels[key]) for key in sorted(labels, key=int)], len(labels)
+        classes = names if len(set(names)) == count > 0 and names[0] != "LABEL_0" else list_with(count)
+        if has_head and classes:
+            facts["classes"] = classes
     return facts
+
+
+_UNSAID = AttributeError, IndexError, KeyError, TypeError, ValueError, ZeroDivisionError
+"""What reading a file gives that doesn't say it, or says nothing that is known here."""
 
 
 def _of_timm(content):
