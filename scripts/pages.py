@@ -21,6 +21,7 @@ import keras  # noqa: E402
 from mkdocs.structure.files import File  # noqa: E402
 
 import vitgraph  # noqa: E402
+from vitgraph.blocks.base import pair  # noqa: E402
 from vitgraph.contract.docstrings import ENTRY, SECTION  # noqa: E402
 from vitgraph.contract.fitting import said  # noqa: E402
 from vitgraph.graphs.levels import levels_of  # noqa: E402
@@ -142,11 +143,14 @@ def variants(rows):
 
 
 def table_of_checkpoints(rows):
-    lines = ["| variant | tag | classes | input | licence |", "|---|---|---:|---:|---|"]
+    lines = ["| variant | tag | classes | input | top-1 | licence | |", "|---|---|---:|---:|---:|---|---|"]
     for row in rows:
         for tag, entry in vitgraph.list_weights(row["name"]).items():
-            classes, size = entry.num_classes or "no head", entry.input_size
-            lines.append(f"| `{row['name']}` | `{tag}` | {classes} | {size} | {entry.license} |")
+            size = " × ".join(map(str, dict.fromkeys(pair(entry.input_size))))
+            top1 = "" if entry.top1 is None else f"{entry.top1:g} %"
+            notes = f"[by hand]({entry.page})" if entry.page else entry.notes
+            cells = f"`{row['name']}`", f"`{tag}`", entry.num_classes or "no head", size, top1, entry.license, notes
+            lines.append(f"| {' | '.join(map(str, cells))} |")
     return "\n".join(lines) if len(lines) > 2 else ""
 
 

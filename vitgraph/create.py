@@ -7,6 +7,7 @@ from typing import Any
 import keras
 
 from vitgraph import contract as c
+from vitgraph.blocks.base import pair
 from vitgraph.checkpoints import hub
 from vitgraph.checkpoints.about import about_inherited, about_published
 from vitgraph.checkpoints.convert import load
@@ -33,7 +34,8 @@ def create(
         weights: None for random ones; one of `list_weights(name)`, such as "in1k", which is downloaded from the Hugging
             Face hub and whose number of classes is then the default; "imagenet" for the default one of ImageNet's 1000
             classes; a checkpoint's path, repository or URL, see `load_weights`. A tag comes before a file of its name,
-            which is "./in1k". Tables of another input size are resampled.
+            which is "./in1k"; one with a `page` is downloaded there by hand, and given as a path. Tables of another
+            input size are resampled.
         skip_head: load all but the head, for another `num_classes`.
         adapt: make a first convolution for other channels, or patches of another size, fit; see `load_weights`.
         **overrides: arguments of the variant's builder that are to differ, such as `input_shape` or `name`.
@@ -64,6 +66,8 @@ def create(
             facts = about_inherited(read_about(path), has_head=has_head)
     else:
         entry = published(name, str(weights))
+        by_hand = f"the path of a file that was downloaded by hand: its authors offer it on {entry.page} only"
+        c.require(not entry.page, "weights", by_hand)
         if entry.num_classes:
             arguments.setdefault("num_classes", entry.num_classes)
         c.require(entry.num_classes or not has_head, "weights", "others, as these have no head; or skip_head=True")
@@ -71,7 +75,7 @@ def create(
         allowed = f"{entry.num_classes}, as the weights have; or skip_head=True"
         c.require(fits, "num_classes", allowed, value=arguments.get("num_classes"))
         if arguments.get("input_tensor") is None:
-            arguments.setdefault("input_shape", (entry.input_size, entry.input_size, 3))
+            arguments.setdefault("input_shape", (*pair(entry.input_size), 3))
         model = build(**arguments)  # what is wrong with the arguments is said before anything is downloaded
         path = hub.fetch(entry.repository) if is_url(entry.repository) else hub.checkpoint(entry.repository)
         load(model, path, "weights", skip_head=skip_head, adapt=adapt)

@@ -11,10 +11,13 @@ import keras
 from vitgraph import builders
 from vitgraph import contract as c
 from vitgraph.checkpoints import hub
+from vitgraph.checkpoints.about import about_repository
 from vitgraph.checkpoints.configurations import NoCounterpart, planned
 from vitgraph.checkpoints.convert import load
 from vitgraph.checkpoints.places import Place, is_repository, repository_of
 from vitgraph.checkpoints.published import variant_of
+
+_PREPARATION = "preprocessor_config.json"
 
 
 @c.public
@@ -22,7 +25,8 @@ def from_hub(repository: Place, /, *, adapt: bool = False, **overrides: Any) -> 
     """Builds the model of a repository on the Hugging Face hub, and loads its weights.
 
     Its `config.json`, timm's or the transformers library's, says which builder is called with which arguments. Without
-    weights for a head the graph has no top; rates of dropout are 0 unless timm's file states them.
+    weights for a head the graph has no top; rates of dropout are 0 unless timm's file states them. What the files say
+    of classes and of how images are prepared, `decode_predictions` and `preprocessing` know of the model.
 
     Args:
         repository: "owner/name" or "hf-hub:owner/name", both with @revision if need be; or a folder as such a
@@ -68,6 +72,10 @@ def from_hub(repository: Place, /, *, adapt: bool = False, **overrides: Any) -> 
     model = getattr(builders, plan.builder)(**arguments)
     checkpoint = folder or hub.checkpoint(owner_name, revision)
     load(model, checkpoint, "repository", skip_head=skip_head, adapt=adapt, grid=_grid(plan))
+    has_head = arguments["include_top"] and not skip_head
+    preparation = {} if "architecture" in content else _preparation(folder, owner_name, revision)
+    facts = about_repository(content, preparation, has_head=has_head)
+    model.about = {**model.about, **facts}
     return model
 
 
@@ -86,6 +94,15 @@ def _content(path, repository):
         return json.loads(path.read_text())
     except ValueError as error:
         c.require(False, "repository", f"one with a config.json that is JSON: {error}")
+
+
+def _preparation(folder, owner_name, revision):
+    """What the transformers library's file says of how images are prepared; {} if there is none or it can't be had."""
+    try:
+        path = folder / _PREPARATION if folder else hub.download(owner_name, _PREPARATION, revision)
+        return json.loads(path.read_text()) if path and path.is_file() else {}
+    except (OSError, ValueError):
+        return {}  # as without a network, where the rest is in the cache
 
 
 def _name(path):

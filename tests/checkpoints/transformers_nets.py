@@ -52,6 +52,7 @@ ODD_MOBILE_V2 = {
     "hidden_act": "gelu", "conv_kernel_size": 5, "base_attn_unit_dims": [48, 64, 32], "expand_ratio": 1.5,
 }  # fmt: skip
 
+SEGFORMER = {"hidden_sizes": [8, 12, 16, 20], "depths": [1, 2, 1, 1], "num_attention_heads": [1, 3, 4, 5]}
 CVT = {"image_size": 64, "embed_dim": [8, 12, 16], "num_heads": [1, 2, 4], "depth": [1, 2, 3]}
 
 NETS = {  # {type: [(class, arguments of its configuration)]}
@@ -135,6 +136,23 @@ NETS = {  # {type: [(class, arguments of its configuration)]}
         ("PvtV2Model", {**ODD_PVT, "linear_attention": True, "image_size": 80}),
         ("PvtV2ForImageClassification", ODD_PVT),
     ],
+    "segformer": [
+        ("SegformerForImageClassification", SEGFORMER),
+        ("SegformerModel", {**SEGFORMER, "mlp_ratios": [2, 3, 1, 4], "sr_ratios": [4, 2, 2, 1], "hidden_act": "relu"}),
+        (
+            "SegformerForImageClassification",
+            {
+                "num_encoder_blocks": 2,
+                "hidden_sizes": [8, 12],
+                "depths": [2, 1],
+                "num_attention_heads": [2, 3],
+                "patch_sizes": [5, 3],
+                "strides": [3, 2],
+                "sr_ratios": [2, 1],
+                "num_channels": 1,
+            },
+        ),
+    ],
     "levit": [
         ("LevitForImageClassificationWithTeacher", LEVIT),
         ("LevitForImageClassification", ODD_LEVIT),
@@ -163,6 +181,7 @@ HIDDEN = {  # {type: [(index of their hidden state, index of our stage)]}, where
     "cvt": [],
     "pvt": [(0, 0), (2, 1), (3, 2)],
     **dict.fromkeys(["pvt_v2", "mobilevit", "mobilevitv2"], [(i, i) for i in range(4)]),
+    "segformer": [],
 }
 BLOCKS = [(i + 1, i) for i in range(2)]
 POOLING = {"beit": "avg", "clip_vision_model": "token", "siglip_vision_model": "map"}

@@ -36,13 +36,19 @@ def test_list(capsys):
     lines = capsys.readouterr().out.splitlines()
     assert [line.split()[0] for line in lines] == vitgraph.list_models("pvt*")
     assert "224 x 224" in lines[0]
-    assert lines[4].split() == ["pvt_v2_b0", "224", "x", "224", "3,666,760", "build_pvt_v2", "in1k"]
+    net = ["pvt_v2_b0", "224", "x", "224", "3,666,760", "build_pvt_v2"]
+    assert lines[4].split() == [*net, "in1k", "(70.654),", "opengvlab_in1k", "(70.5)"]
 
 
 @pytest.mark.parametrize(("pattern", "like"), [("swin", "swin*"), ("pvt_v2_b0", "pvt_v2_b0*"), ("*_384", "*_384")])
 def test_list_finds_the_beginning_of_names(pattern, like, capsys):
     assert main(["list", pattern]) == 0
     assert [line.split()[0] for line in capsys.readouterr().out.splitlines()] == vitgraph.list_models(like)
+
+
+def test_list_says_how_good_weights_are(capsys):
+    assert main(["list", "crossformer_tiny"]) == 0
+    assert capsys.readouterr().out.split("  ")[-2:] == ["build_crossformer", "in1k (81.5)\n"]
 
 
 def test_list_as_json_says_of_every_variant_what_is_so(capsys):
@@ -56,7 +62,9 @@ def test_list_as_json_says_of_every_variant_what_is_so(capsys):
         assert (*entry["input_size"], entry["builder"]) == (*shape[:2], build.__name__)
         assert entry["parameters"] == counts[entry["name"]]
         assert all(f"{key}=" in entry["arguments"] for key in row if key != "input_shape")
-        assert entry["weights"] == list(vitgraph.list_weights(entry["name"]))
+        tags = vitgraph.list_weights(entry["name"])
+        assert entry["weights"] == list(tags)
+        assert entry["top1"] == {tag: facts.top1 for tag, facts in tags.items() if facts.top1 is not None}
 
 
 @pytest.mark.parametrize("line", [["list", "swin"], ["--version"], ["--help"], ["train", "--help"], ["list", "absent"]])
@@ -83,7 +91,7 @@ def test_summary(capsys):
     shapes = {line.split()[0]: line.split(maxsplit=1)[1] for line in lines[1:]}
     assert (shapes["P2"], shapes["P5"]) == ("16 x 24 x 32", "2 x 3 x 256")
     assert shapes["output"] == "1000"
-    assert shapes["weights"] == "in1k (apache-2.0)"
+    assert shapes["weights"].startswith("in1k (apache-2.0, top-1 70.654 %), ")
     assert " ".join(shapes["stage_4_block_1_attn_kv"].split()) == "Dense 2 x 3 x 512 131,584"
 
 

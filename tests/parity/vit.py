@@ -6,6 +6,7 @@ from tests.parity.timm import activation_of, bare_name, begin, finish, norm_of, 
 from vitgraph import build_vit
 from vitgraph.blocks.base import pair
 from vitgraph.builders import vit
+from vitgraph.checkpoints.configurations.reading import ratio
 
 VIT = {
     "embed_dim": "dim",
@@ -38,7 +39,11 @@ BLOCKS = {
 def vision_transformer(config, image_shape, weights):
     kwargs, ours = begin(config, VIT)
     ours["pos_embed"] = "none" if kwargs.pop("pos_embed", "learn") in ("", "none") else "learn"
+    in_parts = bare_name(kwargs.get("mlp_layer"))[0] == "SwiGLU"
+    ours["embed_norm"] = embed_norm_of(kwargs)
     ours.update(transformer_of(kwargs))
+    if in_parts:  # timm's ratio is that of a half
+        ours["mlp_ratio"] = ratio(2 * int(ours["dim"] * ours.get("mlp_ratio", 4.0)), ours["dim"])
     shape, ours["img_size"] = image_of(kwargs, image_shape)
     finish(kwargs)
 
@@ -48,7 +53,7 @@ def vision_transformer(config, image_shape, weights):
     before_head = next(n for n in ("head_drop", "fc_norm", "pool") if n in names)
     return Port(
         model,
-        "vit/timm",
+        "vit/timm_aimv2" if in_parts else "vit/timm",
         {
             "logits": ("predictions" if top["include_top"] else before_head, same),
             "pre_logits": (before_head, same),
@@ -66,10 +71,18 @@ def transformer_of(kwargs):
     ours["block"] = with_options(BLOCKS[block], options)
     mlp_layer, options = bare_name(kwargs.pop("mlp_layer", "Mlp"))
     gate_first = mlp_layer == "SwiGLUPacked" or options.get("gate_last") is False
-    ours["gated_mlp"] = {"Mlp": False, "SwiGLUPacked": True, "GluMlp": gate_first}[mlp_layer]
+    ours["gated_mlp"] = {"Mlp": False, "SwiGLU": True, "SwiGLUPacked": True, "GluMlp": gate_first}[mlp_layer]
     if mlp_layer == "GluMlp" and not gate_first:
         raise NotImplementedError("GluMlp with gate_last=True")
     return ours
+
+
+def embed_norm_of(kwargs):
+    """Takes out the norm after the patches, which is of the blocks' kind if there is one."""
+    embed_norm = kwargs.pop("embed_norm_layer", None)
+    if embed_norm is not None and norm_of(embed_norm, 1e-6) != norm_of(kwargs.get("norm_layer"), 1e-6):
+        raise NotImplementedError("a norm after the patches of another kind than those of blocks")
+    return embed_norm is not None
 
 
 def image_of(kwargs, image_shape):
@@ -153,6 +166,18 @@ def lucid_outputs(last):
 
 
 PARAMETERS = {
+    "aimv2_1b_patch14_224": 1_237_007_336,
+    "aimv2_1b_patch14_336": 1_237_662_696,
+    "aimv2_1b_patch14_448": 1_238_580_200,
+    "aimv2_3b_patch14_224": 2_723_731_432,
+    "aimv2_3b_patch14_336": 2_724_714_472,
+    "aimv2_3b_patch14_448": 2_726_090_728,
+    "aimv2_huge_patch14_224": 682_388_968,
+    "aimv2_huge_patch14_336": 682_880_488,
+    "aimv2_huge_patch14_448": 683_568_616,
+    "aimv2_large_patch14_224": 310_222_824,
+    "aimv2_large_patch14_336": 310_550_504,
+    "aimv2_large_patch14_448": 311_009_256,
     "beit3_base_patch16_224": 86_659_816,
     "beit3_giant_patch14_224": 1_013_215_592,
     "beit3_giant_patch14_336": 1_013_666_152,

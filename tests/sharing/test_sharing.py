@@ -131,3 +131,13 @@ def test_back_in_timms_names():
     assert tensors["head.linear.weight"].shape == (3, 8)
     with pytest.raises(ValueError, match="to_timm: model=.*; allowed: .* not those of timm; 'pvt' has pvt/official"):
         vitgraph.to_timm(TINY["pvt"].build())
+
+
+def test_a_variant_whose_class_has_its_gates_apart():
+    """AIMv2 is a ViT here, of which timm has a class with other names."""
+    sizes = {"input_shape": (28, 28, 3), "img_size": (28, 28), "dim": 24, "depth": 1, "num_heads": 3}
+    net = vitgraph.create("aimv2_large_patch14_336", **sizes, num_classes=5)
+    tensors = vitgraph.to_timm(net)
+    assert tensors["blocks.0.mlp.fc1_g.weight"].shape == tensors["blocks.0.mlp.fc1_x.weight"].shape == (66, 24)
+    assert {"patch_embed.norm.weight", "blocks.0.mlp.fc2.weight"} < set(tensors)
+    assert vitgraph.load_weights(net, tensors) == "vit/timm_aimv2"

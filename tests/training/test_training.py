@@ -486,6 +486,11 @@ def test_images_are_prepared_as_the_weights_that_training_begins_with_want():
     assert job.preparation == {"interpolation": "bicubic", "crop_pct": 0.9, "crop_mode": "center"}
 
 
+def test_weights_for_channels_in_another_order(tmp_path):
+    with pytest.raises(ValueError, match="^train: weights='apple_in1k'; allowed: others: these take BGR"):
+        train("mobilevit_xxs", ARRAYS, tmp_path, weights="apple_in1k", **short(model_arguments={}))
+
+
 def test_a_graph_in_half_precision_under_xla(tmp_path):
     graph = TINY["vit"].build((16, 16, 3), patch_size=8, depth=1, num_classes=3, dtype="mixed_float16")
     before = graph.get_weights()

@@ -18,6 +18,8 @@ branch (`res_post_norm_block`), several attentions and feed-forward layers side 
 arXiv:2203.09795), attention and feed-forward layer side by side (`parallel_scaling_block`, ViT-22B, arXiv:2302.05442).
 
 Any input size, also an open one: the position table is resampled.
+
+AIMv2 (arXiv:2411.14402) has RMS norms, gated feed-forward layers, a norm after the patches, and no class token.
 """
 
 from typing import Annotated, Literal
@@ -47,7 +49,8 @@ _SIZES = {  # dim, depth, num_heads[, mlp_ratio]
     "so150m": (896, 18, 14, 2.572), "large": (1024, 24, 16), "so400m": (1152, 27, 16, 3.7362),
     "so400m_4304": (1152, 27, 16, 269 / 72), "huge": (1280, 32, 16), "giant": (1408, 40, 16, 48 / 11),
     "giant_24": (1536, 40, 24), "giant_gated": (1536, 40, 24, 5.33334), "giantopt": (1536, 40, 16),
-    "gigantic": (1664, 48, 16, 64 / 13),
+    "gigantic": (1664, 48, 16, 64 / 13), "large_aim": (1024, 24, 8, 5.5), "huge_aim": (1536, 24, 12, 16 / 3),
+    "1b_aim": (2048, 24, 16, 5.5), "3b_aim": (3072, 24, 24, 16 / 3),
 }
 
 _GATED = {"act": "silu", "gated_mlp": True}
@@ -63,6 +66,10 @@ _TANH = {"act": "gelu_tanh"}
 _REG1_GAP = {**_AVG, **_DINOV2, "no_embed_class": True, "num_reg_tokens": 1}
 _NO_QKV_BIAS = {"qkv_bias": False}
 _BEIT3 = {"attn_norm": True, "mlp_norm": True, "norm_eps": 1e-5, "global_pool": "avg"}
+_AIM = {
+    **_GAP, **_GATED, **_NO_QKV_BIAS, "proj_bias": False, "mlp_bias": False, "embed_norm": True, "rms_norm": True,
+    "norm_eps": 1e-5,
+}
 _SCALING = {"block": parallel_scaling_block}
 _XP = {**_SCALING, **_NO_QKV_BIAS, "no_embed_class": True, "pre_norm": True, "qk_norm": True, "rms_norm": True}
 
@@ -121,6 +128,9 @@ _STYLES: tuple = (  # names of (size, patch, image side); arguments besides thes
     ("flexivit_{}", {"no_embed_class": True}, "small/16/240 base/16/240 large/16/240"),
     ("eva_{}_patch{}_{}", {"global_pool": "avg"}, "large/14/196 large/14/336"),
     ("beit3_{}_patch{}_{}", _BEIT3, "base/16/224 large/16/224 giant/14/224 giant/14/336"),
+    ("aimv2_{}_patch{}_{}", _AIM,
+     "large_aim/14/224 large_aim/14/336 large_aim/14/448 huge_aim/14/224 huge_aim/14/336 huge_aim/14/448 "
+     "1b_aim/14/224 1b_aim/14/336 1b_aim/14/448 3b_aim/14/224 3b_aim/14/336 3b_aim/14/448"),
 )
 # fmt: on
 
@@ -172,6 +182,7 @@ def build_vit(
     pos_resampling: Literal["timm", "dino", "bicubic"] = "timm",
     no_embed_class: bool = False,
     dual_patch_norm: bool = False,
+    embed_norm: bool = False,
     pre_norm: bool = False,
     block: transformer.Block = pre_norm_block,
     head_dim: c.Width | None = None,
@@ -213,6 +224,7 @@ def build_vit(
             doesn't, as in the transformers library; nor does "dino", which scales by 0.1 more, as the official code of
             DINO and DINOv2 does.
         no_embed_class: whether the position table has no rows for class token and registers.
+        embed_norm: whether a norm follows the patch embedding, before the positions.
         block: the transformer block, a function (x, transformer, drop_path, name) -> x such as those of this file.
         attn_proj: whether there is a projection after attention; one head as wide as the stream needs none.
         global_pool: what the head sees: the class token, or a pooling of the patches; "map" is attention pooling,
@@ -240,7 +252,7 @@ def build_vit(
     prefix, resampling = class_token + num_reg_tokens, _RESAMPLING[pos_resampling]
 
     patches = transformer.patch_embed(border.image, patch, dim, not pre_norm, norm_eps if dual_patch_norm else None)
-    x = blocks.ToTokens(name="tokens")(patches)
+    x = blocks.ToTokens(name="tokens")(t.norm(patches, "patch_norm") if embed_norm else patches)
     if pos_embed == "sincos":
         x = blocks.SinCosPosition(name="pos_embed")(x, patches)
     elif pos_embed == "learn" and no_embed_class:

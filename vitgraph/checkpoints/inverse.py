@@ -105,8 +105,9 @@ def _kind(model, names, argument):
     variant = getattr(model, "about", {}).get("variant", "")
 
     def distance(kind):
-        """First the table of "levit_conv_*", "levit/timm_conv"; then the one that goes no further than it must."""
-        return not variant.startswith(kind.replace("/timm_", "_")), len(SOURCES[kind].renames)
+        """First that of "levit_conv_*" or "aimv2_*", "levit/timm_conv" or "vit/timm_aimv2"; then the shortest one."""
+        own = kind.replace("/timm_", "_"), kind.partition("/timm_")[2] or kind
+        return not variant.startswith(own), len(SOURCES[kind].renames)
 
     return min(wanted, key=distance)
 

@@ -54,13 +54,14 @@ def add_commands(commands):
 
 def export(args):
     from vitgraph import export
+    from vitgraph.checkpoints.about import preprocessing_of
 
     kind = args.format or _ENDINGS.get(pathlib.Path(args.out).suffix, "saved_model")
     options = _options(args, kind)
     tag = _tag(args)
     model = _model(args)
     if args.preprocessing:
-        model = export.with_preprocessing(model, *((tag.mean, tag.std) if tag else ()))
+        model = export.with_preprocessing(model, preprocessing=preprocessing_of(tag) if tag else None)
     report = getattr(export, f"to_{kind}")(model, args.out, batch_size=args.batch, **options)
     operations = f", {len(report.ops)} kinds of operations" if report.ops else ""
     print(f"{report.path}: {report.size / 1e6:.1f} MB{operations}, at most {report.difference:.1e} off the model")

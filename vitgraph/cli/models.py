@@ -13,7 +13,10 @@ _VARIANTS, _PUBLISHED = _PACKAGE / "cli" / "variants.csv", _PACKAGE / "checkpoin
 
 
 def add_commands(commands):
-    text = "published variants: name, input size (height x width), parameters, builder, tags of published weights"
+    text = (
+        "published variants: name, input size (height x width), parameters, builder, tags of published weights with "
+        "their top-1 in percent where it is known"
+    )
     command = add_command(commands, show_list, "list", text)
     text = "the beginning of names, such as swin, or a shell pattern, such as '*_384'; default: all"
     command.add_argument("pattern", nargs="?", default="*", help=text)
@@ -39,15 +42,15 @@ def show_list(args):
     widths = [max(len(variant[key]) for variant in shown) for key in ("name", "builder")]
     for v in shown:
         height, width = v["input_size"]
-        size, tags = f"{height:>3} x {width:<3}", ", ".join(v["weights"])
+        size, tags = f"{height:>3} x {width:<3}", ", ".join(_with_top1(tag, v["top1"]) for tag in v["weights"])
         print(f"{v['name']:<{widths[0]}}  {size}  {v['parameters']:>13,}  {v['builder']:<{widths[1]}}  {tags}".rstrip())
 
 
 def _variants():
     """{name: what is shown of it}, from tables, as this needs neither Keras nor the nets."""
-    tags: dict[str, list[str]] = {}
+    tags: dict[str, dict[str, str]] = {}
     for row in _rows(_PUBLISHED):
-        tags.setdefault(row["variant"], []).append(row["tag"])
+        tags.setdefault(row["variant"], {})[row["tag"]] = row["top1"]
     return {
         row["name"]: {
             "name": row["name"],
@@ -55,10 +58,15 @@ def _variants():
             "parameters": int(row["parameters"]),
             "builder": row["builder"],
             "arguments": row["arguments"],
-            "weights": tags.get(row["name"], []),
+            "weights": [*tags.get(row["name"], {})],
+            "top1": {tag: float(top1) for tag, top1 in tags.get(row["name"], {}).items() if top1},
         }
         for row in _rows(_VARIANTS)
     }
+
+
+def _with_top1(tag, known):
+    return f"{tag} ({known[tag]:g})" if tag in known else tag
 
 
 def _rows(table):
@@ -75,11 +83,17 @@ def show_summary(args):
     for level, tensor in vitgraph.pyramid(model).output.items():
         print(f"{level:<8} {_shape(tensor)}")
     print(f"output   {_shape(model.output)}")
-    tags = [f"{tag} ({entry.license})" for tag, entry in vitgraph.list_weights(args.name).items()]
+    tags = [f"{tag} ({_facts(entry)})" for tag, entry in vitgraph.list_weights(args.name).items()]
     print(f"weights  {', '.join(tags) or 'none published'}")
     if args.layers:
         for layer in model.layers:
             print(f"{layer.name:<34} {type(layer).__name__:<24} {_shape(layer.output):<22} {layer.count_params():>11,}")
+
+
+def _facts(entry):
+    """What is shown of a published checkpoint."""
+    top1 = "" if entry.top1 is None else f", top-1 {entry.top1:g} %"
+    return entry.license + top1 + (f", by hand from {entry.page}" if entry.page else "")
 
 
 def _shape(tensor):

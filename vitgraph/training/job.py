@@ -36,6 +36,8 @@ class Job:
         self.task, self.net, self.recipe, self.seed, self.silent = task, net, recipe, seed, silent
         self.images, self.held_out = images, held_out
         tag = list_weights(net.name).get(str(net.weights)) if net.weights is not None else None
+        is_rgb = tag is None or tag.channel_order == "RGB"
+        c.require(is_rgb, "weights", "others: these take BGR, and a training has RGB", value=net.weights)
         self.normalization = _normalization(normalization, tag, net.channels)
         self.preparation = _preparation(tag)
         self.origin = about_published(tag, has_head=False) if tag is not None else {}

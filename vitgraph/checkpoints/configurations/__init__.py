@@ -19,6 +19,7 @@ _BODIES = {  # what the names of classes begin with -> the translation of their 
     "swinv2": ("Swinv2", staged.swin_v2),
     "pvt": ("Pvt", staged.pvt),
     "pvt_v2": ("PvtV2", staged.pvt_v2),
+    "segformer": ("Segformer", staged.segformer),
     "levit": ("Levit", staged.levit),
     "mobilevit": ("MobileViT", staged.mobilevit),
     "mobilevitv2": ("MobileViTV2", staged.mobilevit_v2),

@@ -91,9 +91,28 @@ def pvt(content, architecture):
 
 def pvt_v2(content, architecture):
     config = Configuration(content, **_PVT, hidden_sizes=(32, 64, 160, 256), sr_ratios=(8, 4, 2, 1))
-    config.only(patch_sizes=(7, 3, 3, 3), strides=(4, 2, 2, 2))
+    stages = config["num_encoder_blocks"]
+    config.only(patch_sizes=(7, 3, 3, 3)[:stages], strides=(4, 2, 2, 2)[:stages])
     linear = config.get("linear_attention", False)
     return "build_pvt_v2", {**_pvt(config, dims="hidden_sizes", sr_ratios="sr_ratios"), "linear": linear}
+
+
+def segformer(content, architecture):
+    """The encoder alone; all norms have the epsilon of PyTorch there, whatever `layer_norm_eps` says."""
+    per_stage = {
+        "dims": ("hidden_sizes", (32, 64, 160, 256)), "depths": ("depths", (2, 2, 2, 2)),
+        "num_heads": ("num_attention_heads", (1, 2, 5, 8)), "mlp_ratios": ("mlp_ratios", (4, 4, 4, 4)),
+        "sr_ratios": ("sr_ratios", (8, 4, 2, 1)), "kernel_sizes": ("patch_sizes", (7, 3, 3, 3)),
+        "strides": ("strides", (4, 2, 2, 2)),
+    }  # fmt: skip
+    names = {"image_size": 224, "num_channels": 3, "num_encoder_blocks": 4, "hidden_act": "gelu"}
+    config = Configuration(content, **names, **dict(per_stage.values()))
+    return "build_mit", {
+        "input_shape": _image(config),
+        **{ours: tuple(config[theirs])[: config["num_encoder_blocks"]] for ours, (theirs, _) in per_stage.items()},
+        "act": activation("hidden_act", config["hidden_act"]),
+        "norm_eps": 1e-5,
+    }
 
 
 def levit(content, architecture):
@@ -167,6 +186,10 @@ def mobilevit_v2(content, architecture):
         **{**_MOBILE, "hidden_act": "swish"}, expand_ratio=2.0, n_attn_blocks=(2, 4, 3), width_multiplier=1.0,
         base_attn_unit_dims=(128, 192, 256), ffn_multiplier=2,
     )  # fmt: skip
+    grid, patch = [-(-n // 8) for n in sides(config["image_size"])], config["patch_size"]
+    if any(-(-n // 2**i) % patch for n in grid for i in range(3)):  # the library drops what graphs here resize
+        whole = f"sizes whose maps, at strides 8 to 32, are whole patches of {patch}"
+        refuse("image_size", config["image_size"], whole)
     times = config["width_multiplier"]
     attn_dims = [multiple_of_8(times * dim) for dim in config["base_attn_unit_dims"]]
     hidden = [config["ffn_multiplier"] * dim // 16 * 16 for dim in attn_dims]

@@ -28,16 +28,6 @@ _QV_OF_LAYERS = (
 )
 
 
-def _gated(gate, value, out="fc2"):
-    """A gated feed-forward layer whose gate and value come from two layers."""
-    theirs = [f"blocks.{{0}}.mlp.{name}" for name in (gate, value)]
-    return (
-        (r"block_(\d+)_mlp_fc1/kernel", [f"{name}.weight" for name in theirs], fused),
-        (r"block_(\d+)_mlp_fc1/bias", [f"{name}.bias" for name in theirs], fused),
-        (r"block_(\d+)_mlp_fc2", f"blocks.{{0}}.mlp.{out}"),
-    )
-
-
 def _source(*special, ignored=r"(?!)"):
     return Source((*special, *_COMMON), ignored=ignored, head=r"(head|fc_norm|attn_pool)\..*")
 
@@ -58,7 +48,7 @@ _DINOV3_IGNORED = r"mask_token|rope_embed\.periods|local_cls_norm\..*|projectors
 _BAAI = (
     (_ATTN + r"norm", "blocks.{0}.attn.inner_attn_ln"),
     (r"block_(\d+)_mlp_norm", "blocks.{0}.mlp.ffn_ln"),
-    *_gated("w1", "w2", "w3"),
+    *vit.gated("w1", "w2", "w3"),
     (_ATTN + r"qv_bias/(\w+)", "blocks.{0}.attn.{1}"),
 )
 _BAAI_IGNORED = r"mask_token|lm_head\..*|rope\..*"
@@ -77,12 +67,12 @@ _SAPIENS2 = (
 
 SOURCES = {
     "timm": _source(),
-    "timm_mlp_parts": _source(*_gated("fc1_g", "fc1_x")),
+    "timm_mlp_parts": _source(*vit.gated("fc1_g", "fc1_x")),
     "timm_qkv_parts": _source(*_PARTS, *_QV_OF_LAYERS),
-    "timm_parts": _source(*_PARTS, *_QV_OF_LAYERS, *_gated("fc1_g", "fc1_x")),
+    "timm_parts": _source(*_PARTS, *_QV_OF_LAYERS, *vit.gated("fc1_g", "fc1_x")),
     "baai": _source(*_BAAI, ignored=_BAAI_IGNORED),
     "baai_parts": _source(*_PARTS, *_BAAI, ignored=_BAAI_IGNORED),
     "dinov3": _source(*_DINOV3, ignored=_DINOV3_IGNORED),
-    "dinov3_gated": _source(*_DINOV3, *_gated("w1", "w2", "w3"), ignored=_DINOV3_IGNORED),
+    "dinov3_gated": _source(*_DINOV3, *vit.gated("w1", "w2", "w3"), ignored=_DINOV3_IGNORED),
     "sapiens2": _source(*_SAPIENS2, ignored=r"mask_token|rope.*"),
 }

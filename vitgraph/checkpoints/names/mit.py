@@ -1,5 +1,6 @@
 """Names in MiT's checkpoints on the Hugging Face hub; NVIDIA's own files are read by PVT v2's table."""
 
+from vitgraph.checkpoints.names._transformers import as_in_files
 from vitgraph.checkpoints.source import Source, fused
 
 _BLOCK = r"stage_(\d)_block_(\d+)_"
@@ -26,5 +27,6 @@ SOURCES = {
         ),
         ignored=r"decode_head\..*",
         head=r"classifier\..*",
+        prepare=as_in_files("segformer.", r"(classifier|decode_head)\."),
     ),
 }

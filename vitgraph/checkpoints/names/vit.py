@@ -3,9 +3,11 @@
 Those of the transformers library are in `_plain_transformers.py`.
 """
 
+import dataclasses
+
 from vitgraph.checkpoints.names import _plain_transformers
 from vitgraph.checkpoints.names._transformers import no_bias
-from vitgraph.checkpoints.source import Source, linear_to_conv, reshaped, side_by_side
+from vitgraph.checkpoints.source import Source, fused, linear_to_conv, reshaped, side_by_side
 
 _PLAIN = (
     (r"cls_token/token", "cls_token"),
@@ -138,25 +140,40 @@ def layers_of_2022(ours, theirs):
     )
 
 
-SOURCES = {
-    "timm": Source(
-        renames=(
-            (r"reg_token/token", "reg_token"),
-            (r"block_(\d+)_(attns|ffns)_(\d+)_norm", "blocks.{0}.{1}.{2}.norm"),
-            (r"block_(\d+)_(attns|ffns)_(\d+)_(attn|mlp)_(\w+)", "blocks.{0}.{1}.{2}.{3}.{4}"),
-            (r"block_(\d+)_(attns|ffns)_(\d+)_res/gamma", "blocks.{0}.{1}.{2}.ls.gamma"),
-            (r"block_(\d+)_core_(\w+)", "blocks.{0}.{1}"),
-            (r"block_(\d+)_res/gamma", "blocks.{0}.ls.gamma"),
-            (r"block_(\d+)_split/mlp_bias", "blocks.{0}.mlp_bias"),
-            (r"block_(\d+)_(in_norm|in_proj|out_proj|attn_out_proj|mlp_out_proj)", "blocks.{0}.{1}"),
-            (r"attn_pool_latent/latent", "attn_pool.latent"),
-            (r"attn_pool_mlp_(\w+)", "attn_pool.mlp.{0}"),
-            (r"attn_pool_(\w+)", "attn_pool.{0}"),
-            (r"norm_pre", "norm_pre"),
-            *_PLAIN,
-        ),
-        head=r"(head|fc_norm|attn_pool)\..*",
+_TIMM = Source(
+    renames=(
+        (r"reg_token/token", "reg_token"),
+        (r"block_(\d+)_(attns|ffns)_(\d+)_norm", "blocks.{0}.{1}.{2}.norm"),
+        (r"block_(\d+)_(attns|ffns)_(\d+)_(attn|mlp)_(\w+)", "blocks.{0}.{1}.{2}.{3}.{4}"),
+        (r"block_(\d+)_(attns|ffns)_(\d+)_res/gamma", "blocks.{0}.{1}.{2}.ls.gamma"),
+        (r"block_(\d+)_core_(\w+)", "blocks.{0}.{1}"),
+        (r"block_(\d+)_res/gamma", "blocks.{0}.ls.gamma"),
+        (r"block_(\d+)_split/mlp_bias", "blocks.{0}.mlp_bias"),
+        (r"block_(\d+)_(in_norm|in_proj|out_proj|attn_out_proj|mlp_out_proj)", "blocks.{0}.{1}"),
+        (r"attn_pool_latent/latent", "attn_pool.latent"),
+        (r"attn_pool_mlp_(\w+)", "attn_pool.mlp.{0}"),
+        (r"attn_pool_(\w+)", "attn_pool.{0}"),
+        (r"norm_pre", "norm_pre"),
+        (r"patch_norm", "patch_embed.norm"),
+        *_PLAIN,
     ),
+    head=r"(head|fc_norm|attn_pool)\..*",
+)
+
+
+def gated(gate, value, out="fc2"):
+    """A gated feed-forward layer whose gate and value come from two layers."""
+    theirs = [f"blocks.{{0}}.mlp.{name}" for name in (gate, value)]
+    return (
+        (r"block_(\d+)_mlp_fc1/kernel", [f"{name}.weight" for name in theirs], fused),
+        (r"block_(\d+)_mlp_fc1/bias", [f"{name}.bias" for name in theirs], fused),
+        (r"block_(\d+)_mlp_fc2", f"blocks.{{0}}.mlp.{out}"),
+    )
+
+
+SOURCES = {
+    "timm": _TIMM,
+    "timm_aimv2": dataclasses.replace(_TIMM, renames=(*gated("fc1_g", "fc1_x"), *_TIMM.renames)),
     "openai": _openai(),
     "dinov2": _dinov2(),
     "dinov2_gated": _dinov2(*_GATED),
