@@ -343,6 +343,26 @@ TINY = {
         },
         inert="stem_conv1/bias",
     ),
+    "mvit_v2": Tiny(
+        vitgraph.build_mvit_v2,
+        {
+            "dims": (8, 16), "depths": (1, 2), "num_heads": (1, 2), "mlp_ratio": 2, "q_strides": (1, 2),
+            "kv_strides": (2, 1),
+        },
+        inert=r".*_attn_k_norm/beta",  # it adds the same to all scores of a query, which the softmax ignores
+    ),
+    "mvit_v2_cls": Tiny(
+        vitgraph.build_mvit_v2,
+        {
+            "dims": (8, 16), "depths": (1, 1), "num_heads": (1, 2), "mlp_ratio": 2, "q_strides": (1, 2),
+            "kv_strides": (4, 2), "expand_attn": False, "pos_embed": True, "class_token": True,
+        },
+        inert=r".*_attn_k_norm/beta",
+    ),
+    "xcit": Tiny(
+        vitgraph.build_xcit,
+        {"dim": 16, "depth": 2, "num_heads": 2, "mlp_ratio": 2, "init_values": 0.5, "tokens_norm": True},
+    ),
 }  # fmt: skip
 
 OPEN = [name for name, tiny in TINY.items() if not tiny.tied]
@@ -354,8 +374,8 @@ SMOOTH = [name for name, tiny in TINY.items() if not tiny.discrete]
 EVERY_LAYER = [
     "ats_vit", "beit", "cait", "cct", "coatnet", "crossformer", "crossvit", "cvt", "deepvit", "efficient_vit",
     "efficient_vit_residual", "eva", "eva_mixed", "hiera", "levit", "localvit", "localvit_pvt", "maxvit", "maxvit_mlp",
-    "mobilevit", "mobilevit_v2", "nest", "pvt_v2_linear", "regionvit", "simple_vit", "small_data_pit", "swin",
-    "swin_v2", "t2t_vit_performer", "vit_lite", "vit_modern",
+    "mobilevit", "mobilevit_v2", "mvit_v2_cls", "nest", "pvt_v2_linear", "regionvit", "simple_vit", "small_data_pit",
+    "swin", "swin_v2", "t2t_vit_performer", "vit_lite", "vit_modern", "xcit",
 ]  # fmt: skip
 """Those that have every kind of layer between them: for questions that take long, and that each layer answers alone."""
 

@@ -199,6 +199,15 @@ OWN = {  # builder: (arguments, the one that is refused, what is allowed), ...
             "input_shape", "height and width of at least 64",
         ),
     ],
+    "mvit_v2": [
+        ({"num_heads": (1, 2, 4, 7)}, "num_heads", "divisors of the width, here 7 of 768"),
+        ({"mlp_ratio": 0.001}, "mlp_ratio", "at least 1 / width, here 0.001 of 96"),
+        ({"q_strides": (1, 2, 2, 3)}, "q_strides", "1 and even numbers"),
+        ({"kv_strides": (4, 2, 1)}, "kv_strides", "4 entries, one per stage, as many as dims"),
+        ({"global_pool": "token"}, "global_pool", "not the class token with class_token=False: there is none"),
+        ({"img_size": 3, **OPEN}, "img_size", "height and width of at least 4"),
+        (TOKEN, *NONE_THERE),
+    ],
     "nest": [
         (OPEN, "input_shape", "a known height and width: the position tables hold for one grid"),
         ({"input_shape": (224, 216, 3)}, "input_shape", "multiples of 16, for 4 x 4 parts"),
@@ -325,6 +334,10 @@ OWN = {  # builder: (arguments, the one that is refused, what is allowed), ...
         ({"num_heads": 3}, "num_heads", "divisors of the width, here 3 of 256"),
         ({"img_size": (2, 32), **OPEN}, "img_size", "height and width of at least 4"),
         (TOKEN, *NONE_THERE),
+    ],
+    "xcit": [
+        ({"dim": 7, "num_heads": 1}, "dim", "at least 8 with patch_size=16"),
+        ({"num_heads": 5}, "num_heads", "divisors of the width, here 5 of 384"),
     ],
 }  # fmt: skip
 

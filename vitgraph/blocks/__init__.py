@@ -11,11 +11,13 @@ from vitgraph.blocks.attention.core import (
     SplitHeads,
 )
 from vitgraph.blocks.attention.cosine import CosineQKV, QVBias
+from vitgraph.blocks.attention.cross_covariance import CrossCovarianceAttention, UnitChannels
 from vitgraph.blocks.attention.grouped import ContextAttention, ContextGate, GroupedAttention
 from vitgraph.blocks.attention.heads import InterleaveHeads, TakeValues
 from vitgraph.blocks.attention.interleaved import InterleavedCrossAttention, InterleavedSelfAttention, OffsetBias
 from vitgraph.blocks.attention.locality import LocalitySelfAttention, QueryScale
 from vitgraph.blocks.attention.nystrom import NystromAttention
+from vitgraph.blocks.attention.pooled import AxisOffsets, HeadwiseConv2D, PooledAttention
 from vitgraph.blocks.attention.random_features import RandomFeatureAttention
 from vitgraph.blocks.attention.reattention import MapAttention, MixHeads
 from vitgraph.blocks.attention.residual import AttentionScores, ScoredAttention
@@ -30,6 +32,7 @@ from vitgraph.blocks.convolution.shifting import DiagonalShifts
 from vitgraph.blocks.convolution.unfolding import Fold, Unfold
 from vitgraph.blocks.graph import GraphModel, Stage
 from vitgraph.blocks.normalization import BatchNorm, GroupNorm, LayerNorm, RMSNorm
+from vitgraph.blocks.positions.fourier import FourierPositions
 from vitgraph.blocks.positions.grid_bias import GridBias
 from vitgraph.blocks.positions.image_blocks import BlockPositions
 from vitgraph.blocks.positions.rotary import MixedRotaryTable, RotaryTable, Rotate
@@ -104,6 +107,7 @@ __all__ = [
     "AttentionRollout",
     "AttentionScores",
     "AveragePooling",
+    "AxisOffsets",
     "BatchNorm",
     "BlockPositions",
     "CentredCrossEntropy",
@@ -116,12 +120,14 @@ __all__ = [
     "CosineQKV",
     "CropTo",
     "CrossAttention",
+    "CrossCovarianceAttention",
     "DepthwiseConv2D",
     "DiagonalShifts",
     "DropLast",
     "DropPrefix",
     "FitToStride",
     "Fold",
+    "FourierPositions",
     "GatedActivation",
     "GELU",
     "GraphModel",
@@ -136,6 +142,7 @@ __all__ = [
     "GroupReverse",
     "HeadMixture",
     "HeadsAttention",
+    "HeadwiseConv2D",
     "InterleavedCrossAttention",
     "InterleavedSelfAttention",
     "HiddenPixelsError",
@@ -168,6 +175,7 @@ __all__ = [
     "PatchMerging",
     "PickIds",
     "PickTokens",
+    "PooledAttention",
     "PositionTable",
     "PrependTokens",
     "PutBack",
@@ -207,6 +215,7 @@ __all__ = [
     "TokenSampler",
     "ToMap",
     "ToTokens",
+    "UnitChannels",
     "Unfold",
     "Unpatchify",
     "WeightNormDense",

@@ -22,6 +22,7 @@ from vitgraph.builders.maxvit import build_maxvit
 from vitgraph.builders.mit import build_mit
 from vitgraph.builders.mobilevit import build_mobilevit
 from vitgraph.builders.mobilevit_v2 import build_mobilevit_v2
+from vitgraph.builders.mvit_v2 import build_mvit_v2
 from vitgraph.builders.nest import build_nest
 from vitgraph.builders.parallel_vit import build_parallel_vit
 from vitgraph.builders.patch_merger_vit import build_patch_merger_vit
@@ -40,6 +41,7 @@ from vitgraph.builders.twins_pcpvt import build_twins_pcpvt
 from vitgraph.builders.twins_svt import build_twins_svt
 from vitgraph.builders.vit import build_vit
 from vitgraph.builders.vit_lite import build_vit_lite
+from vitgraph.builders.xcit import build_xcit
 
 __all__ = [
     "build_ats_vit",
@@ -61,6 +63,7 @@ __all__ = [
     "build_mit",
     "build_mobilevit",
     "build_mobilevit_v2",
+    "build_mvit_v2",
     "build_nest",
     "build_parallel_vit",
     "build_patch_merger_vit",
@@ -79,4 +82,5 @@ __all__ = [
     "build_twins_svt",
     "build_vit",
     "build_vit_lite",
+    "build_xcit",
 ]
