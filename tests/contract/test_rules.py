@@ -71,6 +71,10 @@ OWN = {  # builder: (arguments, the one that is refused, what is allowed), ...
             "kernel_size", "kernels that fit into their maps, here of an image of (16, 16)",
         ),
     ],
+    "convit": [
+        ({"local_depth": 12}, "local_depth", "fewer than all 12 blocks: the class token joins after them"),
+        ({"img_size": 8, **OPEN}, "img_size", "height and width of at least 16"),
+    ],
     "crossformer": [
         ({"kernel_sizes": ((4, 7), (2,), (2,), (2,))}, "kernel_sizes", "for each stage"),
         ({"kernel_sizes": ((4, 8), (2,), (2,))}, "kernel_sizes", "4 entries, one per stage"),
@@ -306,6 +310,11 @@ OWN = {  # builder: (arguments, the one that is refused, what is allowed), ...
         ({"strides": (4, 2)}, "strides", "3 entries, "),
         ({"kernel_sizes": (7, 3, 99)}, "kernel_sizes", "kernels that fit into their maps, here of an"),
     ],
+    "tnt": [
+        ({"num_inner_heads": 5}, "num_inner_heads", "divisors of the width, here 5 of 24"),
+        ({"num_heads": 5}, "num_heads", "divisors of the width, here 5 of 384"),
+        ({"img_size": 8, **OPEN}, "img_size", "height and width of at least 16"),
+    ],
     "twins_pcpvt": [
         ({"num_heads": (1, 2, 5, 7)}, "num_heads", "divisors of the width, here 7 of 512"),
         ({"patch_sizes": (4, 2, 2)}, "patch_sizes", ""),
@@ -317,6 +326,12 @@ OWN = {  # builder: (arguments, the one that is refused, what is allowed), ...
     "twins_svt": [
         ({"depths": (2, 2, 10)}, "depths", "4 entries, one per stage, as many as patch_sizes"),
         ({"mlp_ratios": (8, 8, 4, 0.001)}, "mlp_ratios", "at least 1 / width, here 0.001 of 512"),
+    ],
+    "visformer": [
+        ({"num_heads": (6, 6, 1024)}, "num_heads", "heads of at least one channel, here [16, 64, 0]"),
+        ({"mlp_ratio": 0.001}, "mlp_ratio", "at least 1 / width, here 0.001 of 192"),
+        ({"groups": 7}, "groups", "a divisor of the hidden widths with a 3x3 convolution, here of [384, 768, 1536]"),
+        ({"img_size": 31, **OPEN}, "img_size", "height and width of at least 32"),
     ],
     "vit": [
         ({"num_heads": 5}, "num_heads", "divisors of the width, here 5 of 768"),

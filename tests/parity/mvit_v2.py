@@ -4,6 +4,7 @@ import math
 
 from tests.parity import Port, as_tokens, channels_first, same, tokens_as_map
 from tests.parity.hiera import scaled, side
+from tests.parity.initial import default, truncated
 from tests.parity.timm import begin, finish, top_of
 from vitgraph import build_mvit_v2
 
@@ -72,5 +73,18 @@ def kv_strides(cfg, q_strides):
         strides.append(current)
     return strides
 
+
+PARAMETERS = {
+    "mvitv2_base": 51_472_744,
+    "mvitv2_base_cls": 51_472_840,
+    "mvitv2_huge_cls": 666_879_912,
+    "mvitv2_large": 217_992_952,
+    "mvitv2_large_cls": 213_635_512,
+    "mvitv2_small": 34_870_216,
+    "mvitv2_small_cls": 34_870_312,
+    "mvitv2_tiny": 24_173_320,
+}
+
+INITIAL = {"mvitv2_tiny": {r"(patch_embed|.*_pool)/kernel": default, ".*": truncated(0.02)}}
 
 TRANSLATIONS = {"timm.models.mvitv2.MultiScaleVit": mvit_v2}

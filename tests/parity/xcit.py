@@ -1,6 +1,7 @@
 """timm's XCiT -> ours."""
 
 from tests.parity import Port, channels_first, same
+from tests.parity.initial import default, normal
 from tests.parity.timm import activation_of, begin, finish, norm_of, top_of
 from vitgraph import build_xcit
 
@@ -40,5 +41,38 @@ def xcit(config, image_shape, weights):
         },
     )
 
+
+PARAMETERS = {
+    "xcit_large_24_p16_224": 189_096_136,
+    "xcit_large_24_p16_384": 189_096_136,
+    "xcit_large_24_p8_224": 188_932_648,
+    "xcit_large_24_p8_384": 188_932_648,
+    "xcit_medium_24_p16_224": 84_395_752,
+    "xcit_medium_24_p16_384": 84_395_752,
+    "xcit_medium_24_p8_224": 84_323_624,
+    "xcit_medium_24_p8_384": 84_323_624,
+    "xcit_nano_12_p16_224": 3_053_224,
+    "xcit_nano_12_p16_384": 3_053_224,
+    "xcit_nano_12_p8_224": 3_049_016,
+    "xcit_nano_12_p8_384": 3_049_016,
+    "xcit_small_12_p16_224": 26_253_304,
+    "xcit_small_12_p16_384": 26_253_304,
+    "xcit_small_12_p8_224": 26_213_032,
+    "xcit_small_12_p8_384": 26_213_032,
+    "xcit_small_24_p16_224": 47_671_384,
+    "xcit_small_24_p16_384": 47_671_384,
+    "xcit_small_24_p8_224": 47_631_112,
+    "xcit_small_24_p8_384": 47_631_112,
+    "xcit_tiny_12_p16_224": 6_716_272,
+    "xcit_tiny_12_p16_384": 6_716_272,
+    "xcit_tiny_12_p8_224": 6_706_504,
+    "xcit_tiny_12_p8_384": 6_706_504,
+    "xcit_tiny_24_p16_224": 12_116_896,
+    "xcit_tiny_24_p16_384": 12_116_896,
+    "xcit_tiny_24_p8_224": 12_107_128,
+    "xcit_tiny_24_p8_384": 12_107_128,
+}
+
+INITIAL = {"xcit_nano_12_p16_224": {r"(patch_embed_\d|pos_embed|.*_local_conv\d)/kernel": default, ".*": normal(0.02)}}
 
 TRANSLATIONS = {"timm.models.xcit.Xcit": xcit}

@@ -11,7 +11,8 @@ from vitgraph.blocks.attention.core import (
     SplitHeads,
 )
 from vitgraph.blocks.attention.cosine import CosineQKV, QVBias
-from vitgraph.blocks.attention.cross_covariance import CrossCovarianceAttention, UnitChannels
+from vitgraph.blocks.attention.cross_covariance import CrossCovarianceAttention, JoinChannels, UnitChannels
+from vitgraph.blocks.attention.gated import GatedPositionalAttention, GridAttention
 from vitgraph.blocks.attention.grouped import ContextAttention, ContextGate, GroupedAttention
 from vitgraph.blocks.attention.heads import InterleaveHeads, TakeValues
 from vitgraph.blocks.attention.interleaved import InterleavedCrossAttention, InterleavedSelfAttention, OffsetBias
@@ -23,7 +24,7 @@ from vitgraph.blocks.attention.reattention import MapAttention, MixHeads
 from vitgraph.blocks.attention.residual import AttentionScores, ScoredAttention
 from vitgraph.blocks.attention.talking_heads import HeadMixture, TalkingHeadsAttention
 from vitgraph.blocks.base import Layer
-from vitgraph.blocks.convolution.convolution import DepthwiseConv2D, PatchConv2D
+from vitgraph.blocks.convolution.convolution import DepthwiseConv2D, GroupedConv2D, PatchConv2D
 from vitgraph.blocks.convolution.overlapping import OverlappingPatches
 from vitgraph.blocks.convolution.padding import PadToSame
 from vitgraph.blocks.convolution.pooling import AdaptiveAveragePooling, AveragePooling, MaxPooling
@@ -68,12 +69,14 @@ from vitgraph.blocks.tokens.tokens import (
     AppendToken,
     DropLast,
     DropPrefix,
+    JoinPatches,
     Latent,
     PadToMultiple,
     Patchify,
     PrependTokens,
     RejoinPrefix,
     SplitParallel,
+    SplitPatches,
     TakePrefix,
     TakeToken,
     ToMap,
@@ -129,12 +132,15 @@ __all__ = [
     "Fold",
     "FourierPositions",
     "GatedActivation",
+    "GatedPositionalAttention",
     "GELU",
     "GraphModel",
+    "GridAttention",
     "GridBias",
     "GridPartition",
     "GridReverse",
     "GroupBias",
+    "GroupedConv2D",
     "GroupNorm",
     "GroupedAttention",
     "GroupOffsets",
@@ -148,6 +154,8 @@ __all__ = [
     "HiddenPixelsError",
     "HideTokens",
     "InterleaveHeads",
+    "JoinChannels",
+    "JoinPatches",
     "JoinRegional",
     "KeepTokens",
     "Latent",
@@ -205,6 +213,7 @@ __all__ = [
     "SinusoidTable",
     "SplitHeads",
     "SplitParallel",
+    "SplitPatches",
     "Stage",
     "SwappedCosine",
     "TakePrefix",

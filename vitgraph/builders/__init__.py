@@ -7,6 +7,7 @@ from vitgraph.builders.ats_vit import build_ats_vit
 from vitgraph.builders.beit import build_beit
 from vitgraph.builders.cait import build_cait
 from vitgraph.builders.cct import build_cct
+from vitgraph.builders.convit import build_convit
 from vitgraph.builders.crossformer import build_crossformer
 from vitgraph.builders.crossvit import build_crossvit
 from vitgraph.builders.cvt import build_cvt
@@ -37,8 +38,10 @@ from vitgraph.builders.small_data_vit import build_small_data_vit
 from vitgraph.builders.swin import build_swin
 from vitgraph.builders.swin_v2 import build_swin_v2
 from vitgraph.builders.t2t_vit import build_t2t_vit
+from vitgraph.builders.tnt import build_tnt
 from vitgraph.builders.twins_pcpvt import build_twins_pcpvt
 from vitgraph.builders.twins_svt import build_twins_svt
+from vitgraph.builders.visformer import build_visformer
 from vitgraph.builders.vit import build_vit
 from vitgraph.builders.vit_lite import build_vit_lite
 from vitgraph.builders.xcit import build_xcit
@@ -48,6 +51,7 @@ __all__ = [
     "build_beit",
     "build_cait",
     "build_cct",
+    "build_convit",
     "build_crossformer",
     "build_crossvit",
     "build_cvt",
@@ -78,8 +82,10 @@ __all__ = [
     "build_swin",
     "build_swin_v2",
     "build_t2t_vit",
+    "build_tnt",
     "build_twins_pcpvt",
     "build_twins_svt",
+    "build_visformer",
     "build_vit",
     "build_vit_lite",
     "build_xcit",

@@ -192,7 +192,9 @@ class _Pooled(Transformer):
                 offsets = blocks.AxisOffsets(axis, side, self.prefix, name=f"{name}_{part}")
                 inputs.append(offsets(q, q_grid, k_grid))
             inputs.append(k_grid)
-        x = blocks.PooledAttention(self.num_heads, self.prefix, self.residual_pooling, name=name)(*inputs)
+        x = blocks.PooledAttention(self.num_heads, self.prefix, name=name)(*inputs)
+        if self.residual_pooling:
+            x = layers.Add(name=f"{name}_add")([x, layers.Reshape((-1, self.dim), name=f"{name}_queries")(q)])
         x = x if self.prefix else blocks.ToMap(name=f"{name}_map")(x, q_grid)
         return w.dense(x, self.dim, f"{name}_proj"), grid if stride == 1 else q_grid
 

@@ -104,8 +104,8 @@ def build_xcit(
 
     Returns:
         A `keras.Model`; each block of patches ends in a map with a `Stage` of stride `patch_size`, which is its one
-        pyramid level. Without a top and pooling it ends in the map of the normed patches (B, H / p, W / p, dim), and
-        has no class stage.
+        pyramid level. Without a top and pooling it ends in the map of the patches after the class stage and the norm
+        (B, H / p, W / p, dim).
 
     Example:
         >>> backbone = vitgraph.build_xcit((64, 96, 3), include_top=False, dim=32, depth=2)
@@ -116,7 +116,6 @@ def build_xcit(
     t = Transformer(
         dim=dim, num_heads=num_heads, mlp_ratio=mlp_ratio, qkv_bias=qkv_bias, act=act, init_values=init_values,
         norm_eps=norm_eps, proj_drop_rate=proj_drop_rate, attn_drop_rate=attn_drop_rate,
-        core=blocks.CrossCovarianceAttention,
     )  # fmt: skip
     steps = patch_size.bit_length() - 1
     c.require(dim >= 2 ** (steps - 1), "dim", f"at least {2 ** (steps - 1)} with patch_size={patch_size}")
@@ -133,9 +132,6 @@ def build_xcit(
     for i in range(depth):
         x = _block(x, t, drop_path_rate, f"block_{i}")
         x = blocks.Stage(patch_size, name=f"block_{i}")(x)
-    if border.ends_in_map:
-        return border.model(t.norm(x, "norm"))
-
     patches = x
     x = blocks.PrependTokens(name="cls_stage_token")(blocks.ToTokens(name="tokens")(x))
     for i in range(depth_token_only):
@@ -145,12 +141,18 @@ def build_xcit(
 
 def _block(x, t, drop_path, name):
     """(B, H, W, C) -> (B, H, W, C)."""
-    qkv = w.dense(t.norm(x, f"{name}_norm1"), 3 * t.dim, f"{name}_attn_qkv", t.qkv_bias)
-    y = t.attend(blocks.UnitChannels(t.num_heads, name=f"{name}_attn_unit")(qkv), f"{name}_attn")
-    x = t.residual(x, w.dense(y, t.dim, f"{name}_attn_proj"), drop_path, f"{name}_res1")
+    x = t.residual(x, _attention(t.norm(x, f"{name}_norm1"), t, f"{name}_attn"), drop_path, f"{name}_res1")
     y = _local(t.norm(x, f"{name}_norm3"), t.act, f"{name}_local")
     x = blocks.Residual(t.init_values, drop_path, name=f"{name}_res3")(x, y)
     return t.residual(x, t.mlp(t.norm(x, f"{name}_norm2"), f"{name}_mlp"), drop_path, f"{name}_res2")
+
+
+def _attention(x, t, name):
+    """Attention among the channels of each head: (B, H, W, C) -> (B, H, W, C)."""
+    qkv = w.dense(x, 3 * t.dim, f"{name}_qkv", t.qkv_bias)
+    channels = blocks.UnitChannels(t.num_heads, name=f"{name}_unit")(qkv)
+    y = blocks.CrossCovarianceAttention(t.num_heads, drop=t.attn_drop_rate, name=name)(*channels)
+    return w.dense(blocks.JoinChannels(name=f"{name}_join")(y, x), t.dim, f"{name}_proj")
 
 
 def _local(x, act, name):

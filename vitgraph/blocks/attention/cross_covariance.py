@@ -3,14 +3,15 @@
 import keras
 from keras import ops
 
-from vitgraph.blocks.attention.core import AttentionCore
-from vitgraph.blocks.base import Layer
+from vitgraph.blocks.attention.core import AttentionCore, split_heads
+from vitgraph.blocks.base import Layer, is_static, sizes
 
 
 class UnitChannels(Layer):
-    """(B, ..., 3 C) -> (B, ..., 3 C): channels of queries and keys of length 1 over all tokens, queries times a scale.
+    """(B, H, W, 3 C) -> three (B, d, heads, H W): the d channels of each head of queries, keys and values.
 
-    The scale is learned, one per head, and begins at 1. Lengths are float32 at least, under any policy.
+    Over all positions a channel of queries and keys has length 1; queries are then scaled by a learned number per head,
+    which begins at 1. Lengths are float32 at least, under any policy.
 
     Args:
         num_heads: number of heads.
@@ -21,42 +22,57 @@ class UnitChannels(Layer):
         self.num_heads = num_heads
 
     def build(self, input_shape):
-        self.temperature = self.add_weight(name="temperature", shape=(self.num_heads,), initializer="ones")
+        self.scale = self.add_weight(name="scale", shape=(self.num_heads,), initializer="ones")
 
     def call(self, qkv):
-        width = qkv.shape[-1] // 3
-        x = ops.cast(qkv, keras.backend.result_type(qkv.dtype, "float32"))
-        squares = ops.sum(ops.square(x), axis=tuple(range(1, len(x.shape) - 1)), keepdims=True)
+        q, k, v = (ops.transpose(x, (0, 3, 2, 1)) for x in split_heads(qkv, 3, self.num_heads))
+        return self._unit(q, ops.reshape(self.scale, (-1, 1))), self._unit(k, 1.0), v
+
+    @staticmethod
+    def _unit(x, scale):
+        y = ops.cast(x, keras.backend.result_type(x.dtype, "float32"))
+        squares = ops.sum(ops.square(y), axis=-1, keepdims=True)
         # What has no length has no direction, and no gradient: 1e12 times the scores' would be none either.
         inverse = ops.where(squares > 1e-24, ops.rsqrt(ops.maximum(squares, 1e-24)), 0.0)
-        scale = ops.repeat(ops.cast(self.temperature, x.dtype), width // self.num_heads)
-        # One product scales all three, the values by 1.
-        scale = ops.concatenate([scale, ops.ones((width,), x.dtype), ops.zeros((width,), x.dtype)])
-        is_value = ops.concatenate([ops.zeros((2 * width,), x.dtype), ops.ones((width,), x.dtype)])
-        return ops.cast(x * (inverse * scale + is_value), qkv.dtype)
+        return ops.cast(y * (inverse * ops.cast(scale, y.dtype)), x.dtype)
+
+    def compute_output_shape(self, input_shape):
+        batch, height, width, channels = input_shape
+        positions = height * width if is_static(height, width) else None
+        return ((batch, channels // (3 * self.num_heads), self.num_heads, positions),) * 3
 
 
 class CrossCovarianceAttention(AttentionCore):
-    """(B, ..., 3 C) -> (B, ..., C): each channel of the values becomes a mean of all channels of its head.
+    """Three (B, d, heads, N) -> (B, d, heads, N): each channel becomes a mean of all channels of its head.
 
-    With d channels per head the probabilities are (B, heads, d, d). The lengths of what attends grow with the number of
-    tokens: `UnitChannels` comes before, and the scale is 1 unless it is given.
+    The probabilities are (B, heads, d, d). The scale is 1 unless it is given.
     """
 
-    def call(self, qkv, training=False):
-        return self.attend(qkv, training=training)
+    def call(self, q, k, v, training=False):
+        return self.attend(q, k, v, training=training)
 
-    def heads(self, qkv):
-        return *(ops.transpose(x, (0, 3, 2, 1)) for x in self._split(qkv, 3)), None  # (B, d, heads, N)
+    def heads(self, q, k, v):
+        return q, k, v, None
 
-    def token_counts(self, qkv_shape):
-        return (qkv_shape[-1] // (3 * self.num_heads),) * 2
+    def token_counts(self, q_shape, k_shape, v_shape):
+        return q_shape[1], k_shape[1]
 
     def _scale(self, q):
         return 1.0 if self.scale is None else self.scale
 
     def _merge(self, y, first):
-        return super()._merge(ops.transpose(y, (0, 3, 2, 1)), first)
+        return y
 
-    def compute_output_shape(self, qkv_shape):
-        return (*qkv_shape[:-1], qkv_shape[-1] // 3)
+    def compute_output_shape(self, q_shape, k_shape, v_shape):
+        return q_shape
+
+
+class JoinChannels(Layer):
+    """(B, d, heads, H W), (B, H, W, .) -> (B, H, W, heads d): the channels of all heads side by side, as a map."""
+
+    def call(self, x, grid):
+        height, width = sizes(grid)
+        return ops.reshape(ops.transpose(x, (0, 3, 2, 1)), (-1, height, width, x.shape[1] * x.shape[2]))
+
+    def compute_output_shape(self, x_shape, grid_shape):
+        return (*grid_shape[:3], x_shape[1] * x_shape[2])

@@ -1,4 +1,4 @@
-"""Attention of MViT v2 (arXiv:2112.01526): positions by row and by column, and pooled queries that are added."""
+"""Attention of MViT v2 (arXiv:2112.01526): heads that are pooled alike, and a bias by row and by column."""
 
 import numpy as np
 from keras import ops
@@ -94,7 +94,7 @@ class AxisOffsets(Layer):
 
 
 class PooledAttention(HeadsAttention):
-    """Three (B, ., heads, d)[, two (B, N, heads, .), map] -> (B, prefix + N, heads d): softmax(q k' + bias) v + q.
+    """Three (B, ., heads, d)[, two (B, N, heads, .), map] -> (B, prefix + N, heads d): softmax(q k' + bias) v.
 
     Queries, keys and values are split into heads. Two `AxisOffsets` and the map (B, H, W, .) of the keys may follow:
     the bias is then a number for the key's row plus one for its column. The sum is a product with ones and zeros, so
@@ -103,17 +103,14 @@ class PooledAttention(HeadsAttention):
     Args:
         num_heads: number of heads.
         prefix: number of leading tokens without a position.
-        residual: whether the queries are added to what they find.
     """
 
-    def __init__(self, num_heads, prefix=0, residual=True, **kwargs):
+    def __init__(self, num_heads, prefix=0, **kwargs):
         super().__init__(num_heads, **kwargs)
         self.prefix = prefix
-        self.residual = residual
 
     def call(self, q, k, v, rows=None, columns=None, grid=None, training=False):
-        y = self.attend(q, k, v, rows, columns, grid, training=training)
-        return y + ops.reshape(q, (-1, *ops.shape(y)[1:])) if self.residual else y
+        return self.attend(q, k, v, rows, columns, grid, training=training)
 
     def heads(self, q, k, v, rows=None, columns=None, grid=None):
         q = q * q.shape[-1] ** -0.5

@@ -22,7 +22,7 @@ def _source(positions, class_attention):
             (r"pos_embed", positions + ".token_projection"),
             (_BLOCK + r"res(\d)/gamma", "blocks.{0}.gamma{1}"),
             (_BLOCK + r"(norm\d)", "blocks.{0}.{1}"),
-            (_BLOCK + r"attn_unit/temperature", "blocks.{0}.attn.temperature"),
+            (_BLOCK + r"attn_unit/scale", "blocks.{0}.attn.temperature"),
             (_BLOCK + r"(attn|mlp)_(\w+)", "blocks.{0}.{1}.{2}"),
             (_BLOCK + r"local_norm", "blocks.{0}.local_mp.bn"),
             (_BLOCK + r"local_(conv\d)", "blocks.{0}.local_mp.{1}"),
@@ -33,7 +33,6 @@ def _source(positions, class_attention):
             (_STAGE + r"(norm\d)", _TOKEN_ONLY + "{1}"),
             (r"(norm|head)", "{0}"),
         ),
-        head=r"(head\.|cls_attn_blocks\.|cls_token).*",
         shapes=((r".*\.temperature", (..., 1, 1)),),
     )
 
