@@ -311,6 +311,7 @@ OWN = {  # builder: (arguments, the one that is refused, what is allowed), ...
         ({"kernel_sizes": (7, 3, 99)}, "kernel_sizes", "kernels that fit into their maps, here of an"),
     ],
     "tnt": [
+        ({"legacy": True, "inner_stride": 5}, "inner_stride", "a divisor of the patch's sides with legacy=True, here"),
         ({"num_inner_heads": 5}, "num_inner_heads", "divisors of the width, here 5 of 24"),
         ({"num_heads": 5}, "num_heads", "divisors of the width, here 5 of 384"),
         ({"img_size": 8, **OPEN}, "img_size", "height and width of at least 16"),

@@ -100,6 +100,8 @@ def build_tnt(
     inner = Transformer(dim=inner_dim, num_heads=num_inner_heads, **shared)
     t = Transformer(dim=dim, num_heads=num_heads, mlp_ratio=mlp_ratio, **shared)
     patch, grid = patch_grid(border, patch_size, img_size)
+    divides = not legacy or all(side % inner_stride == 0 for side in patch)
+    c.require(divides, "inner_stride", f"a divisor of the patch's sides with legacy=True, here {patch}")
     pixel_grid = [math.ceil(side / inner_stride) for side in patch]
 
     image = border.image if is_static(*border.shape[:2]) else w.pad_to_patch(border.image, patch)
