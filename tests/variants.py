@@ -382,7 +382,8 @@ TINY = {
             "stem_dim": 4, "patch_sizes": (4, 2), "dims": (8, 16), "depths": (1, 1), "num_heads": (2, 2),
             "head_ratios": (0.5, 1), "mlp_ratio": 2, "attn": (True, True), "spatial_conv": (True, False), "groups": 2,
         },
-        inert=r"stage_\d_embed/bias",  # the next batch norm takes away what is added to a whole map
+        # Whatever reads the stream norms it over the batch first, which takes away what is added to a whole map.
+        inert=r"stage_\d_embed(/bias|_norm/beta)",
     ),
     "xcit": Tiny(
         vitgraph.build_xcit,

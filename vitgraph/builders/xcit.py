@@ -127,7 +127,7 @@ def build_xcit(
         x = w.activation(x, act, f"patch_embed_{steps - 1 - i}_act") if i else x
     if pos_embed:
         positions = w.conv(blocks.FourierPositions(name="positions")(x), dim, 1, 1, "pos_embed")
-        x = layers.Add(name="embed")([x, positions])
+        x = blocks.Residual(name="embed")(x, positions)
     x = w.dropout(x, pos_drop_rate, "pos_drop")
     for i in range(depth):
         x = _block(x, t, drop_path_rate, f"block_{i}")

@@ -68,11 +68,11 @@ class CrossCovarianceAttention(AttentionCore):
 
 
 class JoinChannels(Layer):
-    """(B, d, heads, H W), (B, H, W, .) -> (B, H, W, heads d): the channels of all heads side by side, as a map."""
+    """(B, d, heads, H W), (B, H, W, C) -> (B, H, W, C), C = heads d: the channels of all heads, as a map."""
 
-    def call(self, x, grid):
-        height, width = sizes(grid)
-        return ops.reshape(ops.transpose(x, (0, 3, 2, 1)), (-1, height, width, x.shape[1] * x.shape[2]))
+    def call(self, x, like):
+        height, width = sizes(like)
+        return ops.reshape(ops.transpose(x, (0, 3, 2, 1)), (-1, height, width, like.shape[-1]))
 
-    def compute_output_shape(self, x_shape, grid_shape):
-        return (*grid_shape[:3], x_shape[1] * x_shape[2])
+    def compute_output_shape(self, x_shape, like_shape):
+        return like_shape
