@@ -113,7 +113,8 @@ def build_tnt(
         patches = blocks.Patchify(patch, name="patchify")(image)
         pixels = blocks.SplitPatches(patch, name="split")(patches)
         pixels = w.conv(pixels, inner_dim, 7, inner_stride, "pixel_embed", padding=3)
-    pixels = blocks.ToTokens(name="inner_tokens")(blocks.WindowTable(pixel_grid, name="pixel_pos")(pixels))
+    pixels = blocks.WindowTable(pixel_grid, name="pixel_pos")(pixels)
+    pixels = layers.Reshape((math.prod(pixel_grid), inner_dim), name="inner_tokens")(pixels)
 
     x = _as_patches(pixels, patches, t, "patch")
     x = blocks.PrependTokens(name="cls_token")(x)

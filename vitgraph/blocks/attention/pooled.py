@@ -83,8 +83,8 @@ class AxisOffsets(Layer):
             matrix = interpolation_matrix(table.shape[0], 2 * larger - 1, kernel="bilinear", antialias=False)
             table = ops.matmul(ops.cast(matrix, table.dtype), table)
         # One of the quotients is exact; nothing negative is divided.
-        down = xp.arange(queries) * larger // queries
-        index = down[:, None] + ((keys - 1 - xp.arange(keys)) * larger // keys)[None]
+        down, across = xp.arange(queries) * larger // queries, (keys - 1 - xp.arange(keys)) * larger // keys
+        index = xp.expand_dims(down, 1) + xp.expand_dims(across, 0)
         rows = look_up(ops.cast(table, self.compute_dtype), xp.reshape(index, (-1,)))
         return ops.reshape(rows, (queries, keys, rows.shape[-1]))
 
@@ -118,7 +118,8 @@ class PooledAttention(HeadsAttention):
             return q, k, v, None
         place = ops.cast(_places(*sizes(grid)), k.dtype)
         count, width = ops.shape(place)
-        place = ops.broadcast_to(place[None, :, None], (ops.shape(k)[0], count, self.num_heads, width))
+        place = ops.reshape(place, (1, count, 1, width))
+        place = ops.broadcast_to(place, (ops.shape(k)[0], count, self.num_heads, width))
         bias = ops.concatenate([rows, columns], axis=-1)
         if self.prefix:
             before = ((0, 0), (self.prefix, 0), (0, 0), (0, 0))
@@ -138,7 +139,6 @@ class PooledAttention(HeadsAttention):
 def _places(height, width):
     """(H W, H + W): for each position, which row it is in and which column."""
     xp = np if is_static(height, width) else ops
-    position = xp.arange(height * width)[:, None]
-    return xp.concatenate(
-        [xp.equal(position // width, xp.arange(height)), xp.equal(position % width, xp.arange(width))], 1
-    )
+    position, rows, columns = (xp.arange(count) for count in (height * width, height, width))
+    place = (xp.expand_dims(position // width, 1), rows), (xp.expand_dims(position % width, 1), columns)
+    return xp.concatenate([xp.equal(here, xp.expand_dims(there, 0)) for here, there in place], 1)
