@@ -195,7 +195,7 @@ class _Pooled(Transformer):
         x = blocks.PooledAttention(self.num_heads, self.prefix, name=name)(*inputs)
         if self.residual_pooling:
             x = layers.Add(name=f"{name}_add")([x, layers.Reshape((-1, self.dim), name=f"{name}_queries")(q)])
-        x = x if self.prefix else blocks.ToMap(name=f"{name}_map")(x, q_grid)
+        x = x if self.prefix else blocks.ToMap(name=f"{name}_positions")(x, q_grid)
         return w.dense(x, self.dim, f"{name}_proj"), grid if stride == 1 else q_grid
 
     def pooled(self, x, grid, stride, name):
