@@ -377,6 +377,52 @@ TINY = {
         },
         inert="(stage_2_down_0|stage_2_block_0_1)_(dw|pw2)_norm/beta",  # as above
     ),
+    "mvit_v2": Tiny(
+        vitgraph.build_mvit_v2,
+        {
+            "dims": (8, 16), "depths": (1, 2), "num_heads": (1, 2), "mlp_ratio": 2, "q_strides": (1, 2),
+            "kv_strides": (2, 1),
+        },
+        inert=r".*_attn_k_norm/beta",  # it adds the same to all scores of a query, which the softmax ignores
+    ),
+    "mvit_v2_cls": Tiny(
+        vitgraph.build_mvit_v2,
+        {
+            "dims": (8, 16), "depths": (1, 1), "num_heads": (1, 2), "mlp_ratio": 2, "q_strides": (1, 2),
+            "kv_strides": (4, 2), "expand_attn": False, "pos_embed": True, "class_token": True,
+        },
+        # Of the last queries only the class token's counts, which isn't convolved and has no position.
+        inert=r".*_attn_k_norm/beta|stage_2_block_0_attn_(q_pool/kernel|(rows|columns)/table)",
+    ),
+    "tnt": Tiny(
+        vitgraph.build_tnt,
+        {"dim": 16, "inner_dim": 4, "depth": 2, "num_heads": 2, "num_inner_heads": 2, "mlp_ratio": 2},
+    ),
+    "tnt_legacy": Tiny(
+        vitgraph.build_tnt,
+        {
+            "dim": 16, "inner_dim": 4, "depth": 2, "num_heads": 2, "num_inner_heads": 2, "mlp_ratio": 2,
+            "qkv_bias": True, "legacy": True,
+        },
+    ),
+    "convit": Tiny(
+        vitgraph.build_convit,
+        {"dim": 15, "depth": 2, "local_depth": 1, "num_heads": 5, "mlp_ratio": 2},
+        inert=".*_attn_pos/bias",  # it adds the same to all scores of a query, which the softmax ignores
+    ),
+    "visformer": Tiny(
+        vitgraph.build_visformer,
+        {
+            "stem_dim": 4, "patch_sizes": (4, 2), "dims": (8, 16), "depths": (1, 1), "num_heads": (2, 2),
+            "head_ratios": (0.5, 1), "mlp_ratio": 2, "attn": (True, True), "spatial_conv": (True, False), "groups": 2,
+        },
+        # Whatever reads the stream norms it over the batch first, which takes away what is added to a whole map.
+        inert=r"stage_\d_embed(/bias|_norm/beta)",
+    ),
+    "xcit": Tiny(
+        vitgraph.build_xcit,
+        {"dim": 16, "depth": 2, "num_heads": 2, "mlp_ratio": 2, "init_values": 0.5, "tokens_norm": True},
+    ),
 }  # fmt: skip
 
 OPEN = [name for name, tiny in TINY.items() if not tiny.tied]
@@ -386,11 +432,11 @@ SMOOTH = [name for name, tiny in TINY.items() if not tiny.discrete]
 """Those whose answers in lower precision are near those in float32."""
 
 EVERY_LAYER = [
-    "ats_vit", "beit", "cait", "cct", "coatnet", "crossformer", "crossvit", "cvt", "deepvit", "efficient_vit",
+    "ats_vit", "beit", "cait", "cct", "coatnet", "convit", "crossformer", "crossvit", "cvt", "deepvit", "efficient_vit",
     "efficient_vit_residual", "efficientvit", "efficientvit_msra", "eva", "eva_mixed", "fastvit", "hiera", "levit",
-    "localvit", "localvit_pvt", "maxvit", "maxvit_mlp", "mobilevit", "mobilevit_v2", "nest", "pvt_v2_linear",
-    "regionvit", "simple_vit", "small_data_pit", "swin", "swin_v2", "t2t_vit_performer", "tiny_vit", "vit_lite",
-    "vit_modern",
+    "localvit", "localvit_pvt", "maxvit", "maxvit_mlp", "mobilevit", "mobilevit_v2", "mvit_v2_cls", "nest",
+    "pvt_v2_linear", "regionvit", "simple_vit", "small_data_pit", "swin", "swin_v2", "t2t_vit_performer", "tiny_vit",
+    "tnt", "visformer", "vit_lite", "vit_modern", "xcit",
 ]  # fmt: skip
 """Those that have every kind of layer between them: for questions that take long, and that each layer answers alone."""
 

@@ -19,6 +19,7 @@ from vitgraph.graphs.input_shape import change_input_shape
 from vitgraph.graphs.pyramid import pyramid
 from vitgraph.graphs.reparameterization import reparameterize
 from vitgraph.graphs.replace_head import replace_head
+from vitgraph.graphs.segformer_head import segformer_head
 from vitgraph.graphs.simple_pyramid import simple_feature_pyramid
 from vitgraph.graphs.truncate import truncate
 from vitgraph.graphs.with_levels import with_levels
@@ -74,6 +75,7 @@ __all__ = [
     "replace_head",
     "save_to_folder",
     "save_weights",
+    "segformer_head",
     "sharing",
     "simmim",
     "simple_feature_pyramid",

@@ -75,7 +75,8 @@ def test_as_the_official_code(variant):
         path = variable.path
         if path.endswith(("/kernel", "/token", "/table", "/latent")):
             rule = next(rule for pattern, rule in OFFICIAL[variant].items() if re.fullmatch(pattern, path))
-            assert_drawn(variable, 0.0, *rule(variable))
+            deviation, kind, *mean = rule(variable)
+            assert_drawn(variable, *(mean or [0.0]), deviation, kind)
 
 
 def test_class_token_of_a_compact_transformer():

@@ -10,7 +10,15 @@ from safetensors import safe_open
 import vitgraph
 from tests.checkpoints.test_weights import golden, tiny_swin, tiny_vit
 from tests.variants import TINY, shared, value
-from vitgraph.blocks import BlockPositions, GridBias, OffsetBias, PositionTable, WindowBias, WindowOffsetBias
+from vitgraph.blocks import (
+    AxisOffsets,
+    BlockPositions,
+    GridBias,
+    OffsetBias,
+    PositionTable,
+    WindowBias,
+    WindowOffsetBias,
+)
 from vitgraph.checkpoints import load_weights, read_checkpoint, resample, save_weights
 from vitgraph.checkpoints.derived import weights_per_block
 from vitgraph.checkpoints.tables import grids_of
@@ -27,6 +35,7 @@ def tables(model):
         OffsetBias: lambda layer, table: (table.T, layer.grid),
         WindowOffsetBias: lambda layer, table: (table.T, layer.window_size),
         WindowBias: lambda layer, table: (table, [2 * n - 1 for n in layer.window_size]),
+        AxisOffsets: lambda layer, table: (table, [2 * n - 1 for n in layer.grid]),
         GridBias: lambda layer, table: (table[: len(table) - 3 * layer.prefix], [2 * n - 1 for n in layer.grid]),
     }
     for layer in model.layers:

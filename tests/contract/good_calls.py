@@ -145,6 +145,7 @@ def batteries(folder):
         "vitgraph.replace_head": (answers, {"model": net(), "num_classes": 3}),
         "vitgraph.save_to_folder": (None, {"model": net(), "folder": "mine", "license": "mit"}),
         "vitgraph.save_weights": (None, {"model": net(), "path": "saved.safetensors"}),
+        "vitgraph.segformer_head": (answers, {"model": backbone(), "num_classes": 3, "dim": 4}),
         "vitgraph.simmim": (trains, {"encoder": net(), "mask_patch_size": 8}),
         "vitgraph.simple_feature_pyramid": (answers, {"model": net(), "dim": 4}),
         "vitgraph.to_timm": (None, {"model": net()}),

@@ -13,6 +13,7 @@ pytestmark = [pytest.mark.heavy, pytest.mark.filterwarnings("ignore")]
 ROWS = {tiny.builder: tiny.arguments for tiny in reversed(TINY.values())}
 FEWER = {
     "build_ats_vit": {"depth": 2, "ats_blocks": (1,), "num_tokens": (8,)},
+    "build_convit": {"depth": 2},
     "build_deepvit": {"apply_transform": True},
     "build_patch_merger_vit": {"patch_merge_layer": 1},
 }

@@ -71,6 +71,10 @@ OWN = {  # builder: (arguments, the one that is refused, what is allowed), ...
             "kernel_size", "kernels that fit into their maps, here of an image of (16, 16)",
         ),
     ],
+    "convit": [
+        ({"local_depth": 12}, "local_depth", "fewer than all 12 blocks: the class token joins after them"),
+        ({"img_size": 8, **OPEN}, "img_size", "height and width of at least 16"),
+    ],
     "crossformer": [
         ({"kernel_sizes": ((4, 7), (2,), (2,), (2,))}, "kernel_sizes", "for each stage"),
         ({"kernel_sizes": ((4, 8), (2,), (2,))}, "kernel_sizes", "4 entries, one per stage"),
@@ -223,6 +227,15 @@ OWN = {  # builder: (arguments, the one that is refused, what is allowed), ...
             "input_shape", "height and width of at least 64",
         ),
     ],
+    "mvit_v2": [
+        ({"num_heads": (1, 2, 4, 7)}, "num_heads", "divisors of the width, here 7 of 768"),
+        ({"mlp_ratio": 0.001}, "mlp_ratio", "at least 1 / width, here 0.001 of 96"),
+        ({"q_strides": (1, 2, 2, 3)}, "q_strides", "1 and even numbers"),
+        ({"kv_strides": (4, 2, 1)}, "kv_strides", "4 entries, one per stage, as many as dims"),
+        ({"global_pool": "token"}, "global_pool", "not the class token with class_token=False: there is none"),
+        ({"img_size": 3, **OPEN}, "img_size", "height and width of at least 4"),
+        (TOKEN, *NONE_THERE),
+    ],
     "nest": [
         (OPEN, "input_shape", "a known height and width: the position tables hold for one grid"),
         ({"input_shape": (224, 216, 3)}, "input_shape", "multiples of 16, for 4 x 4 parts"),
@@ -321,6 +334,12 @@ OWN = {  # builder: (arguments, the one that is refused, what is allowed), ...
         ({"strides": (4, 2)}, "strides", "3 entries, "),
         ({"kernel_sizes": (7, 3, 99)}, "kernel_sizes", "kernels that fit into their maps, here of an"),
     ],
+    "tnt": [
+        ({"legacy": True, "inner_stride": 5}, "inner_stride", "a divisor of the patch's sides with legacy=True, here"),
+        ({"num_inner_heads": 5}, "num_inner_heads", "divisors of the width, here 5 of 24"),
+        ({"num_heads": 5}, "num_heads", "divisors of the width, here 5 of 384"),
+        ({"img_size": 8, **OPEN}, "img_size", "height and width of at least 16"),
+    ],
     "twins_pcpvt": [
         ({"num_heads": (1, 2, 5, 7)}, "num_heads", "divisors of the width, here 7 of 512"),
         ({"patch_sizes": (4, 2, 2)}, "patch_sizes", ""),
@@ -340,6 +359,12 @@ OWN = {  # builder: (arguments, the one that is refused, what is allowed), ...
         ({"mlp_ratio": 0.001}, "mlp_ratio", "at least 1 / width, here 0.001 of 128"),
         ({"input_shape": (31, 64, 3)}, "input_shape", "height and width of at least 32"),
     ],
+    "visformer": [
+        ({"num_heads": (6, 6, 1024)}, "num_heads", "heads of at least one channel, here [16, 64, 0]"),
+        ({"mlp_ratio": 0.001}, "mlp_ratio", "at least 1 / width, here 0.001 of 192"),
+        ({"groups": 7}, "groups", "a divisor of the hidden widths with a 3x3 convolution, here of [384, 768, 1536]"),
+        ({"img_size": 31, **OPEN}, "img_size", "height and width of at least 32"),
+    ],
     "vit": [
         ({"num_heads": 5}, "num_heads", "divisors of the width, here 5 of 768"),
         ({"dim": 18, "num_heads": 2, "pos_embed": "sincos"}, "dim", "a multiple of 4 with pos_embed='sincos'"),
@@ -356,6 +381,10 @@ OWN = {  # builder: (arguments, the one that is refused, what is allowed), ...
         ({"num_heads": 3}, "num_heads", "divisors of the width, here 3 of 256"),
         ({"img_size": (2, 32), **OPEN}, "img_size", "height and width of at least 4"),
         (TOKEN, *NONE_THERE),
+    ],
+    "xcit": [
+        ({"dim": 7, "num_heads": 1}, "dim", "at least 8 with patch_size=16"),
+        ({"num_heads": 5}, "num_heads", "divisors of the width, here 5 of 384"),
     ],
 }  # fmt: skip
 

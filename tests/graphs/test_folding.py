@@ -59,14 +59,20 @@ def test_quantised_layers_are_refused():
         vitgraph.fold_batchnorm(model)
 
 
+BETWEEN = {
+    "coatnet": {"stage_1_block_0_pre_norm", "stage_1_block_0_norm2"},
+    "visformer": {"norm"},
+    "xcit": {"block_0_local_norm", "block_1_local_norm"},
+}
+
+
 @pytest.mark.parametrize("name", TINY)
 def test_no_net_keeps_a_batch_norm(name):
-    """But those beside which no linear layer is: DeepViT's, over heads, two of CoAtNet's, and FastViT's of maps."""
+    """But those beside which no linear layer is: over heads (DeepViT), of maps (FastViT), between other layers."""
     model = shared(name)
     folded = vitgraph.fold_batchnorm(model)
     assert_close(folded(images()), model(images()))
     norms = {layer.name for layer in model.layers if isinstance(layer, layers.BatchNormalization)}
-    between = {"stage_1_block_0_pre_norm", "stage_1_block_0_norm2"} if name == "coatnet" else set()
     alone = ("_attn_var_norm", "_identity", "_mixer_norm")
-    norms -= {norm for norm in norms if norm.endswith(alone)} | between
+    norms -= {norm for norm in norms if norm.endswith(alone)} | BETWEEN.get(name, set())
     assert [layer.name for layer in folded.layers] == [layer.name for layer in model.layers if layer.name not in norms]

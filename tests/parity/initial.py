@@ -1,6 +1,7 @@
 """What the weights of official code begin with: INITIAL of a module here is {variant: {pattern of our path: rule}}.
 
-The first pattern that matches a kernel, token or table holds; a rule makes (deviation, kind of distribution) of it.
+The first pattern that matches a kernel, token or table holds; a rule makes (deviation, kind of distribution) of it, or
+(deviation, kind, mean) where the mean isn't 0.
 """
 
 import math
@@ -29,6 +30,11 @@ def he_fan_out(kernel):
 
 def xavier(kernel):
     return (2 / sum(fans(kernel))) ** 0.5, "normal"
+
+
+def truncated(deviation):
+    """Cut at two deviations."""
+    return lambda variable: (0.87963 * deviation, "normal")
 
 
 def normal(deviation):

@@ -11,6 +11,8 @@ from vitgraph.blocks.attention.core import (
     SplitHeads,
 )
 from vitgraph.blocks.attention.cosine import CosineQKV, QVBias
+from vitgraph.blocks.attention.cross_covariance import CrossCovarianceAttention, JoinChannels, UnitChannels
+from vitgraph.blocks.attention.gated import GatedPositionalAttention, GridAttention
 from vitgraph.blocks.attention.grouped import ContextAttention, ContextGate, GroupedAttention
 from vitgraph.blocks.attention.heads import InterleaveHeads, SplitBias, SplitChannels, TakeValues
 from vitgraph.blocks.attention.interleaved import (
@@ -22,11 +24,12 @@ from vitgraph.blocks.attention.interleaved import (
 from vitgraph.blocks.attention.linear import RandomFeatureAttention, ReLULinearAttention
 from vitgraph.blocks.attention.locality import LocalitySelfAttention, QueryScale
 from vitgraph.blocks.attention.nystrom import NystromAttention
+from vitgraph.blocks.attention.pooled import AxisOffsets, HeadwiseConv2D, PooledAttention
 from vitgraph.blocks.attention.reattention import MapAttention, MixHeads
 from vitgraph.blocks.attention.residual import AttentionScores, ScoredAttention
 from vitgraph.blocks.attention.talking_heads import HeadMixture, TalkingHeadsAttention
 from vitgraph.blocks.base import Layer
-from vitgraph.blocks.convolution.convolution import DepthwiseConv2D, PatchConv2D
+from vitgraph.blocks.convolution.convolution import DepthwiseConv2D, GroupedConv2D, PatchConv2D
 from vitgraph.blocks.convolution.grouped import GroupedDense
 from vitgraph.blocks.convolution.overlapping import OverlappingPatches
 from vitgraph.blocks.convolution.padding import PadToSame
@@ -36,6 +39,7 @@ from vitgraph.blocks.convolution.shifting import DiagonalShifts
 from vitgraph.blocks.convolution.unfolding import Fold, Unfold
 from vitgraph.blocks.graph import GraphModel, Stage
 from vitgraph.blocks.normalization import BatchNorm, GroupNorm, LayerNorm, RMSNorm
+from vitgraph.blocks.positions.fourier import FourierPositions
 from vitgraph.blocks.positions.grid_bias import GridBias
 from vitgraph.blocks.positions.image_blocks import BlockPositions
 from vitgraph.blocks.positions.rotary import MixedRotaryTable, RotaryTable, Rotate
@@ -71,12 +75,14 @@ from vitgraph.blocks.tokens.tokens import (
     AppendToken,
     DropLast,
     DropPrefix,
+    JoinPatches,
     Latent,
     PadToMultiple,
     Patchify,
     PrependTokens,
     RejoinPrefix,
     SplitParallel,
+    SplitPatches,
     TakePrefix,
     TakeToken,
     ToMap,
@@ -110,6 +116,7 @@ __all__ = [
     "AttentionRollout",
     "AttentionScores",
     "AveragePooling",
+    "AxisOffsets",
     "BatchNorm",
     "BlockPositions",
     "CentredCrossEntropy",
@@ -122,19 +129,24 @@ __all__ = [
     "CosineQKV",
     "CropTo",
     "CrossAttention",
+    "CrossCovarianceAttention",
     "DepthwiseConv2D",
     "DiagonalShifts",
     "DropLast",
     "DropPrefix",
     "FitToStride",
     "Fold",
+    "FourierPositions",
     "GatedActivation",
+    "GatedPositionalAttention",
     "GELU",
     "GraphModel",
+    "GridAttention",
     "GridBias",
     "GridPartition",
     "GridReverse",
     "GroupBias",
+    "GroupedConv2D",
     "GroupNorm",
     "GroupedAttention",
     "GroupedDense",
@@ -143,11 +155,14 @@ __all__ = [
     "GroupReverse",
     "HeadMixture",
     "HeadsAttention",
+    "HeadwiseConv2D",
     "InterleavedCrossAttention",
     "InterleavedSelfAttention",
     "HiddenPixelsError",
     "HideTokens",
     "InterleaveHeads",
+    "JoinChannels",
+    "JoinPatches",
     "JoinRegional",
     "KeepTokens",
     "Latent",
@@ -175,6 +190,7 @@ __all__ = [
     "PatchMerging",
     "PickIds",
     "PickTokens",
+    "PooledAttention",
     "PositionTable",
     "PrependTokens",
     "PutBack",
@@ -207,6 +223,7 @@ __all__ = [
     "SplitChannels",
     "SplitHeads",
     "SplitParallel",
+    "SplitPatches",
     "Stage",
     "SwappedCosine",
     "TakePrefix",
@@ -217,6 +234,7 @@ __all__ = [
     "TokenSampler",
     "ToMap",
     "ToTokens",
+    "UnitChannels",
     "Unfold",
     "Unpatchify",
     "WeightNormDense",

@@ -66,6 +66,11 @@ def normal(stddev: float) -> Fans:
     return lambda fan_in, fan_out: Normal(stddev=stddev)
 
 
+def truncated(stddev: float) -> Fans:
+    """Cut at two deviations: timm's `trunc_normal_tf_`."""
+    return lambda fan_in, fan_out: TruncatedNormal(stddev=stddev)
+
+
 def constant(value: float) -> Fans:
     return lambda fan_in, fan_out: keras.initializers.Constant(value)
 

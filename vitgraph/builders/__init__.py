@@ -7,6 +7,7 @@ from vitgraph.builders.ats_vit import build_ats_vit
 from vitgraph.builders.beit import build_beit
 from vitgraph.builders.cait import build_cait
 from vitgraph.builders.cct import build_cct
+from vitgraph.builders.convit import build_convit
 from vitgraph.builders.crossformer import build_crossformer
 from vitgraph.builders.crossvit import build_crossvit
 from vitgraph.builders.cvt import build_cvt
@@ -25,6 +26,7 @@ from vitgraph.builders.maxvit import build_maxvit
 from vitgraph.builders.mit import build_mit
 from vitgraph.builders.mobilevit import build_mobilevit
 from vitgraph.builders.mobilevit_v2 import build_mobilevit_v2
+from vitgraph.builders.mvit_v2 import build_mvit_v2
 from vitgraph.builders.nest import build_nest
 from vitgraph.builders.parallel_vit import build_parallel_vit
 from vitgraph.builders.patch_merger_vit import build_patch_merger_vit
@@ -40,16 +42,20 @@ from vitgraph.builders.swin import build_swin
 from vitgraph.builders.swin_v2 import build_swin_v2
 from vitgraph.builders.t2t_vit import build_t2t_vit
 from vitgraph.builders.tiny_vit import build_tiny_vit
+from vitgraph.builders.tnt import build_tnt
 from vitgraph.builders.twins_pcpvt import build_twins_pcpvt
 from vitgraph.builders.twins_svt import build_twins_svt
+from vitgraph.builders.visformer import build_visformer
 from vitgraph.builders.vit import build_vit
 from vitgraph.builders.vit_lite import build_vit_lite
+from vitgraph.builders.xcit import build_xcit
 
 __all__ = [
     "build_ats_vit",
     "build_beit",
     "build_cait",
     "build_cct",
+    "build_convit",
     "build_crossformer",
     "build_crossvit",
     "build_cvt",
@@ -68,6 +74,7 @@ __all__ = [
     "build_mit",
     "build_mobilevit",
     "build_mobilevit_v2",
+    "build_mvit_v2",
     "build_nest",
     "build_parallel_vit",
     "build_patch_merger_vit",
@@ -83,8 +90,11 @@ __all__ = [
     "build_swin_v2",
     "build_t2t_vit",
     "build_tiny_vit",
+    "build_tnt",
     "build_twins_pcpvt",
     "build_twins_svt",
+    "build_visformer",
     "build_vit",
     "build_vit_lite",
+    "build_xcit",
 ]

@@ -31,6 +31,7 @@ from vitgraph import blocks
 from vitgraph import contract as c
 from vitgraph.wiring import layers as w
 from vitgraph.wiring.border import Border
+from vitgraph.wiring.class_attention import class_attention
 from vitgraph.wiring.transformer import Transformer, patch_embed, patch_grid, pre_norm_block, transformer_blocks
 
 _S = {"dim": 384, "num_heads": 8}
@@ -148,16 +149,8 @@ class TalkingHeads(Transformer):
 def _class_block(x, t, name):
     """The class token attends to itself and the patches, and only it changes: (B, 1 + N, C) -> (B, 1 + N, C)."""
     token, patches = blocks.TakePrefix(name=f"{name}_token")(x), blocks.DropPrefix(1, name=f"{name}_patches")(x)
-    y = _class_attention(t.norm(x, f"{name}_norm1"), t, f"{name}_attn")
+    y = class_attention(t.norm(x, f"{name}_norm1"), t, f"{name}_attn")
     token = t.residual(token, y, 0.0, f"{name}_res1")
     y = t.mlp(t.norm(token, f"{name}_norm2"), f"{name}_mlp")
     token = t.residual(token, y, 0.0, f"{name}_res2")
     return layers.Concatenate(axis=1, name=name)([token, patches])
-
-
-def _class_attention(x, t, name):
-    """The query comes from the class token, keys and values from all tokens: (B, 1 + N, C) -> (B, 1, C)."""
-    q = w.dense(blocks.TakePrefix(name=f"{name}_query")(x), t.attn_dim, f"{name}_q", t.qkv_bias)
-    kv = w.dense(x, 2 * t.attn_dim, f"{name}_kv", t.qkv_bias)
-    x = blocks.CrossAttention(t.num_heads, t.qk_scale, name=name)(q, kv)
-    return w.dense(x, t.dim, f"{name}_proj")

@@ -22,7 +22,7 @@ window is clipped to the map that is planned for, as in the official code. The n
 """
 
 from collections.abc import Sequence
-from typing import Annotated
+from typing import Annotated, Any
 
 import keras
 from keras import layers
@@ -152,7 +152,8 @@ def _attention(x, num_heads, key_dim, window, kernel_sizes, name):
     biases = blocks.SplitBias(num_heads, name=f"{name}_biases")(bias)
     y = blocks.WindowPartition(window, clip=False, name=f"{name}_partition")(x)
     y = layers.Reshape((window, window, dim), name=f"{name}_windows")(y)
-    parts, found = blocks.SplitChannels([dim // num_heads] * num_heads, name=f"{name}_parts")(y), []
+    parts = blocks.SplitChannels([dim // num_heads] * num_heads, name=f"{name}_parts")(y)
+    found: list[Any] = []
     for i, part in enumerate(parts):
         head = f"{name}_{i}"
         y = layers.Add(name=f"{head}_sum")([found[-1], part]) if found else part

@@ -7,11 +7,21 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from vitgraph.blocks import BlockPositions, GridBias, OffsetBias, PositionTable, WindowBias, WindowOffsetBias
+from vitgraph.blocks import (
+    AxisOffsets,
+    BlockPositions,
+    GridBias,
+    OffsetBias,
+    PositionTable,
+    WindowBias,
+    WindowOffsetBias,
+)
 from vitgraph.blocks.graph import layers_within
+from vitgraph.blocks.positions.resampling import interpolation_matrix
 from vitgraph.checkpoints import resample
 
 _GRIDS = {
+    AxisOffsets: "grid",
     PositionTable: "grid",
     OffsetBias: "grid",
     GridBias: "grid",
@@ -20,7 +30,7 @@ _GRIDS = {
     WindowOffsetBias: "window_size",
 }
 
-_OF_OFFSETS = (GridBias, WindowBias)
+_OF_OFFSETS = (AxisOffsets, GridBias, WindowBias)
 """Those with an entry per offset between two positions."""
 
 
@@ -69,11 +79,14 @@ def _count(layer, value):
         return value.shape[1] - layer.prefix
     if isinstance(layer, GridBias):
         return value.shape[0] - 3 * layer.prefix
-    return value.shape[{OffsetBias: 1, WindowOffsetBias: 1, BlockPositions: 2, WindowBias: 0}[type(layer)]]
+    axis = {AxisOffsets: 0, OffsetBias: 1, WindowOffsetBias: 1, BlockPositions: 2, WindowBias: 0}[type(layer)]
+    return value.shape[axis]
 
 
 def _possible(layer, count, stated, own, is_ours):
     """The grids that a table of so many entries may be for, the likeliest first."""
+    if isinstance(layer, AxisOffsets):
+        return [layer.along((count + 1) // 2)]
     if isinstance(stated, Mapping) and layer.name in stated:
         return [stated[layer.name]]
     side = math.isqrt(count)
@@ -115,6 +128,12 @@ def _(layer, value, old):
 @_resampled.register(WindowOffsetBias)
 def _(layer, value, old):
     return resample.position_table(value.T[None], 0, old, _own_grid(layer))[0].T
+
+
+@_resampled.register(AxisOffsets)
+def _(layer, value, old):
+    sides = (2 * math.prod(grid) - 1 for grid in (old, layer.grid))
+    return (interpolation_matrix(*sides, kernel="bilinear", antialias=False) @ value).astype(value.dtype)
 
 
 @_resampled.register(WindowBias)

@@ -8,7 +8,7 @@ import keras
 from keras import layers
 
 from vitgraph import contract as c
-from vitgraph.blocks import BlockPositions, GridBias, OffsetBias, PositionTable, Unfold
+from vitgraph.blocks import AxisOffsets, BlockPositions, GridBias, OffsetBias, PositionTable, Unfold
 from vitgraph.blocks.base import is_static
 from vitgraph.blocks.windows.windows import Windowed
 from vitgraph.checkpoints.tables import grids_of, resized
@@ -81,6 +81,9 @@ def _check_patches(layer, tensors):
 
 def _grid(layer, tensors):
     """The grid of a table of positions, which is that of the map that the layer is given."""
+    if isinstance(layer, AxisOffsets):
+        sides = [x.shape[1 + layer.axis] for x in tensors[1:]]
+        return {"grid": layer.along(max(sides))} if is_static(*sides) else {}
     if isinstance(layer, (PositionTable, GridBias, OffsetBias)):
         grid = tensors[-1].shape[1:3]
         return {"grid": tuple(grid)} if is_static(*grid) else {}

@@ -4,6 +4,7 @@ import keras
 from keras import layers
 
 from vitgraph import contract as c
+from vitgraph.blocks import FitToStride
 from vitgraph.graphs.copies import copied, like
 
 
@@ -43,6 +44,8 @@ def heads_of(model):
             found.add(layer.name)
         elif isinstance(layer, (layers.Activation, layers.Average)):  # Keras' own: what a top ends in
             tensors += keras.tree.flatten(layer.input)
+        elif isinstance(layer, FitToStride):  # SegFormer's scores and the image whose size they get
+            tensors.append(layer.input[0])
         else:
             return set()
     return found

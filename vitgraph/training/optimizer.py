@@ -22,11 +22,11 @@ _BLOCK = re.compile(r"(?:stage_(\d+)_)?block_(\d+)_|cls_stage_(\d+)_")
 def decays(variable):
     """Whether weight decay acts on a variable: it does on kernels, not on norms, biases, tokens, tables and scales.
 
-    Nor does it act on the small net that computes Swin V2's tables, nor on convolutions that encode positions (Twins,
-    ScalableViT), as in the official code.
+    Nor does it act on the small net that computes Swin V2's tables, nor on what encodes positions in Twins, ScalableViT
+    and XCiT, as in the official code.
     """
     path = variable.path
-    is_position = "_attn_cpb_" in path or path.endswith("_peg/kernel")
+    is_position = "_attn_cpb_" in path or path.endswith("_peg/kernel") or path.startswith("pos_embed/")
     return path.endswith("/kernel") and len(variable.shape) >= 2 and not is_position
 
 

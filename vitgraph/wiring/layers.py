@@ -13,6 +13,7 @@ from vitgraph.blocks import (
     GELU,
     BatchNorm,
     CrossAttention,
+    GroupedConv2D,
     LayerNorm,
     PadToMultiple,
     PatchConv2D,
@@ -54,6 +55,17 @@ def conv(x, filters, kernel_size, strides, name, padding=0, use_bias=True):
     kernel, bias = initial_linear("conv", name, positions * x.shape[-1], positions * filters)
     initializers = {"kernel_initializer": kernel, "bias_initializer": bias}
     return layer(filters, kernel_size, strides, use_bias=use_bias, **initializers, name=name)(x)
+
+
+def grouped_conv(x, filters, kernel_size, groups, name):
+    """A convolution without a bias whose filters see one of `groups` parts of the channels each; the map's size stays.
+
+    The kernel is odd.
+    """
+    positions = kernel_size**2
+    kernel, _ = initial_linear("conv", name, positions * x.shape[-1] // groups, positions * filters)
+    options = {"padding": "same", "groups": groups, "use_bias": False, "kernel_initializer": kernel}
+    return GroupedConv2D(filters, kernel_size, **options, name=name)(x)
 
 
 def batch_norm(x, name, epsilon=1e-5, gamma="ones", axis=-1):

@@ -107,6 +107,20 @@ class PatchConv2D(keras.layers.Conv2D):
         return ops.matmul(patches, ops.reshape(kernel, (-1, self.filters)))
 
 
+@keras.saving.register_keras_serializable(package=PACKAGE)
+class GroupedConv2D(keras.layers.Conv2D):
+    """(B, H, W, C) -> (B, H', W', filters): Keras' layer with `groups`, also where TensorFlow has no gradient of it.
+
+    On a CPU TensorFlow convolves groups only forward. There each group is a convolution of its own.
+    """
+
+    def convolution_op(self, x, kernel):
+        if self.groups == 1 or keras.backend.backend() != "tensorflow" or not on_cpu():
+            return super().convolution_op(x, kernel)
+        parts = zip(ops.split(x, self.groups, axis=-1), ops.split(kernel, self.groups, axis=-1), strict=True)
+        return ops.concatenate([super(GroupedConv2D, self).convolution_op(*part) for part in parts], axis=-1)
+
+
 def _convolve(x, kernel, padding, step, dilation):
     """(B, H, W, C), (k, k', C) -> (B, h, w, C), as sums of shifted products, including the gradients.
 

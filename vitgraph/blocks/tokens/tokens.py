@@ -202,6 +202,39 @@ class Patchify(Layer):
         return (batch, *grid, rows * columns * channels)
 
 
+class SplitPatches(Layer):
+    """(B, H, W, p q C) -> (B H W, p, q, C): each patch of `Patchify` as a map of its own, in the batch axis.
+
+    Args:
+        patch_size: side of a patch, or (p, q).
+    """
+
+    def __init__(self, patch_size, **kwargs):
+        super().__init__(**kwargs)
+        self.patch_size = pair(patch_size)
+
+    def call(self, x):
+        rows, columns = self.patch_size
+        return ops.reshape(x, (-1, rows, columns, x.shape[-1] // (rows * columns)))
+
+    def compute_output_shape(self, input_shape):
+        rows, columns = self.patch_size
+        return (None, rows, columns, input_shape[-1] // (rows * columns))
+
+
+class JoinPatches(Layer):
+    """(B H W, n, C), (B, H, W, .) -> (B, H W, n C): the tokens of each patch side by side, patches as tokens again."""
+
+    def call(self, x, grid):
+        height, width = sizes(grid)
+        return ops.reshape(x, (-1, height * width, ops.shape(x)[1] * x.shape[2]))
+
+    def compute_output_shape(self, x_shape, grid_shape):
+        (batch, height, width, _), (_, tokens, channels) = grid_shape, x_shape
+        patches = height * width if is_static(height, width) else None
+        return (batch, patches, None if tokens is None else tokens * channels)
+
+
 class SplitParallel(Layer):
     """(..., F + Q) -> (..., F), (..., Q): the parts of one projection, such as for feed-forward layer and attention.
 

@@ -24,9 +24,13 @@ SOURCES = {
             (_BLOCK + r"mlp_fc(\d)", _THEIRS + "mlp.dense{2}"),
             (_BLOCK + "mlp_dwconv", _THEIRS + "mlp.dwconv.dwconv"),
             (r"head", "classifier"),
+            (r"decode_proj_(\d)", "decode_head.linear_c.{0:-1}.proj"),
+            (r"decode_fuse", "decode_head.linear_fuse"),
+            (r"decode_norm", "decode_head.batch_norm"),
+            (r"head_pixels", "decode_head.classifier"),
         ),
-        ignored=r"decode_head\..*",
-        head=r"classifier\..*",
+        head=r"(classifier|decode_head)\..*",
+        shapes=((r"decode_head\.(linear_fuse|classifier)\.weight", (..., ..., 1, 1)),),  # convolutions there
         prepare=as_in_files("segformer.", r"(classifier|decode_head)\."),
     ),
 }
