@@ -292,8 +292,8 @@ def test_create_with_weights(tmp_path):
         vitgraph.create("pvt_v2_b0", "nowhere.safetensors")
 
 
-CLASSES = {0, 1000, 11221, 11821, 21841, 21843, 115217}
-"""ImageNet's lists and Bamboo's; 0 is a net without a head."""
+CLASSES = {0, 1000, 11221, 11821, 19168, 21841, 21843, 115217}
+"""ImageNet's lists, also that of MViT v2, and Bamboo's; 0 is a net without a head."""
 
 
 def test_rows_fit_their_variants():
@@ -326,7 +326,7 @@ def test_published_checkpoints():
     assert gelu.repository == "timm/vit_base_patch32_clip_224.openai"
     assert vitgraph.list_weights("mobilevitv2_150")["cvnets_in22k_ft_in1k_384"].input_size == 384
     rows = [entry for name in vitgraph.list_models() for entry in vitgraph.list_weights(name).values()]
-    assert len(rows) == 599 and all(entry.license and 32 <= entry.input_size <= 1024 for entry in rows)
+    assert len(rows) == 656 and all(entry.license and 32 <= entry.input_size <= 1024 for entry in rows)
     with pytest.raises(ValueError, match=r"create: weights='in1kk'; allowed: .* pvt_v2_b0 \(did you mean 'in1k'\?\)"):
         vitgraph.create("pvt_v2_b0", "in1kk")
     with pytest.raises(ValueError, match="create: weights='lvd142m'; allowed: others, as these have no head"):
