@@ -75,4 +75,5 @@ def test_no_net_keeps_a_batch_norm(name):
     norms = {layer.name for layer in model.layers if isinstance(layer, layers.BatchNormalization)}
     alone = ("_attn_var_norm", "_identity", "_mixer_norm")
     norms -= {norm for norm in norms if norm.endswith(alone)} | BETWEEN.get(name, set())
-    assert [layer.name for layer in folded.layers] == [layer.name for layer in model.layers if layer.name not in norms]
+    left = [layer.name for layer in model.layers if layer.name not in norms]
+    assert sorted(layer.name for layer in folded.layers) == sorted(left)  # branches may change places

@@ -11,8 +11,6 @@ from vitgraph.blocks.attention.core import (
     SplitHeads,
 )
 from vitgraph.blocks.attention.cosine import CosineQKV, QVBias
-from vitgraph.blocks.attention.cross_covariance import CrossCovarianceAttention, JoinChannels, UnitChannels
-from vitgraph.blocks.attention.gated import GatedPositionalAttention, GridAttention
 from vitgraph.blocks.attention.grouped import ContextAttention, ContextGate, GroupedAttention
 from vitgraph.blocks.attention.heads import InterleaveHeads, SplitBias, SplitChannels, TakeValues
 from vitgraph.blocks.attention.interleaved import (
@@ -24,10 +22,12 @@ from vitgraph.blocks.attention.interleaved import (
 from vitgraph.blocks.attention.linear import RandomFeatureAttention, ReLULinearAttention
 from vitgraph.blocks.attention.locality import LocalitySelfAttention, QueryScale
 from vitgraph.blocks.attention.nystrom import NystromAttention
-from vitgraph.blocks.attention.pooled import AxisOffsets, HeadwiseConv2D, PooledAttention
 from vitgraph.blocks.attention.reattention import MapAttention, MixHeads
 from vitgraph.blocks.attention.residual import AttentionScores, ScoredAttention
 from vitgraph.blocks.attention.talking_heads import HeadMixture, TalkingHeadsAttention
+from vitgraph.blocks.attention_forms.cross_covariance import CrossCovarianceAttention, JoinChannels, UnitChannels
+from vitgraph.blocks.attention_forms.gated import GatedPositionalAttention, GridAttention
+from vitgraph.blocks.attention_forms.pooled import AxisOffsets, HeadwiseConv2D, PooledAttention
 from vitgraph.blocks.base import Layer
 from vitgraph.blocks.convolution.convolution import DepthwiseConv2D, GroupedConv2D, PatchConv2D
 from vitgraph.blocks.convolution.grouped import GroupedDense
@@ -75,6 +75,7 @@ from vitgraph.blocks.tokens.tokens import (
     AppendToken,
     DropLast,
     DropPrefix,
+    Following,
     JoinPatches,
     Latent,
     PadToMultiple,
@@ -136,6 +137,7 @@ __all__ = [
     "DropPrefix",
     "FitToStride",
     "Fold",
+    "Following",
     "FourierPositions",
     "GatedActivation",
     "GatedPositionalAttention",

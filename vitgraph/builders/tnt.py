@@ -123,6 +123,7 @@ def build_tnt(
     x = w.dropout(x, pos_drop_rate, "pos_drop")
     for i, drop_path in enumerate(w.drop_path_rates(drop_path_rate, depth)):
         block = f"block_{i}"
+        pixels = blocks.Following(name=f"{block}_following")(pixels, x)
         pixels = pre_norm_block(pixels, inner, drop_path, f"{block}_inner")
         y = _as_patches(pixels, patches, t, f"{block}_pixels", legacy, use_bias=legacy)
         token, x = blocks.TakePrefix(name=f"{block}_token")(x), blocks.DropPrefix(1, name=f"{block}_patches")(x)

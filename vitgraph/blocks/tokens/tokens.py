@@ -235,6 +235,20 @@ class JoinPatches(Layer):
         return (batch, patches, None if tokens is None else tokens * channels)
 
 
+class Following(Layer):
+    """Two tensors -> the first as it is, in a graph whose order has what takes it behind the second.
+
+    The order of a graph's layers, and so of its weights, is by their distance to the output. Between streams side by
+    side it would depend on whether there is dropout.
+    """
+
+    def call(self, x, before):
+        return x
+
+    def compute_output_shape(self, x_shape, before_shape):
+        return x_shape
+
+
 class SplitParallel(Layer):
     """(..., F + Q) -> (..., F), (..., Q): the parts of one projection, such as for feed-forward layer and attention.
 
