@@ -233,6 +233,7 @@ OWN = {  # builder: (arguments, the one that is refused, what is allowed), ...
         ({"q_strides": (1, 2, 2, 3)}, "q_strides", "1 and even numbers"),
         ({"kv_strides": (4, 2, 1)}, "kv_strides", "4 entries, one per stage, as many as dims"),
         ({"global_pool": "token"}, "global_pool", "not the class token with class_token=False: there is none"),
+        ({"input_shape": (3, 64, 3)}, "input_shape", "height and width of at least 4"),
         ({"img_size": 3, **OPEN}, "img_size", "height and width of at least 4"),
         (TOKEN, *NONE_THERE),
     ],

@@ -74,7 +74,7 @@ def random_view(shape, size, scale, ratio, seed):
     import tensorflow as tf
 
     corner, extent = random_box(shape, scale, ratio, seed)
-    return View(corner, extent, tf.constant(size, tf.float32) / tf.cast(extent, tf.float32))
+    return View(corner, extent, tf.constant(size, tf.float32) / tf.cast(extent, tf.float32), in_two=True)
 
 
 def random_box(shape, scale, ratio, seed):

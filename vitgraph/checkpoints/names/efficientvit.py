@@ -19,7 +19,7 @@ def _normed(ours, theirs):
 
 
 _BLOCK, _THEIRS = r"stage_(\d)_block_(\d+)_", "stages.{0:-1}.blocks.{1}."
-_CONV = r"((?:inverted_|depth_|point_|spatial_)conv|conv\d)"
+_CONV = r"(inverted_conv|depth_conv|point_conv|spatial_conv|conv\d)"
 _ATTENTION = _THEIRS + "context_module.main."
 
 SOURCES = {
