@@ -114,9 +114,6 @@ def build_mvit_v2(
     c.heads_divide(dims, num_heads)
     c.has_hidden(dims, (mlp_ratio,) * len(dims), "mlp_ratio")
     c.require(all(s == 1 or s % 2 == 0 for s in q_strides), "q_strides", "1 and even numbers")
-    for argument, value in (("pooling", pooling), ("global_pool", global_pool)):
-        none_there = not class_token and value == "token"
-        c.require(not none_there, argument, "not the class token with class_token=False: there is none")
     c.at_least(patch_stride, border.shape)
     planned = border.planned(img_size)
     c.at_least(patch_stride, planned, "img_size")

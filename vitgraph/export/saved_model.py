@@ -78,7 +78,8 @@ def write_frozen(endpoints, shape, place):
     import tensorflow as tf
 
     signatures = {name: _signature(model, shape) for name, model in endpoints.items()}
-    tf.saved_model.save(tf.Module(), str(place), signatures=signatures)
+    options = tf.saved_model.SaveOptions(experimental_custom_gradients=False)  # SiLU's: a frozen graph has none
+    tf.saved_model.save(tf.Module(), str(place), signatures=signatures, options=options)
 
 
 def _signature(model, shape):
