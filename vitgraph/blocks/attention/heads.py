@@ -41,7 +41,7 @@ class SplitChannels(Layer):
 
     def call(self, x):
         ends = [sum(self.widths[: i + 1]) for i in range(len(self.widths) - 1)]
-        return tuple(ops.split(x, ends, axis=-1))
+        return tuple(ops.split(x, ends, axis=-1)) if ends else (x,)
 
     def compute_output_shape(self, input_shape):
         return tuple((*input_shape[:-1], width) for width in self.widths)
