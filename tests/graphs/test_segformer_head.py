@@ -97,16 +97,16 @@ def test_one_level_and_the_backbones_own_weights():
 
 
 def test_it_is_trained_folded_saved_and_gets_other_classes(tmp_path):
-    model, x = with_random_weights(segmenter((32, 32, 3), drop_rate=0.0)), images(2, 32)
+    model, x = with_random_weights(segmenter((64, 64, 3), drop_rate=0.0)), images()
     assert_close(vitgraph.fold_batchnorm(model)(x), model(x))
     model.save(tmp_path / "segmenter.keras")
     assert_same(keras.saving.load_model(tmp_path / "segmenter.keras")(x), model(x))
     other = vitgraph.replace_head(model, 2)
-    assert other.output_shape == (None, 32, 32, 2)
+    assert other.output_shape == (None, 64, 64, 2)
     assert_same(other.get_layer("decode_fuse").kernel, model.get_layer("decode_fuse").kernel)
     load_weights(other, {v.path: value(v) for v in model.weights}, skip_head=True)
     model.compile("adam", "sparse_categorical_crossentropy", run_eagerly=True)
-    history = model.fit(x, np.zeros((2, 32, 32), "int32"), epochs=2, verbose=0).history["loss"]
+    history = model.fit(x, np.zeros((2, 64, 64), "int32"), epochs=2, verbose=0).history["loss"]
     assert history[-1] < history[0]
 
 

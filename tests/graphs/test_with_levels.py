@@ -23,8 +23,8 @@ def test_any_net_has_the_levels_that_are_asked_for(name):
         level: (64 // 2**n, 64 // 2**n) for n, level in enumerate(LEVELS, start=2)
     }
     assert list(model.pyramid_level_inputs) == list(model.pyramid_outputs) == list(LEVELS)
-    own = [stage for stage in net.stages if stage.grid is None]
-    assert {stage.name for stage in own if stage.level in LEVELS} <= set(model.pyramid_level_inputs.values())
+    own = {stage.level: stage.name for stage in net.stages if stage.grid is None}  # the last of each level
+    assert {name for level, name in own.items() if level in LEVELS} <= set(model.pyramid_level_inputs.values())
 
 
 @pytest.mark.parametrize(
