@@ -14,7 +14,9 @@ POLICIES = {"mixed_float16": 2.0**-11, "float16": 2.0**-11, "mixed_bfloat16": 2.
 """The largest relative error of one rounding."""
 
 
-UNNORMED = {"visformer": "products of queries and keys that nothing but fresh moving statistics normed, of pixels to 255"}
+UNNORMED = {
+    "visformer": "products of queries and keys that nothing but fresh moving statistics normed, of pixels to 255"
+}
 """Nets that overflow in float16 before a training: by what. In training, where a batch norms itself, they don't."""
 
 

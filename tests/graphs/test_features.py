@@ -191,7 +191,6 @@ ROUNDED = {"convit": "what positions alone decide has the policy's precision, li
 """Nets whose probabilities sum to 1 up to the policy's rounding only, and why."""
 
 
-
 @pytest.mark.parametrize("name", NAMES)
 def test_attention_is_float32_under_any_policy(name):
     model = TINY[name].build(dtype="mixed_bfloat16")
