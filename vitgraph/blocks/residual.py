@@ -40,7 +40,7 @@ class Residual(Layer):
             noise_shape = (ops.shape(x)[0],) + (1,) * (len(x.shape) - 1)
             branch = keras.random.dropout(branch, self.drop_path, noise_shape, seed=self.seed_generator)
         rows, shape = dense_rows(branch)  # oneDNN computes a product, its bias and this sum in one operation
-        if shape is None:
+        if shape is None or x.shape[0] != branch.shape[0]:  # such as positions, the same for all images
             return x + branch
         return ops.reshape(ops.reshape(x, (-1, x.shape[-1])) + rows, shape)
 
