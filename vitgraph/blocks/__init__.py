@@ -12,7 +12,7 @@ from vitgraph.blocks.attention.core import (
 )
 from vitgraph.blocks.attention.cosine import CosineQKV, QVBias
 from vitgraph.blocks.attention.grouped import ContextAttention, ContextGate, GroupedAttention
-from vitgraph.blocks.attention.heads import InterleaveHeads, SplitBias, SplitChannels, TakeValues
+from vitgraph.blocks.attention.heads import InterleaveHeads, SplitBias, TakeValues
 from vitgraph.blocks.attention.interleaved import (
     InterleavedCrossAttention,
     InterleavedSelfAttention,
@@ -222,7 +222,6 @@ __all__ = [
     "SinePosition",
     "SinusoidTable",
     "SplitBias",
-    "SplitChannels",
     "SplitHeads",
     "SplitParallel",
     "SplitPatches",

@@ -33,6 +33,7 @@ from vitgraph.blocks.initializers import InitialWeights
 from vitgraph.wiring import layers as w
 from vitgraph.wiring.border import Border
 from vitgraph.wiring.branches import depthwise_norm
+from vitgraph.wiring.mobile_stages import multiple_of_8
 
 _KERNELS = {"kernel_sizes": (7, 5, 3, 3)}
 VARIANTS: dict = {  # table 1 of the paper
@@ -139,7 +140,7 @@ def _smaller(x, dim, name):
     hidden = 4 * x.shape[-1]
     x = w.activation(w.conv_norm(x, hidden, 1, 1, f"{name}_conv1"), "relu", f"{name}_act1")
     x = w.activation(depthwise_norm(x, 3, 2, f"{name}_conv2"), "relu", f"{name}_act2")
-    x = w.squeeze_excitation(x, max(int(hidden / 4 + 4) // 8 * 8, 8), f"{name}_se")
+    x = w.squeeze_excitation(x, multiple_of_8(hidden / 4, least=0.0), f"{name}_se")
     x = w.conv_norm(x, dim, 1, 1, f"{name}_conv3")
     return _local(x, f"{name}_1")
 
@@ -152,13 +153,13 @@ def _attention(x, num_heads, key_dim, window, kernel_sizes, name):
     biases = blocks.SplitBias(num_heads, name=f"{name}_biases")(bias)
     y = blocks.WindowPartition(window, clip=False, name=f"{name}_partition")(x)
     y = layers.Reshape((window, window, dim), name=f"{name}_windows")(y)
-    parts = blocks.SplitChannels([dim // num_heads] * num_heads, name=f"{name}_parts")(y)
+    parts = blocks.SplitParallel([dim // num_heads] * num_heads, name=f"{name}_parts")(y)
     found: list[Any] = []
     for i, part in enumerate(parts):
         head = f"{name}_{i}"
         y = layers.Add(name=f"{head}_sum")([found[-1], part]) if found else part
         y = w.conv_norm(y, 2 * key_dim + value_dim, 1, 1, f"{head}_qkv")
-        q, kv = blocks.SplitChannels((key_dim, key_dim + value_dim), name=f"{head}_split")(y)
+        q, kv = blocks.SplitParallel((key_dim, key_dim + value_dim), name=f"{head}_split")(y)
         q = depthwise_norm(q, kernel_sizes[i], 1, f"{head}_q")
         found.append(blocks.InterleavedCrossAttention(1, name=head)(q, kv, biases[i]))
     y = layers.Concatenate(name=f"{name}_heads")(found) if len(found) > 1 else found[0]

@@ -33,6 +33,7 @@ from vitgraph.blocks.initializers import InitialWeights, normal
 from vitgraph.wiring import layers as w
 from vitgraph.wiring.border import Border
 from vitgraph.wiring.branches import branches, depthwise_norm, large_kernel, mixer
+from vitgraph.wiring.mobile_stages import multiple_of_8
 
 _T = {"mlp_ratios": (3, 3, 3, 3)}
 _SA = {
@@ -180,7 +181,7 @@ def _embedding(x, dim, kernel_size, se, first_act, act, name):
     """(B, H, W, C) -> (B, ceil(H / 2), ceil(W / 2), dim)."""
     x = large_kernel(x, dim, kernel_size, 2, f"{name}_0")
     if se:
-        x = w.squeeze_excitation(x, max(int(dim / 4 + 4) // 8 * 8, 8), f"{name}_se")
+        x = w.squeeze_excitation(x, multiple_of_8(dim / 4, least=0.0), f"{name}_se")
     if first_act:
         x = w.activation(x, act, f"{name}_0_act")
     return w.activation(branches(x, dim, 1, 1, f"{name}_1"), act, f"{name}_1_act")

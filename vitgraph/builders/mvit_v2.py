@@ -176,8 +176,7 @@ class _Pooled(Transformer):
 
     def pooled_attention(self, x, grid, size, stride, name):
         qkv = w.dense(x, 3 * self.dim, f"{name}_qkv", self.qkv_bias)
-        q, kv = blocks.SplitParallel((self.dim, 2 * self.dim), name=f"{name}_q_kv")(qkv)
-        k, v = blocks.SplitParallel((self.dim, self.dim), name=f"{name}_k_v")(kv)
+        q, k, v = blocks.SplitParallel((self.dim,) * 3, name=f"{name}_parts")(qkv)
         q, q_grid = self.pooled(q, grid, stride, f"{name}_q")
         k, k_grid = self.pooled(k, grid, self.kv_stride, f"{name}_k")
         v, _ = self.pooled(v, grid, self.kv_stride, f"{name}_v")

@@ -76,6 +76,11 @@ class Source:
         return "." + _TORCH_LEAVES.get(variable, variable)
 
 
+def normed(ours, theirs, conv="conv", norm="bn"):
+    """The entries of a convolution and of its norm, which are parts of one module there."""
+    return (ours, f"{theirs}.{conv}"), (f"{ours}_norm", f"{theirs}.{norm}")
+
+
 def within(source, prefix, ignored):
     """The table of checkpoints with a prefix before the names of `source`, and with tensors that `ignored` matches."""
     renames = []
@@ -136,6 +141,12 @@ def map_to_rows(arrays, shape):
 def rows_to_map(value, grid):
     """The way back, for a grid of (rows, columns)."""
     return value.transpose(0, 2, 1).reshape(1, -1, *grid)
+
+
+@inverse_of(map_to_rows)
+def _rows_to_map(value, count, layer):
+    """A table of the whole map has its grid, one of a window has that."""
+    return [rows_to_map(value, getattr(layer, "window_size", None) or layer.grid)]
 
 
 def fused(arrays, shape):

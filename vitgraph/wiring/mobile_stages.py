@@ -46,7 +46,7 @@ def resize_to_patches(x, patch_size, name, align_corners=False):
     return x if divisible else ResizeToMultiple(patch_size, align_corners, name=name)(x)
 
 
-def multiple_of_8(width):
-    """The nearest multiple of 8, at least 8 and at least nine tenths of the width."""
+def multiple_of_8(width, least=0.9):
+    """The nearest multiple of 8, at least 8 and at least a share of the width."""
     rounded = max(8, int(width + 4) // 8 * 8)
-    return rounded if rounded >= 0.9 * width else rounded + 8
+    return rounded if rounded >= least * width else rounded + 8

@@ -49,11 +49,18 @@ class CosineQKV(QVBias):
             qkv = super().call(qkv)
         dtype = keras.backend.result_type(qkv.dtype, "float32")
         x = ops.cast(ops.reshape(qkv, (-1, shape[1], *heads)), dtype)
-        squares = ops.sum(ops.square(x), axis=-1, keepdims=True)
-        # What has no length has no direction, and no gradient: 1e12 times the scores' would be none either.
-        inverse = ops.where(squares > 1e-24, ops.rsqrt(ops.maximum(squares, 1e-24)), 0.0)  # (B, N, 3, heads, 1)
+        inverse = inverse_length(x)  # (B, N, 3, heads, 1)
         # One product scales all three, the values by 1.
         is_value = ops.reshape(ops.convert_to_tensor([0.0, 0.0, 1.0], dtype), (3, 1, 1))
         scale = ops.exp(ops.minimum(ops.cast(self.logit_scale, dtype), math.log(100.0)))
         scale = ops.stack([scale, ops.ones_like(scale), ops.zeros_like(scale)])[:, :, None]  # (3, heads, 1)
         return ops.reshape(ops.cast(x * (inverse * scale + is_value), qkv.dtype), shape)
+
+
+def inverse_length(x):
+    """(..., n) -> (..., 1): 1 / the length of each vector.
+
+    What has no length has no direction, and no gradient: 1e12 times the scores' would be none either.
+    """
+    squares = ops.sum(ops.square(x), axis=-1, keepdims=True)
+    return ops.where(squares > 1e-24, ops.rsqrt(ops.maximum(squares, 1e-24)), 0.0)

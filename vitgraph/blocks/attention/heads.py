@@ -28,25 +28,6 @@ class TakeValues(Layer):
         return (*input_shape[:-1], input_shape[-1] // 3)
 
 
-class SplitChannels(Layer):
-    """(..., C) -> (..., c), (..., d), ...: parts of the channels, one after the other.
-
-    Args:
-        widths: the widths of the parts, whose sum is C.
-    """
-
-    def __init__(self, widths, **kwargs):
-        super().__init__(**kwargs)
-        self.widths = tuple(widths)
-
-    def call(self, x):
-        ends = [sum(self.widths[: i + 1]) for i in range(len(self.widths) - 1)]
-        return tuple(ops.split(x, ends, axis=-1)) if ends else (x,)
-
-    def compute_output_shape(self, input_shape):
-        return tuple((*input_shape[:-1], width) for width in self.widths)
-
-
 class SplitBias(Layer):
     """(1, heads, N, M) -> one (1, 1, N, M) per head: a bias of attention, for heads that are computed one by one."""
 

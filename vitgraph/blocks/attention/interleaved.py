@@ -7,7 +7,30 @@ from vitgraph.blocks.attention.core import AttentionCore
 from vitgraph.blocks.base import Layer, look_up, pair
 
 
-class OffsetBias(Layer):
+class _OffsetTable(Layer):
+    """A table (heads, rows columns) of the absolute offsets on a grid, from which a bias of attention is read."""
+
+    def build(self, input_shape):
+        rows, columns = self._sides()
+        self.table = self.add_weight(name="table", shape=(self.num_heads, rows * columns), initializer="zeros")
+
+    def call(self, x):
+        index = self._index()
+        bias = look_up(ops.cast(self.table, self.compute_dtype), index.reshape(-1), axis=1)
+        return ops.reshape(bias, (1, self.num_heads, *index.shape))
+
+    def _index(self, stride=1):
+        """(N, H W): the column of the table for each (query, key), queries at every `stride`-th position."""
+        sides = self._sides()
+        down, across = (np.abs(np.arange(0, n, stride)[:, None] - np.arange(n)[None, :]) for n in sides)
+        index = down[:, None, :, None] * sides[1] + across[None, :, None, :]
+        return index.reshape(len(down) * len(across), -1)
+
+    def compute_output_shape(self, input_shape):
+        return (1, self.num_heads, *self._index().shape)
+
+
+class OffsetBias(_OffsetTable):
     """(B, H, W, .) -> (1, heads, N, H W): a learned number per head and offset (|rows|, |columns|) on the grid.
 
     There is a query at every position, or at every `stride`-th in both directions.
@@ -24,23 +47,14 @@ class OffsetBias(Layer):
         self.num_heads = num_heads
         self.stride = stride
 
-    def build(self, input_shape):
-        rows, columns = self.grid
-        self.table = self.add_weight(name="table", shape=(self.num_heads, rows * columns), initializer="zeros")
-
-    def call(self, x):
-        index = self._index()
-        bias = look_up(ops.cast(self.table, self.compute_dtype), index.reshape(-1), axis=1)
-        return ops.reshape(bias, (1, self.num_heads, *index.shape))
+    def _sides(self):
+        return self.grid
 
     def _index(self):
-        return absolute_offset_index(self.grid, self.stride)
-
-    def compute_output_shape(self, input_shape):
-        return (1, self.num_heads, *self._index().shape)
+        return super()._index(self.stride)
 
 
-class WindowOffsetBias(Layer):
+class WindowOffsetBias(_OffsetTable):
     """(B, H, W, .) -> (1, heads, w, w): the same within windows of w positions, whatever the size of the map.
 
     Args:
@@ -53,25 +67,8 @@ class WindowOffsetBias(Layer):
         self.window_size = pair(window_size)
         self.num_heads = num_heads
 
-    def build(self, input_shape):
-        rows, columns = self.window_size
-        self.table = self.add_weight(name="table", shape=(self.num_heads, rows * columns), initializer="zeros")
-
-    def call(self, x):
-        index = absolute_offset_index(self.window_size)
-        bias = look_up(ops.cast(self.table, self.compute_dtype), index.reshape(-1), axis=1)
-        return ops.reshape(bias, (1, self.num_heads, *index.shape))
-
-    def compute_output_shape(self, input_shape):
-        rows, columns = self.window_size
-        return (1, self.num_heads, rows * columns, rows * columns)
-
-
-def absolute_offset_index(grid, stride=1):
-    """(N, H W): the number of the offset of each (query, key) on a grid, queries at every `stride`-th position."""
-    down, across = (np.abs(np.arange(0, n, stride)[:, None] - np.arange(n)[None, :]) for n in grid)
-    index = down[:, None, :, None] * grid[1] + across[None, :, None, :]
-    return index.reshape(len(down) * len(across), -1)
+    def _sides(self):
+        return self.window_size
 
 
 class InterleavedSelfAttention(AttentionCore):

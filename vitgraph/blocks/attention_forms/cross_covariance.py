@@ -4,6 +4,7 @@ import keras
 from keras import ops
 
 from vitgraph.blocks.attention.core import AttentionCore, split_heads
+from vitgraph.blocks.attention.cosine import inverse_length
 from vitgraph.blocks.base import Layer, is_static, sizes
 
 
@@ -31,10 +32,7 @@ class UnitChannels(Layer):
     @staticmethod
     def _unit(x, scale):
         y = ops.cast(x, keras.backend.result_type(x.dtype, "float32"))
-        squares = ops.sum(ops.square(y), axis=-1, keepdims=True)
-        # What has no length has no direction, and no gradient: 1e12 times the scores' would be none either.
-        inverse = ops.where(squares > 1e-24, ops.rsqrt(ops.maximum(squares, 1e-24)), 0.0)
-        return ops.cast(y * (inverse * ops.cast(scale, y.dtype)), x.dtype)
+        return ops.cast(y * (inverse_length(y) * ops.cast(scale, y.dtype)), x.dtype)
 
     def compute_output_shape(self, input_shape):
         batch, height, width, channels = input_shape

@@ -1,5 +1,7 @@
 """Conversion between maps and tokens, and the tokens before the patches."""
 
+import itertools
+
 from keras import ops
 
 from vitgraph.blocks.base import Layer, is_static, pad_end, pair, sizes
@@ -250,11 +252,11 @@ class Following(Layer):
 
 
 class SplitParallel(Layer):
-    """(..., F + Q) -> (..., F), (..., Q): the parts of one projection, such as for feed-forward layer and attention.
+    """(..., C) -> (..., c), (..., d), ...: the parts of one projection, such as for feed-forward layer and attention.
 
     Args:
-        widths: (F, Q).
-        bias: whether the feed-forward part gets a bias here, for a projection without one.
+        widths: the widths of the parts, whose sum is C.
+        bias: whether the first part gets a bias here, as the feed-forward one of a projection without bias.
     """
 
     def __init__(self, widths, bias=False, **kwargs):
@@ -267,8 +269,9 @@ class SplitParallel(Layer):
             self.mlp_bias = self.add_weight(name="mlp_bias", shape=(self.widths[0],), initializer="zeros")
 
     def call(self, x):
-        first, second = x[..., : self.widths[0]], x[..., self.widths[0] :]
-        return (first + ops.cast(self.mlp_bias, x.dtype) if self.bias else first), second
+        ends = list(itertools.accumulate(self.widths))
+        first, *others = (x[..., end - width : end] for end, width in zip(ends, self.widths, strict=True))
+        return (first + ops.cast(self.mlp_bias, x.dtype) if self.bias else first), *others
 
     def compute_output_shape(self, input_shape):
         return tuple((*input_shape[:-1], width) for width in self.widths)

@@ -1,6 +1,6 @@
 """timm's names in checkpoints of MIT's EfficientViT."""
 
-from vitgraph.checkpoints.source import Source, inverse_of
+from vitgraph.checkpoints.source import Source, inverse_of, normed
 
 
 def _grouped(arrays, shape):
@@ -15,7 +15,7 @@ def _of_grouped(value, count, layer):
 
 
 def _normed(ours, theirs):
-    return (ours, f"{theirs}.conv"), (f"{ours}_norm", f"{theirs}.norm")
+    return normed(ours, theirs, norm="norm")
 
 
 _BLOCK, _THEIRS = r"stage_(\d)_block_(\d+)_", "stages.{0:-1}.blocks.{1}."

@@ -1,6 +1,6 @@
 """Names in FastViT's checkpoints: timm's and the official ones, as they are trained and reparameterized."""
 
-from vitgraph.checkpoints.source import Source
+from vitgraph.checkpoints.source import Source, normed
 
 _BLOCK = r"stage_(\d)_block_(\d+)_"
 
@@ -8,10 +8,8 @@ _BLOCK = r"stage_(\d)_block_(\d+)_"
 def _branches(ours, theirs, conv, scale, identity):
     """The entries of a sum of branches, and of the convolution that it becomes."""
     return (
-        (f"{ours}_conv", f"{theirs}.{conv}.0.conv"),
-        (f"{ours}_conv_norm", f"{theirs}.{conv}.0.bn"),
-        (f"{ours}_scale", f"{theirs}.{scale}.conv"),
-        (f"{ours}_scale_norm", f"{theirs}.{scale}.bn"),
+        *normed(f"{ours}_conv", f"{theirs}.{conv}.0"),
+        *normed(f"{ours}_scale", f"{theirs}.{scale}"),
         (f"{ours}_identity", f"{theirs}.{identity}"),
         (ours, f"{theirs}.reparam_conv"),
     )
@@ -19,10 +17,8 @@ def _branches(ours, theirs, conv, scale, identity):
 
 def _large_kernel(ours, theirs, large):
     return (
-        (f"{ours}_large", f"{theirs}.{large}.conv"),
-        (f"{ours}_large_norm", f"{theirs}.{large}.bn"),
-        (f"{ours}_small", f"{theirs}.small_conv.conv"),
-        (f"{ours}_small_norm", f"{theirs}.small_conv.bn"),
+        *normed(f"{ours}_large", f"{theirs}.{large}"),
+        *normed(f"{ours}_small", f"{theirs}.small_conv"),
         (ours, f"{theirs}.reparam_conv"),
     )
 
@@ -36,8 +32,7 @@ def _block(theirs, mlp, gamma, *branches):
         (_BLOCK + "mixer", f"{theirs}.token_mixer.reparam_conv"),
         (_BLOCK + "norm1", f"{theirs}.norm"),
         (_BLOCK + "attn_(qkv|proj)", f"{theirs}.token_mixer.{{2}}"),
-        (_BLOCK + "mlp_conv", f"{theirs}.{mlp}.conv.conv"),
-        (_BLOCK + "mlp_conv_norm", f"{theirs}.{mlp}.conv.bn"),
+        *normed(_BLOCK + "mlp_conv", f"{theirs}.{mlp}.conv"),
         (_BLOCK + r"mlp_(fc\d)", f"{theirs}.{mlp}.{{2}}"),
         (_BLOCK + "res/gamma", f"{theirs}.layer_scale{gamma}"),
         (_BLOCK + r"res(\d)/gamma", f"{theirs}.layer_scale_{{2}}{gamma}"),

@@ -14,21 +14,11 @@ def _of_positions(value, count, layer, layers):
     return [rows_to_map(value, layer.grid) if "pos_embed_win" in layers else value]
 
 
-def _unit(arrays, shape):
-    """The table of a mask unit."""
-    return map_to_rows(arrays, shape)
-
-
-@inverse_of(_unit)
-def _of_unit(value, count, layer):
-    return [rows_to_map(value, layer.window_size)]
-
-
 def _source(norm, head, positions="pos_embed", ignored=r"(?!)"):
     return Source(
         renames=(
             (r"pos_embed/table", positions, _positions),
-            (r"pos_embed_win/table", "pos_embed_win", _unit),
+            (r"pos_embed_win/table", "pos_embed_win", map_to_rows),
             (r"block_(\d+)_expand", "blocks.{0}.proj"),
             (r"fc_norm", norm),
             (r"head", head),

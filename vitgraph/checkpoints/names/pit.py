@@ -1,12 +1,6 @@
 """Names in PiT's checkpoints: timm's and the official ones."""
 
-from vitgraph.checkpoints.source import Source, inverse_of, map_to_rows, rows_to_map
-
-
-@inverse_of(map_to_rows)
-def _rows_to_map(value, count, layer):
-    return [rows_to_map(value, layer.grid)]
-
+from vitgraph.checkpoints.source import Source, map_to_rows
 
 _NAMES = (
     (r"stage_(\d)_block_(\d+)_(norm\d)", "transformers.{0:-1}.blocks.{1}.{2}"),

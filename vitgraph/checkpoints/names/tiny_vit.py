@@ -1,21 +1,18 @@
 """Names in TinyViT's checkpoints: timm's and Microsoft's."""
 
-from vitgraph.checkpoints.source import Source
+from vitgraph.checkpoints.source import Source, normed
 
 
 def _source(stem, stage, down, conv, norm, head):
     """The table; the arguments are their names of the stem's convolutions, of a stage and of its first layers, of a
     convolution and of the norms at the end."""
 
-    def normed(ours, theirs):
-        return (ours, f"{theirs}.{conv}"), (f"{ours}_norm", f"{theirs}.bn")
-
     block, theirs = r"stage_(\d)_block_(\d+)_", f"{stage}.{{0:-1}}.blocks.{{1}}."
     return Source(
         renames=(
-            *(entry for i, name in enumerate(stem, start=1) for entry in normed(f"stem_conv{i}", name)),
-            *normed(r"stage_(\d)_down_(conv\d)", f"{down}.downsample.{{1}}"),
-            *normed(block + r"(conv\d|local_conv)", theirs + "{2}"),
+            *(entry for i, name in enumerate(stem, start=1) for entry in normed(f"stem_conv{i}", name, conv)),
+            *normed(r"stage_(\d)_down_(conv\d)", f"{down}.downsample.{{1}}", conv),
+            *normed(block + r"(conv\d|local_conv)", theirs + "{2}", conv),
             (block + r"(attn|mlp)_(norm|qkv|proj|fc\d)", theirs + "{2}.{3}"),
             (block + "attn_bias/table", theirs + "attn.attention_biases"),
             ("fc_norm", norm),

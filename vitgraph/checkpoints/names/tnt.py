@@ -2,26 +2,17 @@
 
 import numpy as np
 
-from vitgraph.checkpoints.source import Source, inverse_of, map_to_rows, rows_to_map
+from vitgraph.checkpoints.source import Source, fused, inverse_of, map_to_rows
 
 
 def _qkv(arrays, shape):
     """The projection to queries and keys, and the one to values -> that to all three."""
-    return np.concatenate(arrays).T
+    return fused(arrays, shape)
 
 
 @inverse_of(_qkv)
 def _of_qkv(value, count, layer):
     return np.split(value.T, [len(value.T) // 3 * 2])
-
-
-def _positions(arrays, shape):
-    return map_to_rows(arrays, shape)
-
-
-@inverse_of(_positions)
-def _of_positions(value, count, layer):
-    return [rows_to_map(value, layer.window_size)]
 
 
 _BLOCK, _THEIRS = r"block_(\d+)_", "blocks.{0}."
@@ -63,7 +54,7 @@ def _source(embed, pixel_pos, patch_pos, norm, inner, outer, ignored=r"(?!)"):
 SOURCES = {
     "timm": _source(
         "pixel_embed.proj",
-        (r"pixel_pos/table", "pixel_pos", _positions),
+        (r"pixel_pos/table", "pixel_pos", map_to_rows),
         "patch_pos",
         "norm{0}_proj",
         ("norm_in", "attn_in", "norm_mlp_in", "mlp_in"),

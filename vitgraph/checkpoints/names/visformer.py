@@ -1,16 +1,6 @@
 """Names in timm's checkpoints of Visformer."""
 
-from vitgraph.checkpoints.source import Source, inverse_of, map_to_rows, rows_to_map
-
-
-def _positions(arrays, shape):
-    return map_to_rows(arrays, shape)
-
-
-@inverse_of(_positions)
-def _of_positions(value, count, layer):
-    return [rows_to_map(value, layer.grid)]
-
+from vitgraph.checkpoints.source import Source, map_to_rows
 
 _BLOCK, _THEIRS = r"stage_(\d)_block_(\d+)_", "stage{0}.{1}."
 
@@ -21,7 +11,7 @@ SOURCES = {
             (r"stem_conv_norm", "stem.1"),
             (r"stage_(\d)_embed", "patch_embed{0}.proj"),
             (r"stage_(\d)_embed_norm", "patch_embed{0}.norm"),
-            (r"stage_(\d)_pos_embed/table", "pos_embed{0}", _positions),
+            (r"stage_(\d)_pos_embed/table", "pos_embed{0}", map_to_rows),
             (_BLOCK + r"(norm\d)", _THEIRS + "{2}"),
             (_BLOCK + r"attn_(qkv|proj)", _THEIRS + "attn.{2}"),
             (_BLOCK + r"mlp_fc1", _THEIRS + "mlp.conv1"),
