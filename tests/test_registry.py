@@ -27,10 +27,10 @@ def parameter_count(name, **overrides):
 
 @pytest.mark.parametrize("name", vitgraph.list_models())
 def test_parameter_count(name, without_memory):
-    """Of plain nets with more than 12 blocks two and three are built: all others are like the third."""
+    """Of plain nets with more than 5 blocks two and three are built: all others are like the third."""
     _, row = vitgraph.registry.variant(name)
     depth = row.get("depth", 0)
-    if depth <= 12 or any(isinstance(value, tuple) and len(value) == depth for value in row.values()):
+    if depth <= 5 or any(isinstance(value, tuple) and len(value) == depth for value in row.values()):
         assert parameter_count(name) == PARAMETERS[name]
     else:
         two, three = (parameter_count(name, depth=blocks) for blocks in (2, 3))

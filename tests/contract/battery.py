@@ -138,6 +138,7 @@ class Battery:
     group: Callable[[str, Any, int], Any] = lambda argument, value, place: None
     calls: int = 0
     taken: int = 0
+    blamed: str = ""
 
     def complaints(self) -> list[str]:
         """What is wrong with the answers, one line a call."""
@@ -163,12 +164,14 @@ class Battery:
         return [complaint for complaint in found if complaint]
 
     def _all(self, arguments: dict[str, Any]) -> list[str]:
-        """Asks for several values at once; if the answer isn't a good result, for each half of them."""
+        """Asks for several values at once; without a good result, for the one that is blamed, or a half, by itself."""
         before, complaint = self.taken, self._call(arguments, fits=True)
         if len(arguments) == 1 or (self.taken > before and not complaint):
             return [complaint]
-        given, half = list(arguments.items()), len(arguments) // 2
-        return [complaint, *self._all(dict(given[:half])), *self._all(dict(given[half:]))]
+        alone = {self.blamed} & arguments.keys() or list(arguments)[: len(arguments) // 2]
+        apart = {argument: arguments[argument] for argument in alone}
+        others = {argument: value for argument, value in arguments.items() if argument not in apart}
+        return [complaint, *self._all(apart), *self._all(others)]
 
     def _call(self, arguments: dict[str, Any], fits: bool) -> str:
         """What is wrong with the answer to one call; nothing, if it is refused properly or gives what is good."""
@@ -178,6 +181,7 @@ class Battery:
 
     def _answer(self, arguments: dict[str, Any], fits: bool) -> str:
         self.calls += len(arguments)
+        self.blamed = ""
         self.before()
         try:
             with limit(SECONDS):
@@ -214,7 +218,11 @@ class Battery:
         """Whether a refusal says who was called, what was given and what is allowed."""
         start, _, allowed = message.partition("; allowed: ")
         name, ((argument, value), *_) = self.function.__name__, arguments.items()
-        good = re.match(rf"{name}: \w+=", start) if fits else start == f"{name}: {argument}={shown(value)}"
+        if fits:
+            good = re.match(rf"{name}: (\w+)=", start)
+            self.blamed = good[1] if good else ""
+        else:
+            good = start == f"{name}: {argument}={shown(value)}"
         return "" if good and allowed else f"foreign message: {message}"
 
 

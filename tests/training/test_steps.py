@@ -32,7 +32,11 @@ def trained(name):
 
 
 def save(path):
-    """Trains all nets."""
+    """Trains all nets; without oneDNN, which in PyTorch 2.13 writes beyond its memory where FastViT is trained."""
+    if keras.backend.backend() == "torch":
+        import torch
+
+        torch.backends.mkldnn.enabled = False
     np.savez(path, **{f"{name}:{path}": change for name in TINY for path, change in trained(name).items()})
 
 
