@@ -14,20 +14,20 @@ from vitgraph.interop import as_mit
 TASK = {"num_classes": 2, "bounding_box_format": "xyxy"}
 
 
-def compiled(model, learning_rate=1e-3, **options):
+def compiled(model, learning_rate=0.1, **options):
     """Eager: a graph of one of these takes longer to trace than to train for a while. The guide's are not eager."""
-    model.compile(optimizer=keras.optimizers.Adam(learning_rate), run_eagerly=True, **options)
+    model.compile(optimizer=keras.optimizers.SGD(learning_rate, global_clipnorm=1.0), run_eagerly=True, **options)
     return model
 
 
 def cv_retinanet(backbone):
     model = keras_cv.models.RetinaNet(backbone=backbone, **TASK)
-    return compiled(model, 2e-4, box_loss="smoothl1", classification_loss="focal")
+    return compiled(model, 0.15, box_loss="smoothl1", classification_loss="focal")
 
 
 def cv_yolo(backbone):
     model = keras_cv.models.YOLOV8Detector(backbone=backbone, fpn_depth=1, **TASK)
-    return compiled(model, 3e-3, box_loss="ciou", classification_loss="binary_crossentropy")
+    return compiled(model, 0.5, box_loss="ciou", classification_loss="binary_crossentropy")
 
 
 def cv_deeplab(backbone):
@@ -56,7 +56,7 @@ def hub_retinanet(backbone):
     pyramid = keras_hub.models.RetinaNetBackbone(
         backbone, min_level=3, max_level=5, use_p5=False, image_shape=backbone.input_shape[1:]
     )
-    return compiled(keras_hub.models.RetinaNetObjectDetector(pyramid, **TASK), 3e-4)
+    return compiled(keras_hub.models.RetinaNetObjectDetector(pyramid, **TASK))
 
 
 def hub_deeplab(backbone):
