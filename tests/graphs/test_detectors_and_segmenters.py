@@ -150,7 +150,7 @@ def test_any_image_size(name):
 PARAMETERS = parameters()
 
 
-def one_block_a_stage(builder, arguments):
+def one_block_per_stage(builder, arguments):
     """What a builder is to be told for that, instead of these arguments of a variant."""
     given = {name: parameter.default for name, parameter in inspect.signature(builder).parameters.items()} | arguments
     shallow = {"depth": 1, "local_depth": 0, "ats_blocks": (0,)}
@@ -163,11 +163,11 @@ def one_block_a_stage(builder, arguments):
 def test_published_net_under_keras_cv(builder):
     """The smallest published variant of each builder that says that it has levels P2 to P5; its default if none is.
 
-    With one block a stage: stages make the levels, whatever their depths.
+    With one block per stage: stages make the levels, whatever their depths.
     """
     names = [name for name in PARAMETERS if variant(name)[0] is builder]
     smallest = variant(min(names, key=PARAMETERS.get))[1] if names else {}
-    net = builder(**{"include_top": False, **smallest, **one_block_a_stage(builder, smallest)})
+    net = builder(**{"include_top": False, **smallest, **one_block_per_stage(builder, smallest)})
     four_levels = {"P2", "P3", "P4", "P5"} <= set(net.pyramid_level_inputs)
     assert four_levels == bool(re.search('pyramid levels "P[12]" to "P5"', builder.__doc__))
     if four_levels:
