@@ -40,22 +40,20 @@ def assert_drawn(variable, mean, deviation, kind):
         assert (furthest < 2) == (kind == "uniform"), variable.path
 
 
-@pytest.mark.parametrize("variant", TIMM)
-def test_as_timm(variant):
-    model, family = vitgraph.create(variant), vitgraph.registry.variant(variant)[0].__name__.removeprefix("build_")
-    source = SOURCES[f"{'twins_pcpvt' if family == 'twins_svt' else family}/timm"]
-    for variable in model.trainable_variables:
-        assert_drawn(variable, *moments(variant, source.names(variable.path)[0]))
-
-
 STEPS = {"pvt_v2_b0": 8, "mobilevit_xs": 10, "mobilevitv2_050": 9, "twins_svt_small": 18, "twins_pcpvt_small": 16}
 """Blocks over which timm's rates of stochastic depth grow, where they aren't 12."""
 
 
 @pytest.mark.parametrize("variant", TIMM)
-def test_stochastic_depth_as_timm(variant):
-    layers = vitgraph.create(variant, drop_path_rate=0.2).layers
-    rates = {round(layer.drop_path, 5) for layer in layers if getattr(layer, "drop_path", 0)}
+def test_as_timm(variant):
+    """The weights, and the rates of stochastic depth."""
+    model = vitgraph.create(variant, drop_path_rate=0.2)
+    family = vitgraph.registry.variant(variant)[0].__name__.removeprefix("build_")
+    source = SOURCES[f"{'twins_pcpvt' if family == 'twins_svt' else family}/timm"]
+    for variable in model.trainable_variables:
+        assert_drawn(variable, *moments(variant, source.names(variable.path)[0]))
+
+    rates = {round(layer.drop_path, 5) for layer in model.layers if getattr(layer, "drop_path", 0)}
     if variant.startswith(("levit", "cait")):
         assert rates == {0.2}
     elif variant.startswith("mobilevit"):  # timm also drops blocks that have no shortcut, and all with them

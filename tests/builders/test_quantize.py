@@ -61,25 +61,31 @@ def quantised():
 quantises = pytest.mark.filterwarnings("ignore:Layer .* does not have a `quantize` method implemented:UserWarning")
 
 
+PROJECTIONS = ("vit", "swin", "pvt_v2", "levit", "cait", "mobilevit_v2", "vit_modern")
+"""A net for each way in which queries, keys and values are projected."""
+
+
 @pytest.mark.heavy
 @quantises
-@pytest.mark.parametrize("mode", QUANTISED)
-def test_quantised(mode, reloaded, quantised):
-    models = {name: with_random_weights(TINY[name].build()) for name in EVERY_LAYER}
-    dense = {}
-    for name, model in models.items():
-        exact = value(model(images(8)))
-        quantised(model, mode)
-        change = np.sqrt(np.mean((value(model(images(8))) - exact) ** 2) / np.mean(exact**2))
-        assert 0 < change < (np.inf if TINY[name].discrete else QUANTISED[mode]), name
-        dense[name] = [layer.name for layer in model.layers if isinstance(layer, keras.layers.Dense)]
+def test_quantised(reloaded, quantised):
+    """int8 in nets that have every layer; int4 and files, which are Keras' `Dense`'s own, in those projections."""
+    models, dense = {}, {}
+    for mode, names in {"int8": dict.fromkeys((*EVERY_LAYER, *PROJECTIONS)), "int4": PROJECTIONS}.items():
+        for name in names:
+            model, case = with_random_weights(TINY[name].build()), f"{name}_{mode}"
+            exact = value(model(images(8)))
+            quantised(model, mode)
+            change = np.sqrt(np.mean((value(model(images(8))) - exact) ** 2) / np.mean(exact**2))
+            assert 0 < change < (np.inf if TINY[name].discrete else QUANTISED[mode]), case
+            layers = [layer.name for layer in model.layers if isinstance(layer, keras.layers.Dense)]
+            assert layers == [layer.name for layer in model.layers if layer.quantization_mode], case
+            if name in PROJECTIONS:
+                models[case], dense[case] = model, layers
     assert reloaded(models) == dense
 
 
 def test_lora_on_what_attention_projects_from(reloaded):
-    """A net for each way in which queries, keys and values are projected."""
-    names = ("vit", "swin", "pvt_v2", "levit", "cait", "mobilevit_v2", "vit_modern")
-    models = {name: with_random_weights(TINY[name].build()) for name in names}
+    models = {name: with_random_weights(TINY[name].build()) for name in PROJECTIONS}
     tuned = {}
     for name, model in models.items():
         plain = value(model(images()))

@@ -28,12 +28,16 @@ from vitgraph.blocks.attention.core import AttentionCore
 
 NAMES = list(TINY)
 FORMS = ("closed", "without top", "open reloaded")
-CASES = [(name, form) for name in NAMES for form in FORMS if "open" not in form or name in OPEN]
+CASES = [(name, "closed") for name in NAMES]
+CASES += [(name, form) for name in EVERY_LAYER for form in FORMS[1:] if "open" not in form or name in OPEN]
+"""Every net; and by those that have every layer between them, the other ends of a graph and what is read back."""
 
 
 @functools.cache
 def model_of(name, form, **overrides):
     """A net that tests may only read."""
+    if not overrides and form in ("closed", "open"):
+        return shared(name) if form == "closed" else shared_open(name)
     build = TINY[name].build_open if "open" in form else TINY[name].build
     model = with_random_weights(build(include_top="without top" not in form, **overrides))
     if "reloaded" not in form:
@@ -72,18 +76,46 @@ def assert_shapes_as_announced(model, outputs):
 
 
 @pytest.mark.parametrize(("name", "form"), CASES)
-def test_pyramid_ends_in_the_stages_outputs(name, form):
+def test_what_is_extracted_is_what_the_net_computes(name, form):
+    """A pyramid ends in the stages' outputs, and attention reproduces what every core gives: of one pass of the net."""
     model, x = model_of(name, form), input_of(form)
+    cores = [layer for layer in model.layers if isinstance(layer, AttentionCore)]
+    tensors = {
+        "stages": {stage.name: model.get_layer(stage.name).output for stage in model.stages},
+        "cores": {core.name: core.output for core in cores},
+        "inputs": {core.name: keras.tree.flatten(core.input) for core in cores},
+    }
+    computed = keras.Model(model.input, tensors)(x)
+    assert_pyramid(name, model, x, computed["stages"])
+    assert_attention(name, model, x, cores, computed)
+
+
+def assert_pyramid(name, model, x, streams):
     probe = vitgraph.pyramid(model)
-    maps, streams = probe(x), outputs_of(model, model.stages, x)
+    maps = probe(x)
     assert list(maps) == list(dict.fromkeys(stage.level for stage in model.stages))
     assert_shapes_as_announced(probe, maps)
     for stage in {stage.level: stage for stage in model.stages}.values():
-        stream, actual = streams[stage.name], value(maps[stage.level])
+        stream, actual = value(streams[stage.name]), value(maps[stage.level])
         for count, side in zip(actual.shape[1:3], x.shape[1:3], strict=True):
             assert (side - TINY[name].border) // stage.stride <= count <= side // stage.stride
         assert_same(actual.reshape(2, -1, actual.shape[-1]), stream.reshape(2, -1, stream.shape[-1])[:, stage.prefix :])
     assert {id(weight) for weight in probe.weights} <= {id(weight) for weight in model.weights}
+
+
+def assert_attention(name, model, x, cores, computed):
+    probe = vitgraph.attention(model)
+    maps = {key: value(tensor) for key, tensor in probe(x).items()}
+    assert list(maps) == [core.name for core in cores]
+    assert_shapes_as_announced(probe, maps)
+    for core in cores:
+        weights = maps[core.name]
+        assert weights.dtype == "float32"
+        assert_probabilities(name, weights)
+
+        values = value(core.heads(*computed["inputs"][core.name])[2])
+        expected = np.einsum("bhnm,bmhd->bnhd", weights, values)
+        assert_close(value(computed["cores"][core.name]).reshape(expected.shape), expected)
 
 
 @pytest.mark.parametrize("form", FORMS)
@@ -134,26 +166,6 @@ def test_what_is_extracted_is_a_model_like_any_other(name, extract, tmp_path):
             assert_same(other[key], tensor)
 
 
-@pytest.mark.parametrize(("name", "form"), CASES)
-def test_attention_reproduces_what_every_core_gives(name, form):
-    model, x = model_of(name, form), input_of(form)
-    probe = vitgraph.attention(model)
-    maps = {key: value(tensor) for key, tensor in probe(x).items()}
-    cores = [layer for layer in model.layers if isinstance(layer, AttentionCore)]
-    assert list(maps) == [core.name for core in cores]
-    assert_shapes_as_announced(probe, maps)
-    results = outputs_of(model, cores, x)
-    inputs = keras.Model(model.input, {core.name: keras.tree.flatten(core.input) for core in cores})(x)
-    for core in cores:
-        weights = maps[core.name]
-        assert weights.dtype == "float32"
-        assert_probabilities(name, weights)
-
-        values = value(core.heads(*inputs[core.name])[2])
-        expected = np.einsum("bhnm,bmhd->bnhd", weights, values)
-        assert_close(results[core.name].reshape(expected.shape), expected)
-
-
 @pytest.mark.parametrize("form", ["closed", "open reloaded"])
 def test_attention_does_not_cross_the_seam_of_a_shifted_map(form):
     """What the shift brought together from opposite borders has no weight; all else in a window has."""
@@ -191,8 +203,9 @@ ROUNDED = {"convit": "what positions alone decide has the policy's precision, li
 """Nets whose probabilities sum to 1 up to the policy's rounding only, and why."""
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", EVERY_LAYER)
 def test_attention_is_float32_under_any_policy(name):
+    """Each layer's by itself: those that have every layer between them stand for all."""
     model = TINY[name].build(dtype="mixed_bfloat16")
     for weights in vitgraph.attention(model)(images()).values():
         assert keras.backend.standardize_dtype(weights.dtype) == "float32"
