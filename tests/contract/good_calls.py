@@ -108,6 +108,11 @@ def batteries(folder):
     weights = vitgraph.save_weights(net(), folder / "weights.safetensors")
     mesh = keras.distribution.DeviceMesh((1, 2), ("batch", "model"), ["cpu:0", "cpu:1"])
     opened = vitgraph.images.from_arrays(PIXELS, CLASSES)
+    manifest = folder / "manifest.csv"
+    for kind in "ab":
+        (folder / "images" / kind).mkdir(parents=True)
+        keras.utils.save_img(folder / "images" / kind / "0.png", IMAGE)
+    manifest.write_text("image,label\nimages/a/0.png,a\nimages/b/0.png,b\n")
     numbers = {"recipe": "mae", "epochs": 1, "warmup_epochs": 0, "batch_size": 4, "silent": True}
     train = {"images": (PIXELS, CLASSES), "out": "out", **numbers}
     attention = {"dim": 16, "num_heads": 2, "name": "attn"}
@@ -211,6 +216,7 @@ def batteries(folder):
         "vitgraph.demo.run": (None, {"out": "demonstration", "epochs": 1, "accuracy": 0.0}),
         "vitgraph.images.arrays.from_arrays": (None, {"images": PIXELS, "labels": CLASSES}),
         "vitgraph.images.folders.from_folder": (None, {"folder": "images"}),
+        "vitgraph.images.manifests.from_manifest": (None, {"manifest": manifest}),
         "vitgraph.registry.variant": (None, {"name": "pvt_v2_b0"}),
         "vitgraph.wiring.efficient_attention.nystrom_attention": (attends, attention),
         "vitgraph.wiring.efficient_attention.performer_attention": (attends, attention),

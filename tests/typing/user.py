@@ -64,6 +64,7 @@ def trained(folder: pathlib.Path) -> keras.Model:
     print(result.history["loss"][-1], result.weights)
     training.train("pvt_v2_b0", "flowers", "out", input_size=(96, 64), weights="in1k", seed=1, jit_compile="auto")
     unlabelled = images.from_folder(folder / "photographs", labelled=False, unreadable="skip")
+    train(net, images.from_manifest("flowers.csv", label_column="kind"), "out")
     training.pretrain(net, unlabelled, "mae", objective="simmim", objective_arguments={"mask_ratio": 0.5})
     encoder = vitgraph.build_vit((32, 32, 3), include_top=False, dim=16, depth=1, num_heads=2)
     for model in (vitgraph.masked_autoencoder(encoder), vitgraph.byol(encoder, momentum=0.9), vitgraph.dino(encoder)):

@@ -19,7 +19,7 @@ def add_commands(commands):
 
     command = add_command(commands, evaluate, "evaluate", "count how often a model is right on a folder of images")
     _add_model(command, "model")
-    command.add_argument("folder", help="a folder with one folder of images per class")
+    command.add_argument("folder", help="a folder with one folder of images per class, or a manifest")
     command.add_argument("--confusion", metavar="PNG", help="draw which classes are taken for which")
     command.add_argument("--batch-size", type=int, default=_BATCH, metavar="N", help=f"default: {_BATCH}")
     command.add_argument("--skip-unreadable", action="store_true", help="leave out files that can't be read")
@@ -27,7 +27,7 @@ def add_commands(commands):
 
     text = "write what a net makes of a folder of images to parquet files, or go on with that"
     command = add_command(commands, embed, "embed", text)
-    command.add_argument("images", help="a folder of images at any depth")
+    command.add_argument("images", help="a folder of images at any depth, or a manifest")
     command.add_argument("out", help="the folder to write")
     _add_model(command, "--model", required=True, metavar="MODEL")
     text = "features (default), scores or attention"

@@ -7,7 +7,8 @@ import sys
 from vitgraph.cli.arguments import add_command, add_pairs, input_size, number_or_text, numbers
 
 TRAIN_EXAMPLES = """\
-IMAGES is a folder with one folder of images per class. DIR gets history.csv, tensorboard/, run.json (all settings),
+IMAGES is a folder with one folder of images per class, or a manifest: a table (.csv, .tsv, .jsonl, .parquet) with a
+column "image" of paths and a column "label". DIR gets history.csv, tensorboard/, run.json (all settings),
 last.safetensors (what training resumes from), best.safetensors (the weights of the best epoch), and at the end
 report.html (curves, confusion matrix, the most wrong images), model.keras and weights.safetensors. After an
 interruption at any moment, the same command resumes from the last state, which is kept after each epoch and every
@@ -23,8 +24,8 @@ examples:
 """
 
 PRETRAIN_EXAMPLES = """\
-IMAGES is a folder of images at any depth; classes aren't used. DIR gets the same files as with `vitgraph train`, which
-takes the result by --weights DIR/weights.safetensors.
+IMAGES is a folder of images at any depth, or a manifest; classes aren't used. DIR gets the same files as with `vitgraph
+train`, which takes the result by --weights DIR/weights.safetensors.
 
 examples:
   vitgraph pretrain vit_base_patch16_224 photographs --out mae --accumulation 16
@@ -132,7 +133,7 @@ def _add_arguments(command, recipe, examples):
     """The arguments of both commands; returns the group about the model."""
     command.epilog, command.formatter_class = examples, argparse.RawDescriptionHelpFormatter
     command.add_argument("name", help="one of `vitgraph list`")
-    command.add_argument("images", help="the folder of images")
+    command.add_argument("images", help="the folder of images, or a manifest")
     command.add_argument("--out", required=True, metavar="DIR", help="the folder for everything that is written")
     _add_images(command.add_argument_group("images"))
 
@@ -158,7 +159,10 @@ def _add_arguments(command, recipe, examples):
 
 def _add_images(group):
     group.add_argument(
-        "--validation", type=number_or_text, metavar="V", help="a folder, or the share of IMAGES that is held out: 0.1"
+        "--validation",
+        type=number_or_text,
+        metavar="V",
+        help="a folder, a manifest, or the share of IMAGES that is held out: 0.1",
     )
     group.add_argument(
         "--input-size", type=input_size, metavar="SIZE", help="384, or 384x256 (height x width); default: the variant's"

@@ -55,11 +55,16 @@ def images_of_arrays(images: Any, labels: Any, images_argument: str, labels_argu
     if labels is None:
         return Images(images, None, None, 0)
     labels, num_classes = _integers(labels, len(images), labels_argument)
+    warn_of_empty_classes(labels, num_classes)
+    return Images(images, labels, None, num_classes)
+
+
+def warn_of_empty_classes(labels: Any, num_classes: int) -> None:
+    """Of integers from 0, which may leave some of them out."""
     empty = np.setdiff1d(np.arange(num_classes), labels)
     if empty.size:
         shown = ", ".join(map(str, empty[:10])) + (f" and {empty.size - 10} more" if empty.size > 10 else "")
-        warnings.warn(f"images: no images of these of the {num_classes} classes, from 0: {shown}", stacklevel=5)
-    return Images(images, labels, None, num_classes)
+        warnings.warn(f"images: no images of these of the {num_classes} classes, from 0: {shown}", stacklevel=6)
 
 
 def _integers(labels: Any, count: int, argument: str) -> tuple[Any, int]:

@@ -64,21 +64,25 @@ def images_of_folder(folder: Any, when_unreadable: Unreadable, labelled: bool, a
         others = f"files left out because of their endings: {others}"
     has_images = f"a folder that has images ({', '.join(READABLE)})"
     c.require(files, argument, f"{has_images}; {others}" if others else has_images)
-    files, labels = _readable(folder, files, labels, when_unreadable, argument, others)
-    counts = np.bincount(labels, minlength=len(names))
-    empty = [name for label, name in enumerate(names) if not counts[label]]
-    c.require(not empty, argument, f"images of every class; no images of: {_listed(empty)}")
+    files, labels = readable(folder, files, labels, when_unreadable, argument, others)
+    require_every_class(labels, names, argument)
     paths = np.array([file.path for file in files])
     if not labelled:
         return Images(paths, None, None, 0)
     return Images(paths, labels, tuple(names), len(names))
 
 
-def _readable(
-    folder: Any, files: list[Any], labels: Any, when_unreadable: Unreadable, argument: str, others: str
+def require_every_class(labels: Any, names: Sequence[str], argument: str) -> None:
+    counts = np.bincount(labels, minlength=len(names))
+    empty = [name for label, name in enumerate(names) if not counts[label]]
+    c.require(not empty, argument, f"images of every class; no images of: {_listed(empty)}")
+
+
+def readable(
+    source: Any, files: list[Any], labels: Any, when_unreadable: Unreadable, argument: str, others: str
 ) -> tuple[list[Any], Any]:
     """The files that can be read, and their labels. `others` says which files aren't among these."""
-    bad = unreadable(folder, files, why_unreadable)
+    bad = unreadable(source, files, why_unreadable)
     count = f"{len(bad)} of {len(files)} files"
     lines = "".join(f"\n  {printable(path)}: {why}" for path, why in bad.items())
     c.require(

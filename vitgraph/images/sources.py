@@ -11,6 +11,7 @@ from vitgraph.contract.fitting import fit
 from vitgraph.images.arrays import array, images_of_arrays
 from vitgraph.images.collection import Images
 from vitgraph.images.folders import Unreadable, images_of_folder
+from vitgraph.images.manifests import images_of_manifest, is_manifest
 
 
 def _source(value: Any) -> Any:
@@ -30,7 +31,7 @@ def _source(value: Any) -> Any:
 
 Source = Annotated[
     str | os.PathLike[str] | Sequence[Any] | npt.ArrayLike | Images,
-    c.Conversion("a folder, an array (N, H, W, C), a pair of arrays (images, classes), or Images", _source),
+    c.Conversion("a folder, a manifest, an array (N, H, W, C), a pair of arrays (images, classes), or Images", _source),
 ]
 
 
@@ -40,4 +41,6 @@ def open_images(source: Any, when_unreadable: Unreadable, labelled: bool, argume
         return source
     if isinstance(source, tuple):
         return images_of_arrays(source[0], source[1] if len(source) == 2 else None, argument, argument)
+    if is_manifest(source):
+        return images_of_manifest(source, when_unreadable, labelled, argument)
     return images_of_folder(source, when_unreadable, labelled, argument)

@@ -1,7 +1,7 @@
-"""Which files of a folder were tried before, and what came of it: a training that goes on needn't decode all again.
+"""Which files of a folder or a manifest were tried before: a training that goes on needn't decode all again.
 
-What is known stands in the user's cache, one file per folder. A file is tried again if its size or the time of its last
-change differs. A cache that is lost or damaged costs time, and nothing else.
+What is known of them stands in the user's cache, in one file. An image is tried again if its size or the time of its
+last change differs. A cache that is lost or damaged costs time, and nothing else.
 """
 
 import contextlib
@@ -26,9 +26,13 @@ class File(NamedTuple):
     changed: int
 
 
-def unreadable(folder, files, try_all):
-    """{path: why} of a folder's `File`s that can't be read; `try_all(files)` -> [why or None] tries the new ones."""
-    place, prefix = _place(folder), os.path.join(folder, "")  # noqa: PTH118  (there may be millions of paths)
+def unreadable(source, files, try_all):
+    """{path: why} of the `File`s of a folder or a manifest that can't be read.
+
+    `try_all(files)` -> [why or None] tries the new ones.
+    """
+    place, is_folder = _place(source), os.path.isdir(source)  # noqa: PTH112
+    prefix = os.path.join(source, "") if is_folder else ""  # noqa: PTH118  (there may be millions of paths)
     digest = _digest(files, prefix)
     header, rows = _read(place)
     if header.get("digest") == digest:
@@ -46,9 +50,9 @@ def unreadable(folder, files, try_all):
     return bad
 
 
-def _place(folder):
+def _place(source):
     readers = f"{importlib.metadata.version('tensorflow')} {has_pillow()}"  # others may read what these don't
-    name = hashlib.sha256(os.fsencode(f"{os.path.abspath(folder)}\0{readers}")).hexdigest()  # noqa: PTH100
+    name = hashlib.sha256(os.fsencode(f"{os.path.abspath(source)}\0{readers}")).hexdigest()  # noqa: PTH100
     return cache() / "images" / f"{name[:32]}.json.z"
 
 

@@ -25,6 +25,7 @@ from vitgraph.graphs.levels import levels_of
 from vitgraph.graphs.pyramid import pyramid
 from vitgraph.images import Images, Preprocessing
 from vitgraph.images.files import READABLE, image_files
+from vitgraph.images.manifests import is_manifest, paths_of_manifest
 from vitgraph.images.sources import Source, open_images
 from vitgraph.inference.parquet import unreadable_of, write_part
 from vitgraph.inference.preparation import preprocessing as preprocessing_of
@@ -39,8 +40,9 @@ class Embedded:
     """What `embed` leaves.
 
     Args:
-        files: the parquet files, in the order of the images. A row has "id", the path within the folder or the number
-            in the array, and a list of float32 per output; the file's metadata "vitgraph" has the outputs' shapes.
+        files: the parquet files, in the order of the images. A row has "id", the path within the folder or as it stands
+            in the manifest, or the number in the array, and a list of float32 per output; the file's metadata
+            "vitgraph" has the outputs' shapes.
         count: number of images that were embedded.
         unreadable: {id: why} of those that couldn't be read, which `_unreadable.csv` has, too.
     """
@@ -70,7 +72,7 @@ def embed(
     and the others go on. It needs pyarrow.
 
     Args:
-        images: a folder of images at any depth, an array (N, H, W, C), or `Images`.
+        images: a folder of images at any depth, a manifest (see `from_manifest`), an array (N, H, W, C), or `Images`.
         out: the folder to write, new or of the same call.
         output: "features", the maps of `levels`; "scores", the model's own output; "attention", the probabilities of
             every attention layer.
@@ -157,6 +159,8 @@ def _items(images: Any) -> tuple[list[str], Any]:
     """(an id per image, what `Preprocessing` takes of each)."""
     if isinstance(images, (str, os.PathLike)):
         folder = pathlib.Path(images)
+        if is_manifest(folder):
+            return paths_of_manifest(folder, "images")
         c.require(folder.is_dir(), "images", "a folder that exists", error=NotADirectoryError)
         paths = [file.path for file in image_files(folder)[0]]
         c.require(paths, "images", f"a folder that has images ({', '.join(READABLE)})")

@@ -70,7 +70,8 @@ def evaluate(
 
     Args:
         model: a model of images that ends in class scores (B, classes).
-        images: a folder with one folder of images per class; a pair of arrays (images, classes); or `Images`.
+        images: a folder with one folder of images per class; a manifest (see `from_manifest`); a pair of arrays
+            (images, classes); or `Images`.
         preprocessing: what images go through; None: what `preprocessing(model)` gives.
         batch_size: images at once.
 

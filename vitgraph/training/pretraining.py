@@ -49,7 +49,7 @@ def pretrain(
 
     Args:
         model: one of `list_models()`, which is built without its top; or a graph of this package.
-        images: a folder of images at any depth; an array; or `Images`.
+        images: a folder of images at any depth; a manifest (see `from_manifest`); an array; or `Images`.
         objective: name of an objective that learns from images alone: "masked_autoencoder", "simmim",
             "masked_patch_prediction", "byol" or "dino".
         objective_arguments: arguments of the objective, besides encoder and seed.

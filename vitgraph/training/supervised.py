@@ -59,7 +59,8 @@ def train(
 
     Args:
         model: one of `list_models()`, which is built for the images' classes; or a graph of this package with its top.
-        images: a folder with one folder of images per class; a pair of arrays (images, classes); or `Images`.
+        images: a folder with one folder of images per class; a manifest (see `from_manifest`); a pair of arrays
+            (images, classes); or `Images`.
 
     Returns:
         A `Result`: the figures of each epoch, and the files that were written.
