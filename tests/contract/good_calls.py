@@ -102,6 +102,11 @@ def take(*args, **kwargs):
     raise Taken
 
 
+def numbers(argument, value, place):
+    """The n-th good number of each argument is asked for at once; a path, say, might hide what comes after it."""
+    return place if isinstance(value, (bool, float, int, np.generic)) else None
+
+
 def batteries(folder):
     """{name: Battery} of all public functions but the builders; files are in `folder`, which is the current one."""
     stream, image = keras.Input((16, 16)), keras.Input((32, 32, 3))
@@ -113,8 +118,8 @@ def batteries(folder):
         (folder / "images" / kind).mkdir(parents=True)
         keras.utils.save_img(folder / "images" / kind / "0.png", IMAGE)
     manifest.write_text("image,label\nimages/a/0.png,a\nimages/b/0.png,b\n")
-    numbers = {"recipe": "mae", "epochs": 1, "warmup_epochs": 0, "batch_size": 4, "silent": True}
-    train = {"images": (PIXELS, CLASSES), "out": "out", **numbers}
+    short = {"recipe": "mae", "epochs": 1, "warmup_epochs": 0, "batch_size": 4, "silent": True}
+    train = {"images": (PIXELS, CLASSES), "out": "out", **short}
     attention = {"dim": 16, "num_heads": 2, "name": "attn"}
     rows = {
         "vitgraph.attention": (answers, {"model": net()}),
@@ -245,7 +250,9 @@ def batteries(folder):
         "seed": [2**31, 2**63],
     }
     return {
-        name: Battery(FUNCTIONS[name], good, use or (lambda result, argument: None), besides, (OSError, Taken), clear)
+        name: Battery(
+            FUNCTIONS[name], good, use or (lambda result, argument: None), besides, (OSError, Taken), clear, numbers
+        )
         for name, (use, good) in rows.items()
     }
 

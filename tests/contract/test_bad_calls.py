@@ -53,13 +53,10 @@ def ask(*batteries):
 
 
 def at_once(argument, value, place):
-    """One net has all its rates and epsilons of one value; another the n-th good value of all its other arguments.
-
-    But for images, on which everything else depends.
-    """
+    """One net has all its rates and epsilons of one value; another the n-th good value of all its other arguments."""
     if isinstance(value, float):
         return value
-    return None if argument.startswith("input") else place
+    return None if argument == "input_tensor" else place
 
 
 @pytest.mark.parametrize("builder", BUILDERS)

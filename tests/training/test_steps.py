@@ -20,9 +20,9 @@ def test_steps_are_timms(case):
     assert found.is_rounding(theirs), (found, theirs.rounding)
 
 
-def trained(name):
+def trained(name, dtype="float32"):
     """{path: what the steps change} of a net's trainable variables."""
-    model = with_random_weights(TINY[name].build(name=name))
+    model = with_random_weights(TINY[name].build(name=name, dtype=dtype))
     before = {variable.path: value(variable) for variable in model.trainable_variables}
     loss = keras.losses.SparseCategoricalCrossentropy(from_logits=True)
     model.compile(keras.optimizers.AdamW(1e-3, weight_decay=0.05, epsilon=1e-6), loss, run_eagerly=True)
@@ -32,25 +32,36 @@ def trained(name):
 
 
 def save(path):
-    """Trains all nets; without oneDNN, which in PyTorch 2.13 writes beyond its memory where FastViT is trained."""
-    if keras.backend.backend() == "torch":
-        import torch
+    """Trains all nets, FastViT without oneDNN, which in PyTorch 2.13 writes beyond its memory there."""
+    changes = {}
+    for name in TINY:
+        if keras.backend.backend() == "torch":
+            import torch
 
-        torch.backends.mkldnn.enabled = False
-    np.savez(path, **{f"{name}:{path}": change for name in TINY for path, change in trained(name).items()})
+            torch.backends.mkldnn.enabled = not name.startswith("fastvit")
+        changes |= {f"{name}:{path}": change for path, change in trained(name).items()}
+    np.savez(path, **changes)
+
+
+def off(ours, theirs):
+    return np.linalg.norm(ours - theirs) / np.linalg.norm(ours)
 
 
 @pytest.mark.heavy
 def test_steps_are_those_of_pytorch(tmp_path, fresh_process, monkeypatch):
-    """A gradient in slices whose indices repeat is squared slice by slice on TensorFlow: tables were 40 percent off."""
+    """A gradient in slices whose indices repeat is squared slice by slice on TensorFlow: tables were 40 percent off.
+
+    What is further off than most is compared with float64's steps, too: two float32's may be off by twice what one is.
+    """
     with monkeypatch.context() as patch:
         patch.setenv("KERAS_BACKEND", "torch")
         fresh_process(f"from tests.training.test_steps import save; save({str(tmp_path / 'torch.npz')!r})")
-    off = {}
+    differing = {}
     with np.load(tmp_path / "torch.npz") as theirs:
         for name in TINY:
-            for path, ours in trained(name).items():
-                difference = np.linalg.norm(ours - theirs[f"{name}:{path}"]) / np.linalg.norm(ours)
-                if difference > 3e-3 and not re.fullmatch(TINY[name].inert, path):
-                    off[f"{name}: {path}"] = difference
-    assert not off
+            changes = trained(name)
+            far = {path: off(ours, theirs[f"{name}:{path}"]) for path, ours in changes.items()}
+            far = {p: far[p] for p in far if far[p] > 3e-3 and not re.fullmatch(TINY[name].inert, p)}
+            exact = trained(name, "float64") if far else {}
+            differing |= {f"{name}: {p}": far[p] for p in far if far[p] > 2 * off(changes[p], exact[p])}
+    assert not differing
