@@ -1,5 +1,6 @@
 """Does the registry hold the published nets, each of its published size, and cost nothing to import?"""
 
+import inspect
 import math
 
 import keras
@@ -20,21 +21,34 @@ def without_memory():
     keras.utils.clear_session(free_memory=False)
 
 
-def parameter_count(name, **overrides):
-    """Without the moving statistics of batch norms."""
-    return sum(math.prod(weight.shape) for weight in vitgraph.create(name, **overrides).trainable_weights)
+def sizes(name, **overrides):
+    """{path: size}, without the moving statistics of batch norms."""
+    return {w.path: math.prod(w.shape) for w in vitgraph.create(name, **overrides).trainable_weights}
+
+
+def count_from_two_blocks(name):
+    """A variant's parameters if the third block of a stage, and each that follows, is like the second; else None."""
+    build, row = vitgraph.registry.variant(name)
+    row = {p.name: p.default for p in inspect.signature(build).parameters.values()} | row
+    depths = {"depth": row["depth"]} if "depth" in row else {"depths": row["depths"]}
+    try:
+        of = sizes(name, **keras.tree.map_structure(lambda blocks: min(blocks, 2), depths))
+    except ValueError:  # another argument has a value per block
+        return None
+    stages = {"": row["depth"]} if "depth" in row else {f"stage_{i}_": d for i, d in enumerate(row["depths"], start=1)}
+    if not all(isinstance(blocks, int) for blocks in stages.values()):
+        return None
+    more = {f"{stage}block_1_": blocks - 2 for stage, blocks in stages.items() if blocks > 2}
+    return sum(of.values()) + sum(
+        count * sum(size for path, size in of.items() if path.startswith(block)) for block, count in more.items()
+    )
 
 
 @pytest.mark.parametrize("name", vitgraph.list_models())
 def test_parameter_count(name, without_memory):
-    """Of plain nets with more than 5 blocks two and three are built: all others are like the third."""
-    _, row = vitgraph.registry.variant(name)
-    depth = row.get("depth", 0)
-    if depth <= 5 or any(isinstance(value, tuple) and len(value) == depth for value in row.values()):
-        assert parameter_count(name) == PARAMETERS[name]
-    else:
-        two, three = (parameter_count(name, depth=blocks) for blocks in (2, 3))
-        assert two + (depth - 2) * (three - two) == PARAMETERS[name]
+    """A net is built whole where its blocks differ."""
+    if count_from_two_blocks(name) != PARAMETERS[name]:
+        assert sum(sizes(name).values()) == PARAMETERS[name]
 
 
 def test_parameter_count_of_simmim(without_memory):

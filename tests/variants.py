@@ -432,13 +432,22 @@ SMOOTH = [name for name, tiny in TINY.items() if not tiny.discrete]
 """Those whose answers in lower precision are near those in float32."""
 
 EVERY_LAYER = [
-    "ats_vit", "beit", "cait", "cct", "coatnet", "convit", "crossformer", "crossvit", "cvt", "deepvit", "efficient_vit",
-    "efficient_vit_residual", "efficientvit", "efficientvit_msra", "eva", "eva_mixed", "fastvit", "hiera", "levit",
-    "localvit", "localvit_pvt", "maxvit", "maxvit_mlp", "mobilevit", "mobilevit_v2", "mvit_v2_cls", "nest",
-    "pvt_v2_linear", "regionvit", "simple_vit", "small_data_pit", "swin", "swin_v2", "t2t_vit_performer", "tiny_vit",
-    "tnt", "visformer", "vit_lite", "vit_modern", "xcit",
+    "ats_vit", "cait", "cct", "coatnet", "convit", "crossformer", "crossvit", "cvt", "deepvit", "efficient_vit",
+    "efficient_vit_residual", "efficientvit", "efficientvit_msra", "eva", "eva_mixed", "fastvit", "levit", "localvit",
+    "localvit_pvt", "maxvit_mlp", "mobilevit", "mobilevit_v2", "mvit_v2_cls", "nest", "pvt_v2_linear", "regionvit",
+    "simple_vit", "small_data_vit", "swin", "swin_v2", "t2t_vit", "tnt_legacy", "visformer", "vit_lite", "vit_modern",
+    "xcit",
 ]  # fmt: skip
 """Those that have every kind of layer between them: for questions that take long, and that each layer answers alone."""
+
+ONE_EACH = list({tiny.builder: name for name, tiny in reversed(TINY.items())}.values())
+"""One of each builder: for questions to the builder itself."""
+
+ENDS = [
+    "cait", "crossvit", "cvt", "deit", "efficientvit", "levit", "maxvit", "mobilevit", "nest", "pit", "pvt_v2", "swin",
+    "t2t_vit", "tnt", "vit", "vit_modern",
+]  # fmt: skip
+"""One for each way in which graphs begin and end, which is the same code for all: an image, one head or two."""
 
 BUILDERS = registry.BUILDERS
 

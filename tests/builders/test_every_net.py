@@ -11,7 +11,9 @@ import tensorflow as tf
 
 import vitgraph
 from tests.variants import (
+    ENDS,
     EVERY_LAYER,
+    ONE_EACH,
     OPEN,
     TINY,
     assert_close,
@@ -27,6 +29,8 @@ from vitgraph.blocks.base import pair
 
 rows = pytest.mark.parametrize("name", TINY)
 layer_rows = pytest.mark.parametrize("name", EVERY_LAYER)
+builder_rows = pytest.mark.parametrize("name", ONE_EACH)
+end_rows = pytest.mark.parametrize("name", ENDS)
 
 
 def rates(name):
@@ -81,7 +85,7 @@ def test_those_that_stand_for_all_have_every_layer():
     assert kinds(set(EVERY_LAYER) & set(OPEN)) == kinds(OPEN)
 
 
-@rows
+@end_rows
 def test_clone_reads_like_the_original(name):
     model = TINY[name].build(include_top=False)
     clone = keras.models.clone_model(model)
@@ -128,7 +132,7 @@ def test_gradients_reach_every_weight(name):
         assert step < least if inert else least < step < np.inf, variable.path
 
 
-@rows
+@builder_rows
 def test_rates_act_in_training_only(name):
     """Each of them, at random; and neither a name nor a weight nor an answer depends on them."""
     calm = shared(name)
@@ -145,7 +149,7 @@ def test_rates_act_in_training_only(name):
         assert not np.allclose(first, second), rate
 
 
-@rows
+@builder_rows
 def test_dtype_reaches_every_layer(name):
     for dtype in ("mixed_bfloat16", "float64"):
         model = TINY[name].build(dtype=dtype)
@@ -160,7 +164,7 @@ def test_dtype_is_restored_after_an_error():
     assert keras.config.dtype_policy().name == "float32"
 
 
-@rows
+@end_rows
 def test_global_policy_and_float32_scores(name):
     keras.config.set_dtype_policy("mixed_float16")
     try:
@@ -197,7 +201,7 @@ def test_images_of_another_global_float(floatx):
     assert_close(answer, shared("vit")(images()))
 
 
-@rows
+@end_rows
 def test_input_tensor(name):
     image = keras.Input((64, 64, 3), name="pixels")
     model = TINY[name].build(input_tensor=keras.layers.Rescaling(2.0, name="scaled")(image))
@@ -235,7 +239,7 @@ def test_recomputed_activations_give_the_same_gradients(name, monkeypatch):
             assert_close(one, other)
 
 
-@rows
+@builder_rows
 def test_channels_last_whatever_the_setting(name):
     """Keras' global image format changes neither a net that is built under it nor what it answers there."""
     keras.config.set_image_data_format("channels_first")

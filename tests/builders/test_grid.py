@@ -12,7 +12,9 @@ import tensorflow as tf
 
 from tests.variants import (
     CLASSES,
+    ENDS,
     EVERY_LAYER,
+    ONE_EACH,
     OPEN,
     SMOOTH,
     TINY,
@@ -29,6 +31,8 @@ from tests.variants import (
 rows = pytest.mark.parametrize("name", TINY)
 open_rows = pytest.mark.parametrize("name", OPEN)
 layer_rows = pytest.mark.parametrize("name", EVERY_LAYER)
+builder_rows = pytest.mark.parametrize("name", ONE_EACH)
+end_rows = pytest.mark.parametrize("name", ENDS)
 
 BATCHES = [
     "ats_vit", "cait", "crossformer", "crossvit", "efficient_vit", "hiera", "levit", "maxvit", "mobilevit", "nest",
@@ -137,7 +141,7 @@ def test_every_layer_is_a_feature(name):
             assert actual.dtype == planned.dtype, layer
 
 
-@rows
+@builder_rows
 def test_without_top(name):
     model = take_weights(TINY[name].build(include_top=False), name)
     feature_map = model(images())
@@ -159,7 +163,7 @@ def test_weights_file(name, tmp_path):
     assert_same(fresh(images()), shared(name)(images()))
 
 
-@rows
+@layer_rows
 def test_config(name):
     fresh = type(shared(name)).from_config(shared(name).get_config())
     assert fresh.get_config() == shared(name).get_config()
@@ -216,10 +220,9 @@ def test_a_tied_net_says_that_it_is(name):
         assert shared_open(name).input_shape == (None, None, None, 3)
 
 
-@rows
-@pytest.mark.parametrize("channels", [1, 5])
-def test_channels(name, channels):
-    """One batch: an image, and the image without each of its channels in turn."""
+@builder_rows
+def test_channels(name, channels=5):
+    """One batch: an image, and the image without each of its channels in turn. Of one: contract/test_bad_calls.py."""
     model = with_random_weights(TINY[name].build((64, 64, channels)))
     kept = np.arange(channels) != np.arange(-1, channels)[:, None]
     whole, *others = value(model(images(1, channels=channels) * kept[:, None, None]))
@@ -228,7 +231,7 @@ def test_channels(name, channels):
         assert not np.allclose(logits, whole)
 
 
-@rows
+@end_rows
 def test_logits_and_probabilities(name):
     model = take_weights(TINY[name].build(classifier_activation="softmax"), name)
     assert_close(model(images()), keras.ops.softmax(shared(name)(images())))

@@ -2,6 +2,7 @@
 
 import functools
 import inspect
+import itertools
 import pathlib
 import tempfile
 
@@ -11,6 +12,7 @@ import pytest
 
 import vitgraph
 from tests.variants import (
+    ENDS,
     EVERY_LAYER,
     OPEN,
     TINY,
@@ -29,8 +31,9 @@ from vitgraph.blocks.attention.core import AttentionCore
 NAMES = list(TINY)
 FORMS = ("closed", "without top", "open reloaded")
 CASES = [(name, "closed") for name in NAMES]
-CASES += [(name, form) for name in EVERY_LAYER for form in FORMS[1:] if "open" not in form or name in OPEN]
-"""Every net; and by those that have every layer between them, the other ends of a graph and what is read back."""
+CASES += [(name, "without top") for name in ENDS]
+CASES += [(name, "open reloaded") for name in EVERY_LAYER if name in OPEN]
+"""Every net; those that differ in their ends without one; and those that have every layer open and read back."""
 
 
 @functools.cache
@@ -148,10 +151,15 @@ def test_strides_that_are_no_powers_of_two_are_called_after_themselves(patch_siz
         assert {key: tensor.shape for key, tensor in vitgraph.pyramid(net).output.items()} == {level: (None, 2, 3, 8)}
 
 
-@pytest.mark.parametrize("extract", [vitgraph.pyramid, vitgraph.attention])
-@pytest.mark.parametrize("name", EVERY_LAYER)
+@pytest.mark.parametrize(
+    ("name", "extract"),
+    [*itertools.product(ENDS, [vitgraph.pyramid]), *itertools.product(EVERY_LAYER, [vitgraph.attention])],
+)
 def test_what_is_extracted_is_a_model_like_any_other(name, extract, tmp_path):
-    """It is saved and read back, and a pyramid has its pyramid in turn."""
+    """It is saved and read back, and a pyramid has its pyramid in turn.
+
+    A pyramid adds nothing to layers, which are read back elsewhere, but an end; attention, one to each kind of core.
+    """
     form = "open" if name in OPEN else "closed"
     rates = {"attn_drop_rate": 0.1} if "attn_drop_rate" in inspect.signature(TINY[name].builder).parameters else {}
     model, x = model_of(name, form, **rates), input_of(form)
