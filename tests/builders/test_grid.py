@@ -154,9 +154,9 @@ def test_without_top(name):
             assert_close(take_weights(pooled, name)(images()), reduce(value(feature_map), axis=(1, 2)))
 
 
-@layer_rows
+@end_rows
 def test_weights_file(name, tmp_path):
-    """Each layer writes and reads its own weights."""
+    """Each layer writes and reads its own weights, which a `.keras` file has in the same form."""
     shared(name).save_weights(tmp_path / "model.weights.h5")
     fresh = TINY[name].build()
     fresh.load_weights(tmp_path / "model.weights.h5")
