@@ -96,7 +96,8 @@ def _paths(
 ) -> tuple[list[str], list[str]]:
     c.require(rows, argument, "a table with rows")
     paths = _column(rows, image_column, IMAGE_COLUMNS, argument, "image_column")
-    c.require(all(isinstance(path, str) for path in paths), argument, "a table whose column of images has paths")
+    odd = [number for number, path in enumerate(paths, start=1) if not _is_path(path)]
+    c.require(not odd, argument, f"a table whose column of images has paths, unlike row {odd[0] if odd else 0}")
     folder = os.path.abspath(manifest.parent)  # noqa: PTH100  (there may be millions of paths)
     return paths, [os.path.join(folder, path) for path in paths]  # noqa: PTH118
 
@@ -181,17 +182,25 @@ def _classes(values: list[Any], argument: str) -> tuple[np.ndarray, tuple[str, .
     """(integers from 0, the classes' names or None)."""
     texts = [str(int(value) if isinstance(value, float) and value.is_integer() else value) for value in values]
     if all(text.isdecimal() and text.isascii() for text in texts):
-        labels = [int(text) for text in texts]
-        c.require(max(labels) < 2**20, argument, f"classes from 0 to {2**20 - 1}, not {max(labels)}")
-        return np.array(labels), None
+        longest = max(texts, key=len)
+        good = len(longest) < 10 and max(map(int, texts)) < 2**20
+        c.require(good, argument, f"classes from 0 to {2**20 - 1}")
+        return np.array(list(map(int, texts))), None
     names, labels = np.unique(texts, return_inverse=True)
     c.require(len(names) > 1, argument, f"2 or more classes, not {str(names[0])!r} alone")
     return labels, tuple(names.tolist())
 
 
+def _is_path(value: Any) -> bool:
+    try:
+        return isinstance(value, str) and b"\0" not in os.fsencode(value)
+    except UnicodeEncodeError:  # half of a surrogate pair
+        return False
+
+
 def _file(path: str) -> File:
     try:
         about = os.stat(path)  # noqa: PTH116
-    except (OSError, ValueError):
+    except OSError:
         return File(path, -1, -1)
     return File(path, about.st_size, about.st_mtime_ns)
