@@ -221,8 +221,12 @@ def test_a_tied_net_says_that_it_is(name):
 
 
 @builder_rows
-def test_channels(name, channels=5):
-    """One batch: an image, and the image without each of its channels in turn. Of one: contract/test_bad_calls.py."""
+def test_channels(name):
+    """One batch: an image of five channels, and the image without each of them in turn.
+
+    Images of one channel are among the calls of contract/test_bad_calls.py.
+    """
+    channels = 5
     model = with_random_weights(TINY[name].build((64, 64, channels)))
     kept = np.arange(channels) != np.arange(-1, channels)[:, None]
     whole, *others = value(model(images(1, channels=channels) * kept[:, None, None]))
