@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from tests.parity import training
-from tests.variants import CLASSES, TINY, images, value, with_random_weights
+from tests.variants import CLASSES, TINY, images, set_onednn, value, with_random_weights
 
 STEPS, SIZE = 3, 4
 
@@ -32,13 +32,10 @@ def trained(name, dtype="float32"):
 
 
 def save(path):
-    """Trains all nets, FastViT without oneDNN, which in PyTorch 2.13 writes beyond its memory there."""
+    """Trains all nets."""
     changes = {}
     for name in TINY:
-        if keras.backend.backend() == "torch":
-            import torch
-
-            torch.backends.mkldnn.enabled = not name.startswith("fastvit")
+        set_onednn(name)
         changes |= {f"{name}:{path}": change for path, change in trained(name).items()}
     np.savez(path, **changes)
 

@@ -27,18 +27,19 @@ def image_files(folder):
                     others += inside[1]
             elif entry.name[0] != ".":
                 if entry.name[entry.name.rfind(".") :].lower() in READABLE:  # there may be millions
-                    images.append(_file(entry))
+                    images.append(file_at(entry.path))
                 else:
                     others.append(pathlib.Path(entry.path))
     return images, others
 
 
-def _file(entry):
+def file_at(path):
+    """A path (a text: there may be millions) as a `File`."""
     try:
-        about = entry.stat()
-    except OSError:  # a link that leads nowhere
-        return File(entry.path, -1, -1)
-    return File(entry.path, about.st_size, about.st_mtime_ns)
+        about = os.stat(path)  # noqa: PTH116
+    except OSError:  # there is none, or it is a link that leads nowhere
+        return File(path, -1, -1)
+    return File(path, about.st_size, about.st_mtime_ns)
 
 
 def is_image(path):

@@ -4,7 +4,7 @@ import csv
 import importlib.util
 import json
 import os
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from typing import Any
 
 import numpy as np
@@ -12,8 +12,8 @@ import numpy as np
 from vitgraph import contract as c
 from vitgraph.images.arrays import warn_of_empty_classes
 from vitgraph.images.collection import Images
+from vitgraph.images.files import file_at
 from vitgraph.images.folders import Unreadable, readable, require_every_class
-from vitgraph.images.verdicts import File
 
 KINDS = (".csv", ".tsv", ".jsonl", ".parquet")
 IMAGE_COLUMNS = ("image", "file_name", "filename", "path", "file")
@@ -72,18 +72,20 @@ def images_of_manifest(
 ) -> Images:
     """`from_manifest`; `argument` is what errors call the manifest."""
     rows = _rows(manifest, {*IMAGE_COLUMNS, *LABEL_COLUMNS, image_column, label_column}, argument)
-    files = [_file(path) for path in _paths(manifest, rows, image_column, argument)[1]]
-    if not labelled:
-        files, _ = readable(manifest, files, np.zeros(len(files), int), when_unreadable, argument, "")
-        return Images(np.array([file.path for file in files]), None, None, 0)
-    labels, names = _classes(_column(rows, label_column, LABEL_COLUMNS, argument, "label_column"), argument)
+    files = [file_at(path) for path in _paths(manifest, rows, image_column, argument)[1]]
+    labels, names = np.zeros(len(files), int), None
+    if labelled:
+        labels, names = _classes(_column(rows, label_column, LABEL_COLUMNS, argument, "label_column"), argument)
     num_classes = len(names) if names else int(labels.max()) + 1
     files, labels = readable(manifest, files, labels, when_unreadable, argument, "")
+    paths = np.array([file.path for file in files])
+    if not labelled:
+        return Images(paths, None, None, 0)
     if names:
         require_every_class(labels, names, argument)
     else:
         warn_of_empty_classes(labels, num_classes)
-    return Images(np.array([file.path for file in files]), labels, names, num_classes)
+    return Images(paths, labels, names, num_classes)
 
 
 def paths_of_manifest(manifest: Any, argument: str) -> tuple[list[str], list[str]]:
@@ -96,8 +98,8 @@ def _paths(
 ) -> tuple[list[str], list[str]]:
     c.require(rows, argument, "a table with rows")
     paths = _column(rows, image_column, IMAGE_COLUMNS, argument, "image_column")
-    odd = [number for number, path in enumerate(paths, start=1) if not _is_path(path)]
-    c.require(not odd, argument, f"a table whose column of images has paths, unlike row {odd[0] if odd else 0}")
+    odd = _first(not _is_path(path) for path in paths)
+    c.require(not odd, argument, f"a table whose column of images has paths, unlike row {odd}")
     folder = os.path.abspath(manifest.parent)  # noqa: PTH100  (there may be millions of paths)
     return paths, [os.path.join(folder, path) for path in paths]  # noqa: PTH118
 
@@ -108,28 +110,26 @@ def _rows(manifest: Any, wanted: Collection[str | None], argument: str) -> list[
     c.require(manifest.is_file(), argument, "a file that exists", error=FileNotFoundError)
     if kind == ".parquet":
         return _rows_of_parquet(manifest, wanted, argument)
-    is_text = True
+    rows = []
     with manifest.open(encoding="utf-8-sig", newline="") as file:
         try:
-            return list(_lines(file, argument) if kind == ".jsonl" else _records(file, kind, argument))
+            rows = list(_lines(file, argument) if kind == ".jsonl" else _records(file, kind, argument))
         except UnicodeDecodeError:
-            is_text = False
-    c.require(is_text, argument, "a text in UTF-8")
-    return []
+            c.require(False, argument, "a text in UTF-8")
+    return rows
 
 
 def _records(file: Any, kind: str, argument: str) -> Iterator[dict[str, Any]]:
     """The rows of a table whose first row has the columns' names."""
     reader = csv.DictReader(file, delimiter="\t" if kind == ".tsv" else ",", strict=True)
-    why = ""
     try:
         for row in reader:
             whole = None not in row and None not in row.values()
             c.require(whole, argument, f"as many values in each row as columns, unlike in line {reader.line_num}")
             yield row
     except csv.Error as error:
-        why = str(error)
-    c.require(not why, argument, f"a table of comma- or tab-separated values, unlike line {reader.line_num}: {why}")
+        line = f"line {reader.line_num}: {error}"
+        c.require(False, argument, f"a table of comma- or tab-separated values, unlike {line}")
 
 
 def _lines(file: Any, argument: str) -> Iterator[dict[str, Any]]:
@@ -150,15 +150,14 @@ def _rows_of_parquet(manifest: Any, wanted: Collection[str | None], argument: st
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    why = ""
+    rows = []
     try:
         with pq.ParquetFile(manifest) as file:
             columns = [name for name in file.schema_arrow.names if name in wanted]
-            return file.read(columns or None).to_pylist()
+            rows = file.read(columns or None).to_pylist()
     except (pa.ArrowException, OSError) as error:
-        why = str(error).splitlines()[0]
-    c.require(not why, argument, f"a whole parquet file: {why}")
-    return []
+        c.require(False, argument, f"a whole parquet file: {str(error).splitlines()[0]}")
+    return rows
 
 
 def _column(
@@ -173,8 +172,8 @@ def _column(
         c.require(given in there, column_argument, f"one of the table's columns: {', '.join(map(str, there))}")
     name = given or found[0]
     values = [row.get(name) for row in rows]
-    missing = [number for number, value in enumerate(values, start=1) if value in (None, "") or value != value]
-    c.require(not missing, argument, f"a value of {name!r} in each row, unlike in row {missing[0] if missing else 0}")
+    missing = _first(value in (None, "") or value != value for value in values)
+    c.require(not missing, argument, f"a value of {name!r} in each row, unlike in row {missing}")
     return values
 
 
@@ -191,16 +190,13 @@ def _classes(values: list[Any], argument: str) -> tuple[np.ndarray, tuple[str, .
     return labels, tuple(names.tolist())
 
 
+def _first(flags: Iterable[bool]) -> int:
+    """The number of the first row, from 1, that has a flag; 0: none has."""
+    return next((number for number, flag in enumerate(flags, start=1) if flag), 0)
+
+
 def _is_path(value: Any) -> bool:
     try:
         return isinstance(value, str) and b"\0" not in os.fsencode(value)
     except UnicodeEncodeError:  # half of a surrogate pair
         return False
-
-
-def _file(path: str) -> File:
-    try:
-        about = os.stat(path)  # noqa: PTH116
-    except OSError:
-        return File(path, -1, -1)
-    return File(path, about.st_size, about.st_mtime_ns)
