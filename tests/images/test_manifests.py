@@ -66,12 +66,13 @@ def test_columns_by_other_names(kind, folder):
 
 
 def test_paths_of_anywhere_and_texts_of_any_kind(folder):
-    """Absolute paths, a byte-order mark, quotes, commas and line ends within values."""
+    """Absolute paths, detours, a byte-order mark, quotes, commas and line ends within values."""
     (folder / "photographs" / "a, b.png").write_bytes((folder / "photographs" / "0.png").read_bytes())
     text = f'image,label\r\n"photographs/a, b.png","one\nor, ""two"""\r\n{folder}/photographs/1.png,three\r\n'
+    text += "./photographs//../photographs/2.png,three\r\n"
     (folder / "odd.csv").write_bytes(text.encode("utf-8-sig"))
     images = from_manifest(folder / "odd.csv")
-    assert images.class_names == ('one\nor, "two"', "three") and images.labels.tolist() == [0, 1]
+    assert images.class_names == ('one\nor, "two"', "three") and images.labels.tolist() == [0, 1, 1]
 
 
 def test_what_can_not_be_read_is_named(folder):
@@ -116,6 +117,8 @@ def test_what_can_not_be_read_is_named(folder):
             "an object of JSON in each line, unlike line 2",
         ),
         ("digits.csv", b"image,label\nx.png," + b"9" * 5000 + b"\n", "classes from 0 to 1048575"),
+        ("unknown.csv", b"image,label\nx.png,-1\ny.png,0\n", "classes from 0 to 1048575"),
+        ("boxes.jsonl", b'{"image": "x.png", "label": [1, 2]}\n', "as the class of each row, unlike in row 1"),
         ("nul.jsonl", b'{"image": "x\\u0000.png", "label": 1}\n', "has paths, unlike row 1"),
         ("half.jsonl", b'{"image": "x\\ud800.png", "label": 1}\n', "has paths, unlike row 1"),
         ("field.csv", b"image,label\nx.png," + b"a" * 200_000 + b"\n", "separated values, unlike line"),

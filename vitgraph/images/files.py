@@ -80,7 +80,7 @@ def _why_unreadable(file):
     import tensorflow as tf
 
     path = pathlib.Path(file.path)
-    if file.path != printable(path):
+    if file.path != printable(file.path):
         return "a name that isn't UTF-8"
     if path.exists() and not path.is_file():
         return "no regular file"

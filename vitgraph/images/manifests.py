@@ -4,6 +4,7 @@ import csv
 import importlib.util
 import json
 import os
+import re
 from collections.abc import Collection, Iterable, Iterator
 from typing import Any
 
@@ -179,10 +180,12 @@ def _column(
 
 def _classes(values: list[Any], argument: str) -> tuple[np.ndarray, tuple[str, ...] | None]:
     """(integers from 0, the classes' names or None)."""
+    odd = _first(not isinstance(value, (str, int, float)) for value in values)
+    c.require(not odd, argument, f"a name or a number as the class of each row, unlike in row {odd}")
     texts = [str(int(value) if isinstance(value, float) and value.is_integer() else value) for value in values]
-    if all(text.isdecimal() and text.isascii() for text in texts):
+    if all(re.fullmatch("-?[0-9]+", text) for text in texts):
         longest = max(texts, key=len)
-        good = len(longest) < 10 and max(map(int, texts)) < 2**20
+        good = len(longest) < 10 and min(map(int, texts)) >= 0 and max(map(int, texts)) < 2**20
         c.require(good, argument, f"classes from 0 to {2**20 - 1}")
         return np.array(list(map(int, texts))), None
     names, labels = np.unique(texts, return_inverse=True)
